@@ -1,0 +1,261 @@
+"""What both metric learners share: from parameters and data to a fitted map."""
+
+from copy import deepcopy
+from functools import wraps
+
+import numpy as np
+from sklearn.base import (
+    BaseEstimator,
+    ClassNamePrefixFeaturesOutMixin,
+    TransformerMixin,
+)
+from sklearn.utils import check_consistent_length, check_random_state
+from sklearn.utils.metaestimators import available_if
+from sklearn.utils.validation import check_is_fitted, validate_data
+
+from ._compat import CallbackSupportMixin, with_callbacks
+from ._initialization import initial_map
+from ._learning import learn, learn_from_chunk, n_tasks, solver_for, warn_of_trouble
+from ._monitor import Monitor
+from ._objective import map_rows
+from ._validation import check_classes, check_parameters, encode_labels
+from .distances import METRICS, paired_distances
+from .losses import LOSSES
+
+WORDS = {
+    "metric": METRICS,
+    "loss": tuple(LOSSES),
+    "solver": ("auto", "lbfgs", "adam", "sgd"),
+}
+FLOATS = [np.float64, np.float32]
+
+
+def all_or_nothing(method):
+    """Leave the estimator as it was if the method does not end well."""
+
+    @wraps(method)
+    def guarded(self, *args, **kwargs):
+        before = dict(vars(self))
+        try:
+            return method(self, *args, **kwargs)
+        except BaseException:
+            vars(self).clear()
+            vars(self).update(before)
+            raise
+
+    return guarded
+
+
+def _is_stochastic(estimator):
+    if estimator.solver == "lbfgs":
+        raise AttributeError(
+            "partial_fit takes one chunk at a time, but solver='lbfgs' needs all rows. "
+            "Use solver='adam', 'sgd' or 'auto'."
+        )
+    return True
+
+
+class BaseMetricLearner(
+    CallbackSupportMixin, ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator
+):
+    """Learns a linear map from constraints that a subclass derives from labels.
+
+    A subclass has the constructor with all parameters and ``_constraints(k)``, which
+    gives the object that :mod:`skmetric._objective` asks for constraints in k dimensions.
+    """
+
+    @all_or_nothing
+    @with_callbacks
+    def fit(self, X, y):
+        """Learn the map from labelled rows.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            float32 stays float32; CSR is never made dense.
+        y : array-like of shape (n_samples,)
+            Class labels of any type.
+
+        Returns
+        -------
+        self : object
+            The fitted estimator.
+
+        Raises
+        ------
+        ValueError
+            For a parameter or data that nothing can be learnt from. Whenever a fit does
+            not end, also by Ctrl-C, the estimator stays as it was before.
+        """
+        X, codes = self._checked(X, y, reset=True)
+        rng = check_random_state(self.random_state)
+        W0 = initial_map(X, codes, self.n_components, self.init, rng)
+        start = self._start(W0)
+        solver = solver_for(self, len(codes))
+        data = {"X": X, "y": y}
+        context = self._init_callback_context(max_subtasks=n_tasks(self, len(codes)))
+        context.call_on_fit_task_begin(estimator=self, **data)
+        monitor = Monitor(self, context, data)
+        result = learn(self, X, codes, W0, start, rng, monitor)
+
+        self.components_, self.initial_components_ = result.parameters, W0
+        self.solver_, self.n_iter_ = solver, result.n_iter
+        self._record(monitor.losses, monitor.active_fractions)
+        self.validation_scores_ = monitor.scores if self.early_stopping else None
+        self._streaming_state = None
+        warn_of_trouble(self, X, result.converged)
+        context.call_on_fit_task_end(
+            estimator=self,
+            reconstruction_attributes=lambda: {"components_": self.components_},
+            **data,
+        )
+        return self
+
+    @available_if(_is_stochastic)
+    @all_or_nothing
+    def partial_fit(self, X, y):
+        """Go once over a chunk of rows, in mini-batches, at a constant learning rate.
+
+        The first call on an unfitted estimator derives the initial map from its chunk;
+        later ones, and those after ``fit``, go on from the map there is. Not with
+        ``solver="lbfgs"``; ``solver="auto"`` means Adam here.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            A chunk of rows. It must hold at least two classes, and should hold several
+            rows of each: constraints are formed within a chunk.
+        y : array-like of shape (n_samples,)
+            Their labels, which are compared within the chunk only.
+
+        Returns
+        -------
+        self : object
+            The fitted estimator.
+
+        Raises
+        ------
+        ValueError
+            As `fit` does; the estimator then stays as it was.
+        """
+        first = not hasattr(self, "components_")
+        X, codes = self._checked(X, y, reset=first)
+        state = getattr(self, "_streaming_state", None)
+        rng = deepcopy(state[0]) if state else check_random_state(self.random_state)
+        if first:
+            W0 = initial_map(X, codes, self.n_components, self.init, rng)
+            self.components_ = self.initial_components_ = W0
+            self.n_iter_, self.validation_scores_ = 0, None
+            self._record([], [])
+        X = X.astype(self.components_.dtype, copy=False)
+        result, optimizer_state = learn_from_chunk(
+            self, X, codes, rng, optimizer_state=state and state[1]
+        )
+        self.components_ = result.parameters
+        self.solver_, self.n_iter_ = solver_for(self, np.inf), self.n_iter_ + 1
+        self._record(
+            [*self.loss_curve_, result.loss],
+            [*self.active_fraction_curve_, result.active_fraction],
+        )
+        self._streaming_state = rng, optimizer_state
+        return self
+
+    def transform(self, X):
+        """Map rows to the learnt space.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+
+        Returns
+        -------
+        Z : ndarray of shape (n_samples, n_components)
+            ``X @ components_.T`` in the dtype of X; under ``metric="cosine"`` its rows
+            are L2-normalised. Always dense.
+        """
+        check_is_fitted(self)
+        return self._map(X)
+
+    def pair_distances(self, A, B):
+        """Learnt distance between each row of `A` and the row of `B` at its side.
+
+        Parameters
+        ----------
+        A, B : {array-like, sparse matrix} of shape (n_pairs, n_features)
+
+        Returns
+        -------
+        distances : ndarray of shape (n_pairs,)
+            In units of `metric`, as the margin is.
+        """
+        check_is_fitted(self)
+        A, B = self._map(A), self._map(B)
+        if A.shape != B.shape:
+            raise ValueError(
+                f"Got {len(A)} rows in A and {len(B)} in B, but expected as many: row i "
+                "of A and row i of B are a pair."
+            )
+        return paired_distances(A, B, self.metric)
+
+    def get_mahalanobis_matrix(self):
+        """Matrix M of the learnt metric, ``components_.T @ components_``.
+
+        Returns
+        -------
+        M : ndarray of shape (n_features, n_features)
+            Symmetric and positive semi-definite, with
+            ``|transform(a) - transform(b)|**2 == (a - b) @ M @ (a - b)`` except under
+            ``metric="cosine"``, where ``a @ M @ b`` is the inner product before rows are
+            normalised.
+        """
+        check_is_fitted(self)
+        return self.components_.T @ self.components_
+
+    @property
+    def _n_features_out(self):
+        return len(self.components_)
+
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        tags.input_tags.sparse = True
+        tags.target_tags.required = True
+        tags.transformer_tags.preserves_dtype = ["float64", "float32"]
+        return tags
+
+    def _checked(self, X, y, reset):
+        check_parameters(self, WORDS)
+        if y is None:
+            raise ValueError(
+                f"{type(self).__name__} requires y to be passed, but the target y is "
+                "None: class labels, one for each row of X."
+            )
+        X = validate_data(
+            self, X, accept_sparse="csr", dtype=FLOATS, reset=reset, ensure_min_samples=2
+        )
+        codes = encode_labels(y)
+        check_consistent_length(X, codes)
+        check_classes(codes)
+        # Refuses unknown words before any work is done.
+        self._constraints(X.shape[1])
+        return X, codes
+
+    def _map(self, X):
+        X = validate_data(self, X, accept_sparse="csr", dtype=FLOATS, reset=False)
+        W = self.components_.astype(X.dtype, copy=False)
+        return map_rows(X, W, self.metric)
+
+    def _start(self, W0):
+        if not (self.warm_start and hasattr(self, "components_")):
+            return W0
+        if self.components_.shape != W0.shape:
+            raise ValueError(
+                f"Got warm_start=True with a map of shape {self.components_.shape} from "
+                f"the fit before, but expected {W0.shape}. Set warm_start=False to start "
+                "anew."
+            )
+        return self.components_.astype(W0.dtype)
+
+    def _record(self, losses, active_fractions):
+        self.loss_curve_, self.active_fraction_curve_ = losses, active_fractions
+        self.loss_ = losses[-1] if losses else None
+        self.active_fraction_ = active_fractions[-1] if losses else None

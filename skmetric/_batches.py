@@ -1,0 +1,125 @@
+"""Class-balanced epochs: every row once, each batch with several rows of its classes."""
+
+import numpy as np
+
+# Rows of a class that go through a batch together, where there are many classes. Enough
+# for an anchor to have near and far positives, few enough for many classes a batch.
+ROWS_PER_CLASS = 8
+
+
+def shuffled_by_class(y, random_state):
+    """Row indices grouped by class, in random order within each class."""
+    return np.lexsort((random_state.uniform(size=len(y)), y))
+
+
+def epoch(y, batch_size, random_state):
+    """Batches of row indices that together hold every row exactly once.
+
+    Each class is cut into pieces of at least two rows, so that each row finds a positive,
+    and the pieces of a class are spread evenly over the epoch. If a batch can hold
+    `ROWS_PER_CLASS` rows of every class, each batch gets its share of every class.
+    Otherwise the pieces have about `ROWS_PER_CLASS` rows and classes take turns.
+
+    A batch to which only one class fell gets a row of each of some other classes as
+    negatives, which are the only rows that an epoch visits more than once; having no
+    positive in the batch they are no anchors there.
+
+    Parameters
+    ----------
+    y : ndarray of int of shape (n,)
+        Labels 0 … n_classes - 1, of at least two classes.
+    batch_size : int
+        Rows in a batch, about: pieces are not torn.
+    random_state : RandomState
+
+    Yields
+    ------
+    rows : ndarray of int
+    """
+    by_class = shuffled_by_class(y, random_state)
+    sizes = np.bincount(y)
+    n_batches = max(1, round(len(y) / batch_size))
+    piece_of_row, batch_of_piece = _deal(sizes, n_batches, batch_size, random_state)
+    batch_of_row = batch_of_piece[piece_of_row]
+    in_batch = by_class[np.argsort(batch_of_row, kind="stable")]
+    ends = np.cumsum(np.bincount(batch_of_row, minlength=n_batches))
+    for rows in np.split(in_batch, ends[:-1]):
+        if len(rows):
+            yield _with_negatives(rows, y, batch_size, random_state)
+
+
+def hold_out(y, fraction, random_state):
+    """Split rows in two, by the same share of each class, leaving it at least two rows.
+
+    Parameters
+    ----------
+    y : ndarray of int of shape (n,)
+    fraction : float
+        The share to hold out, rounded down in each class.
+    random_state : RandomState
+
+    Returns
+    -------
+    kept, held : ndarrays of int
+
+    Raises
+    ------
+    ValueError
+        If no class is large enough to give a row.
+    """
+    by_class, sizes = shuffled_by_class(y, random_state), np.bincount(y)
+    rank = np.arange(len(y)) - _starts(sizes)[y[by_class]]
+    n_held = np.maximum(np.minimum((fraction * sizes).astype(np.intp), sizes - 2), 0)
+    is_held = rank < n_held[y[by_class]]
+    if not is_held.any():
+        raise ValueError(
+            f"Got early_stopping=True with validation_fraction={fraction}, but no class is "
+            f"large enough to give a row: the largest has {sizes.max()}. Raise "
+            "validation_fraction, or set early_stopping=False."
+        )
+    return np.sort(by_class[~is_held]), np.sort(by_class[is_held])
+
+
+def _deal(sizes, n_batches, batch_size, random_state):
+    """Cut classes into pieces, and deal the pieces out to batches.
+
+    Returns
+    -------
+    piece_of_row : ndarray of int of shape (n,)
+        For rows grouped by class.
+    batch_of_piece : ndarray of int of shape (n_pieces,)
+    """
+    piece_size = min(ROWS_PER_CLASS, max(2, batch_size // 2))
+    if np.count_nonzero(sizes) * piece_size <= batch_size:
+        n_pieces = np.full(len(sizes), n_batches)
+    else:
+        n_pieces = np.rint(sizes / piece_size).astype(np.intp)
+    n_pieces = np.clip(n_pieces, 1, np.maximum(sizes // 2, 1)) * (sizes > 0)
+    class_of_piece = np.repeat(np.arange(len(sizes)), n_pieces)
+    number = np.arange(len(class_of_piece)) - _starts(n_pieces)[class_of_piece]
+    # Piece j of a class with m of them stands at (j + u) / m of the epoch.
+    shift = random_state.uniform(size=len(sizes))[class_of_piece]
+    order = np.argsort((number + shift) / n_pieces[class_of_piece], kind="stable")
+
+    class_of_row = np.repeat(np.arange(len(sizes)), sizes)
+    rank = np.arange(len(class_of_row)) - _starts(sizes)[class_of_row]
+    within = rank * n_pieces[class_of_row] // sizes[class_of_row]
+    piece_of_row = _starts(n_pieces)[class_of_row] + within
+
+    rows_in_piece = np.bincount(piece_of_row, minlength=len(class_of_piece))[order]
+    middle = np.cumsum(rows_in_piece) - rows_in_piece / 2
+    batch_of_piece = np.empty(len(order), dtype=np.intp)
+    batch_of_piece[order] = middle * n_batches // len(class_of_row)
+    return piece_of_row, batch_of_piece
+
+
+def _starts(sizes):
+    return np.cumsum(sizes) - sizes
+
+
+def _with_negatives(rows, y, batch_size, random_state):
+    if (y[rows] != y[rows[0]]).any():
+        return rows
+    others = random_state.permutation(np.flatnonzero(y != y[rows[0]]))
+    first_of_class = np.sort(np.unique(y[others], return_index=True)[1])
+    return np.concatenate([rows, others[first_of_class[: max(1, batch_size // 2)]]])

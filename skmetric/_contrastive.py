@@ -1,0 +1,274 @@
+"""The contrastive learner: similar rows shall be near, dissimilar ones far apart."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from ._base import BaseMetricLearner
+from ._strategies import candidates_of, resolve_strategies, select_pairs
+from .losses import LOSSES
+
+
+@dataclass(frozen=True)
+class PairConstraints:
+    """Pairs from labels, as :mod:`skmetric._objective` asks for them.
+
+    Parameters
+    ----------
+    loss : str
+    margin, pos_margin, negative_weight : float
+    positives : callable
+    negatives : callable, or None for every negative
+    """
+
+    loss: str
+    margin: float
+    pos_margin: float
+    negative_weight: float
+    positives: object
+    negatives: object
+
+    def select(self, D, y, rows, random_state):
+        """Similar and dissimilar pairs of a block."""
+        return select_pairs(D, y, rows, self.positives, self.negatives, random_state)
+
+    def count(self, selection, y, rows):
+        """How many similar and how many dissimilar pairs."""
+        (anchors, _), dissimilar = selection
+        if dissimilar is not None:
+            return np.array([len(anchors), len(dissimilar[0])])
+        return np.array([len(anchors), (len(y) - np.bincount(y)[y[rows]]).sum()])
+
+    def share(self, D, y, rows, selection, totals):
+        """What a block contributes to the two means."""
+        similar, dissimilar = selection
+        weights = np.array([1.0, self.negative_weight]) / np.maximum(totals, 1)
+        scale, weight = D.dtype.type(weights[0]), D.dtype.type(weights[1])
+        cost_of = LOSSES[self.loss]
+        where = candidates_of(y, rows)[1] if dissimilar is None else dissimilar
+        v_similar = D[similar] - D.dtype.type(self.pos_margin)
+        v_dissimilar = D.dtype.type(self.margin) - D[where]
+        near_cost, near_slope = cost_of(v_similar)
+        far_cost, far_slope = cost_of(v_dissimilar)
+        G = np.zeros_like(D)
+        G[where] = -weight * far_slope
+        G[similar] = scale * near_slope
+        loss = weights @ [
+            near_cost.sum(dtype=np.float64),
+            far_cost.sum(dtype=np.float64),
+        ]
+        n_active = np.count_nonzero(v_similar > 0) + np.count_nonzero(v_dissimilar > 0)
+        return loss, G, n_active
+
+
+class ContrastiveMetricLearner(BaseMetricLearner):
+    """Learn a linear map from pairs: similar rows near, dissimilar ones far apart.
+
+    Rows of a class shall be nearer than `pos_margin`, rows of different classes farther
+    than `margin`. Distances themselves are learnt, not only their order: the right choice
+    for verification with one threshold, de-duplication and clustering.
+
+    Parameters
+    ----------
+    n_components : int, default=None
+        Dimension of the learnt space; None keeps `n_features`, or as many as `init` has to
+        give. At most `n_features`.
+    metric : {"sqeuclidean", "euclidean", "cosine"}, default="sqeuclidean"
+        The distance d between mapped rows. Under ``"cosine"``, for embeddings whose length
+        means nothing, ``transform`` returns rows of length 1.
+    loss : {"hinge", "squared_hinge", "softplus"}, default="hinge"
+        What the slack v of a pair costs, ``max(v, 0)``, its square, or
+        ``log(1 + exp(v))``; v is ``d - pos_margin`` for similar rows and ``margin - d``
+        for dissimilar ones. The loss is the mean over the similar pairs plus
+        `negative_weight` times the mean over the dissimilar.
+    margin : float, default=0.5
+        How far apart dissimilar rows shall be. In units in which the mean squared distance
+        of two rows under W₀ is 1; under ``"cosine"`` distances are between 0 and 2.
+        Greater than `pos_margin`.
+    pos_margin : float, default=0.2
+        How near is near enough for similar rows. At least 0.
+    negative_weight : float, default=10.0
+        Weight of the dissimilar pairs, of which most are never active. Greater than 0.
+    positives : {"all", "nearest", "hard", "random"} or callable, default="all"
+        Which rows of its class a row is paired with: every one, the `n_neighbors`
+        nearest, the farthest, or one at random.
+    negatives : {"all", "hard", "random", "distance_weighted"} or callable, default="all"
+        Which rows of other classes: every one, the nearest, one at random, or one drawn by
+        distance (``metric="cosine"`` only). See :mod:`skmetric.mining` for callables.
+    n_neighbors : int, default=3
+        For ``positives="nearest"``: how many, or as many as there are.
+    init : {"auto", "identity", "pca", "lda", "random"} or array-like of shape \
+(n_components, n_features), default="auto"
+        The map W₀ to start from, and towards which `alpha` pulls. ``"auto"`` is
+        ``"identity"`` if all components are kept, else ``"pca"``. All but an array are
+        scaled so that the mean squared distance between two training rows is 1.
+    alpha : float, default=0.001
+        Weight of the pull towards W₀: ``alpha / 2 * |W - W₀|² / |W₀|²`` is added to the
+        loss. At least 0.
+    solver : {"auto", "lbfgs", "adam", "sgd"}, default="auto"
+        ``"lbfgs"`` takes all rows at once, deterministically, in O(n²) time an iteration;
+        mined constraints are formed anew in up to 3 rounds. ``"adam"`` and ``"sgd"`` go
+        through class-balanced mini-batches and form constraints within each, in
+        O(n · batch_size) time an epoch; their learning rate falls linearly to 0 over the
+        budget. ``"auto"`` is ``"lbfgs"`` up to 2000 rows and ``"adam"`` above.
+    batch_size : int, default=256
+        Rows in a mini-batch, about; at least 4. Larger ones find nearer neighbours.
+    learning_rate_init : float, default=0.02
+        Step size at the start, relative to W₀: to the root mean square of its entries for
+        ``"adam"``, to its Frobenius norm for ``"sgd"``.
+    momentum : float, default=0.9
+        For ``solver="sgd"``, in [0, 1).
+    beta_1, beta_2 : float, default=0.9, 0.999
+        Decay rates of Adam's running means, in [0, 1).
+    epsilon : float, default=1e-8
+        Adam's term for numerical stability.
+    max_iter : int, default=None
+        Epochs, or iterations of L-BFGS in each round. None is 100 iterations, or 10
+        epochs and more where it takes more to make 400 updates.
+    tol : float, default=1e-4
+        An iteration that lowers the loss by less than this share of the loss at the start
+        is no improvement. L-BFGS ends at the first such, the others after
+        `n_iter_no_change` in a row.
+    n_iter_no_change : int, default=10
+        For the stochastic solvers.
+    early_stopping : bool, default=False
+        For the stochastic solvers: hold out `validation_fraction` of the rows of each
+        class, judge each epoch by their 1-nearest-neighbour accuracy among the others,
+        end after `n_iter_no_change` epochs without improvement, and keep the best map.
+    validation_fraction : float, default=0.1
+        For `early_stopping`, in (0, 1).
+    warm_start : bool, default=False
+        Start ``fit`` from the map that there is. The pull is still towards W₀.
+    verbose : bool or int, default=0
+        Print a line an iteration.
+    random_state : int, RandomState instance or None, default=None
+        For mini-batches, random choices, and ``init="random"``.
+
+    Attributes
+    ----------
+    components_ : ndarray of shape (n_components, n_features)
+        The learnt map W.
+    initial_components_ : ndarray of shape (n_components, n_features)
+        W₀.
+    solver_ : str
+        The solver that was used.
+    n_iter_ : int
+        Epochs, or iterations over all rounds.
+    loss_ : float
+        The last of `loss_curve_`.
+    loss_curve_ : list of float
+        The loss, with the pull, after each iteration; for the stochastic solvers the mean
+        over the batches of an epoch, each before its update.
+    active_fraction_ : float
+        The last of `active_fraction_curve_`.
+    active_fraction_curve_ : list of float
+        The share of selected constraints with a positive slack, at each iteration.
+    validation_scores_ : list of float or None
+        1-nearest-neighbour accuracy after each epoch, with `early_stopping`.
+    n_features_in_ : int
+        Number of features seen during fit.
+    feature_names_in_ : ndarray of shape (n_features_in_,)
+        Their names, if X had any.
+
+    See Also
+    --------
+    TripletMetricLearner : Learns from triplets, with the order of distances.
+
+    Notes
+    -----
+    ``metric="euclidean"`` with ``pos_margin=0`` gives the textbook losses:
+    ``loss="squared_hinge"`` that of [1]_ up to a factor, ``loss="hinge"`` the one without
+    squares. The two means are taken apart so that rare similar pairs are not drowned.
+
+    References
+    ----------
+    .. [1] R. Hadsell, S. Chopra, Y. LeCun, "Dimensionality reduction by learning an
+       invariant mapping", CVPR 2006.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_iris
+    >>> from skmetric import ContrastiveMetricLearner
+    >>> X, y = load_iris(return_X_y=True)
+    >>> learner = ContrastiveMetricLearner(n_components=2).fit(X, y)
+    >>> learner.transform(X).shape
+    (150, 2)
+    >>> same, different = learner.pair_distances(X[[0, 0]], X[[1, 149]])
+    >>> bool(same < different)
+    True
+    """
+
+    def __init__(
+        self,
+        n_components=None,
+        *,
+        metric="sqeuclidean",
+        loss="hinge",
+        margin=0.5,
+        pos_margin=0.2,
+        negative_weight=10.0,
+        positives="all",
+        negatives="all",
+        n_neighbors=3,
+        init="auto",
+        alpha=0.001,
+        solver="auto",
+        batch_size=256,
+        learning_rate_init=0.02,
+        momentum=0.9,
+        beta_1=0.9,
+        beta_2=0.999,
+        epsilon=1e-8,
+        max_iter=None,
+        tol=1e-4,
+        n_iter_no_change=10,
+        early_stopping=False,
+        validation_fraction=0.1,
+        warm_start=False,
+        verbose=0,
+        random_state=None,
+    ):
+        self.n_components = n_components
+        self.metric = metric
+        self.loss = loss
+        self.margin = margin
+        self.pos_margin = pos_margin
+        self.negative_weight = negative_weight
+        self.positives = positives
+        self.negatives = negatives
+        self.n_neighbors = n_neighbors
+        self.init = init
+        self.alpha = alpha
+        self.solver = solver
+        self.batch_size = batch_size
+        self.learning_rate_init = learning_rate_init
+        self.momentum = momentum
+        self.beta_1 = beta_1
+        self.beta_2 = beta_2
+        self.epsilon = epsilon
+        self.max_iter = max_iter
+        self.tol = tol
+        self.n_iter_no_change = n_iter_no_change
+        self.early_stopping = early_stopping
+        self.validation_fraction = validation_fraction
+        self.warm_start = warm_start
+        self.verbose = verbose
+        self.random_state = random_state
+
+    def _constraints(self, n_components):
+        positives, negatives = resolve_strategies(
+            self.positives,
+            self.negatives,
+            n_neighbors=self.n_neighbors,
+            metric=self.metric,
+            n_components=n_components,
+            pairs=True,
+        )
+        return PairConstraints(
+            self.loss,
+            self.margin,
+            self.pos_margin,
+            self.negative_weight,
+            positives,
+            negatives,
+        )

@@ -1,0 +1,133 @@
+"""W₀: where a fit starts, what the penalty pulls to, and what gives margins their unit."""
+
+from numbers import Integral
+
+import numpy as np
+from scipy.sparse import issparse
+from sklearn.decomposition import PCA
+from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
+from sklearn.utils import check_array, gen_batches
+
+from ._validation import check_map_size, check_number, check_word
+
+INITS = ("auto", "identity", "pca", "lda", "random")
+
+
+def initial_map(X, y, n_components, init, random_state):
+    """W₀ of shape (k, d), in the dtype of X.
+
+    Every map but a given array is scaled so that the mean squared distance between two
+    rows of X under it is 1. A margin then means the same on every data set.
+
+    Parameters
+    ----------
+    X : ndarray or CSR of shape (n, d)
+    y : ndarray of int of shape (n,)
+    n_components : int or None
+        None takes all d, or as many as `init` has to give.
+    init : {"auto", "identity", "pca", "lda", "random"} or array-like of shape (k, d)
+        ``"auto"`` is ``"identity"`` if all d components are kept, else ``"pca"``.
+    random_state : RandomState
+
+    Returns
+    -------
+    W : ndarray of shape (k, d)
+
+    Raises
+    ------
+    ValueError
+        For more components than features or than `init` has to give, an array of the
+        wrong shape, or ``"lda"`` on sparse X.
+    """
+    if not isinstance(init, str):
+        return _given(init, X, n_components)
+    d = X.shape[1]
+    check_word("init", init, INITS)
+    if n_components is not None:
+        _check_n_components(n_components, d, "features of X")
+    if init == "auto":
+        init = "identity" if n_components in (None, d) else "pca"
+    most = _most_components(X, y, init)
+    k = most if n_components is None else n_components
+    _check_n_components(k, most, f"components that init={init!r} has to give here")
+    check_map_size(k, d)
+    W = _MAPS[init](X, y, k, random_state).astype(X.dtype)
+    if n_components is not None:
+        _check_n_components(k, len(W), f"components that init={init!r} found")
+    spread = mean_squared_distance(X, W)
+    return W / np.sqrt(spread) if spread > 0 else W
+
+
+def mean_squared_distance(X, W):
+    """Mean of |W x_i - W x_j|² over all pairs of two rows of X.
+
+    Accumulated in float64 over blocks of rows, about the first row, so that neither X
+    nor an embedding is copied and no digits are lost where X is far from 0.
+    """
+    n = X.shape[0]
+    origin = X[:1] @ W.T
+    total, squares = np.zeros(len(W)), np.zeros(len(W))
+    for rows in gen_batches(n, 4096):
+        Z = (X[rows] @ W.T - origin).astype(np.float64)
+        total += Z.sum(axis=0)
+        squares += np.einsum("ij,ij->j", Z, Z)
+    variance = np.maximum(squares - total**2 / n, 0) / (n - 1)
+    return 2 * variance.sum()
+
+
+def _given(init, X, n_components):
+    W = check_array(init, dtype=X.dtype, input_name="init", copy=True)
+    k = W.shape[0] if n_components is None else n_components
+    if W.shape != (k, X.shape[1]):
+        raise ValueError(
+            f"Got init of shape {W.shape}, but expected {(k, X.shape[1])}: a row for each "
+            "of n_components and a column for each feature of X."
+        )
+    if not W.any():
+        raise ValueError("Got init of zeros only, a map that has no direction to learn.")
+    return W
+
+
+def _check_n_components(k, most, what):
+    check_number("n_components", k, kind=Integral, at_least=1)
+    if k > most:
+        raise ValueError(
+            f"Got n_components={k}, but expected at most {most}, the number of {what}."
+        )
+
+
+def _most_components(X, y, init):
+    n, d = X.shape
+    if init == "pca":
+        # The solver for sparse X finds all but one.
+        return min(n, d) - 1 if issparse(X) and min(n, d) > 1 else min(n, d)
+    if init == "lda":
+        return min(d, np.count_nonzero(np.bincount(y)) - 1)
+    return d
+
+
+def _identity(X, y, k, random_state):
+    return np.eye(k, X.shape[1])
+
+
+def _pca(X, y, k, random_state):
+    solver = "arpack" if issparse(X) else "auto"
+    pca = PCA(n_components=k, svd_solver=solver, random_state=random_state)
+    return pca.fit(X).components_
+
+
+def _lda(X, y, k, random_state):
+    if issparse(X):
+        raise ValueError(
+            "Got init='lda' with sparse X, but LDA needs dense X. Use init='pca' or "
+            "'random'."
+        )
+    lda = LinearDiscriminantAnalysis(n_components=k).fit(X, y)
+    return lda.scalings_[:, :k].T
+
+
+def _random(X, y, k, random_state):
+    return random_state.standard_normal((k, X.shape[1]))
+
+
+_MAPS = {"identity": _identity, "pca": _pca, "lda": _lda, "random": _random}

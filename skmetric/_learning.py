@@ -1,0 +1,216 @@
+"""How a map is found: from an estimator's settings to a solver's result."""
+
+from functools import partial
+from warnings import warn
+
+import numpy as np
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.metrics import pairwise_distances_argmin
+from sklearn.utils import check_random_state
+
+from ._batches import epoch, hold_out
+from ._initialization import mean_squared_distance
+from ._objective import Problem, map_rows
+from ._optimizers import adam_init, adam_update, sgd_init, sgd_update
+from ._solvers import Step, minimize_lbfgs, minimize_stochastic, run_epoch
+
+# Up to this many rows "auto" takes L-BFGS; about there a fit costs the same with Adam.
+AUTO_LBFGS_ROWS = 2000
+# How often L-BFGS forms constraints that follow the map, and its budget each time.
+ROUNDS = 3
+LBFGS_ITERATIONS = 100
+# The budget of the stochastic solvers: so many epochs, and more where batches are few.
+MIN_EPOCHS = 10
+MIN_UPDATES = 400
+
+
+def solver_for(estimator, n_samples):
+    """The solver that ``"auto"`` stands for."""
+    if estimator.solver != "auto":
+        return estimator.solver
+    return "lbfgs" if n_samples <= AUTO_LBFGS_ROWS else "adam"
+
+
+def n_epochs(estimator, n_samples):
+    """The budget of a stochastic solver."""
+    n_batches = max(1, round(n_samples / estimator.batch_size))
+    return estimator.max_iter or max(MIN_EPOCHS, -(-MIN_UPDATES // n_batches))
+
+
+def n_tasks(estimator, n_samples):
+    """How many iterations callbacks may expect, None where nobody knows."""
+    stochastic = solver_for(estimator, n_samples) != "lbfgs"
+    return n_epochs(estimator, n_samples) if stochastic else None
+
+
+def learn(estimator, X, y, W0, start, random_state, monitor):
+    """Find the map for a whole data set.
+
+    Parameters
+    ----------
+    estimator : BaseMetricLearner
+        Its parameters, checked, are read; nothing is set.
+    X : ndarray or CSR of shape (n, d)
+    y : ndarray of int of shape (n,)
+    W0, start : ndarray of shape (k, d)
+        What the penalty pulls to, and where to start.
+    random_state : RandomState
+    monitor : Monitor
+
+    Returns
+    -------
+    result : Result
+        Its parameters are the map.
+    """
+    solver = solver_for(estimator, len(y))
+    by = _by_lbfgs if solver == "lbfgs" else _by_epochs
+    return by(estimator, X, y, W0, start, random_state, monitor)
+
+
+def learn_from_chunk(estimator, X, y, random_state, optimizer_state):
+    """Go once over a chunk of rows, from the map there is.
+
+    Returns
+    -------
+    step : Step
+        Its parameters are the map.
+    optimizer_state : tuple
+    """
+    problem = _problem(
+        estimator, X, y, estimator.initial_components_, solver_for(estimator, np.inf)
+    )
+    init, update = _optimizer(estimator, solver_for(estimator, np.inf))
+    U = estimator.components_ / problem.unit
+    batches = list(epoch(y, estimator.batch_size, random_state))
+    U, state, loss, active = run_epoch(
+        partial(problem.on_batch, random_state=random_state),
+        batches,
+        U,
+        optimizer_state or init(U),
+        update,
+        np.full(len(batches), estimator.learning_rate_init),
+    )
+    return Step(problem.components(U), loss, active), state
+
+
+def warn_of_trouble(estimator, X, converged):
+    """Warn of a budget that ended first, a collapsed map, and nothing to learn from."""
+    name = type(estimator).__name__
+    if not converged:
+        unit = "iterations" if estimator.solver_ == "lbfgs" else "epochs"
+        warn(
+            f"{name} with solver={estimator.solver_!r} did not converge in "
+            f"{estimator.n_iter_} {unit}. Increase max_iter, or scale the features, for "
+            "example with StandardScaler.",
+            ConvergenceWarning,
+            stacklevel=5,
+        )
+    if not any(estimator.active_fraction_curve_):
+        warn(
+            f"{name} found no active constraint: all of them are satisfied by "
+            f"margin={estimator.margin} already, and the map is the initial one. Raise "
+            "the margin, or choose harder constraints, for example positives='hard' or "
+            "'all'.",
+            UserWarning,
+            stacklevel=5,
+        )
+    if _collapsed(estimator, X):
+        warn(
+            f"{name} collapsed: distances between rows have become small against "
+            f"margin={estimator.margin}, so that the loss sits at the margin. Raise alpha "
+            f"(got alpha={estimator.alpha}), or choose easier constraints, for example "
+            "negatives='semihard' or 'all'.",
+            UserWarning,
+            stacklevel=5,
+        )
+
+
+def _collapsed(estimator, X):
+    """Whether the mean distance fell to a tenth of the margin, and of what it was."""
+    sample = X[:: max(1, X.shape[0] // 1000)]
+    now, before = (
+        _mean_distance(map_rows(sample, W, estimator.metric), estimator.metric)
+        for W in (estimator.components_, estimator.initial_components_)
+    )
+    return now < 0.1 * min(estimator.margin, before)
+
+
+def _mean_distance(E, metric):
+    squared = mean_squared_distance(E, np.eye(E.shape[1], dtype=E.dtype))
+    return {"euclidean": np.sqrt(squared), "cosine": squared / 2}.get(metric, squared)
+
+
+def _problem(estimator, X, y, W0, solver):
+    constraints = estimator._constraints(len(W0))
+    return Problem(
+        X, y, W0, estimator.metric, constraints, estimator.alpha, solver == "adam"
+    )
+
+
+def _optimizer(estimator, solver):
+    if solver == "sgd":
+        return sgd_init, partial(sgd_update, momentum=estimator.momentum)
+    return adam_init, partial(
+        adam_update,
+        beta_1=estimator.beta_1,
+        beta_2=estimator.beta_2,
+        epsilon=estimator.epsilon,
+    )
+
+
+def _by_lbfgs(estimator, X, y, W0, start, random_state, monitor):
+    problem = _problem(estimator, X, y, W0, "lbfgs")
+    monitor.follow("iteration", problem.components)
+    X, U = problem.rows(), start / problem.unit
+    seed, choice, n_iter = random_state.randint(2**31 - 1), None, 0
+    for _ in range(ROUNDS):
+        # Draws are the same in every round, so that only the map changes the choice.
+        before, choice = choice, problem.choose(U, X, check_random_state(seed))
+        if before is not None and choice.same_as(before):
+            break
+        result = minimize_lbfgs(
+            partial(problem.on_choice, X=X, choice=choice),
+            U,
+            max_iter=estimator.max_iter or LBFGS_ITERATIONS,
+            tol=estimator.tol,
+            monitor=monitor,
+        )
+        U, n_iter = result.parameters, n_iter + result.n_iter
+        if result.stopped:
+            break
+    monitor.close()
+    return result._replace(parameters=problem.components(U), n_iter=n_iter)
+
+
+def _by_epochs(estimator, X, y, W0, start, random_state, monitor):
+    train, score = slice(None), None
+    if estimator.early_stopping:
+        train, held = hold_out(y, estimator.validation_fraction, random_state)
+    solver = solver_for(estimator, len(y))
+    problem = _problem(estimator, X[train], y[train], W0, solver)
+    monitor.follow("epoch", problem.components)
+    if estimator.early_stopping:
+
+        def score(U):
+            W = problem.components(U)
+            maps = [map_rows(part, W, estimator.metric) for part in (X[held], problem.X)]
+            right = problem.y[pairwise_distances_argmin(*maps)] == y[held]
+            monitor.scores.append(float(right.mean()))
+            return monitor.scores[-1]
+
+    init, update = _optimizer(estimator, solver)
+    U = start / problem.unit
+    result = minimize_stochastic(
+        partial(problem.on_batch, random_state=random_state),
+        lambda: list(epoch(problem.y, estimator.batch_size, random_state)),
+        U,
+        init(U),
+        update,
+        max_iter=n_epochs(estimator, len(y)),
+        rate=estimator.learning_rate_init,
+        tol=estimator.tol,
+        patience=estimator.n_iter_no_change,
+        monitor=monitor,
+        score=score,
+    )
+    return result._replace(parameters=problem.components(result.parameters))

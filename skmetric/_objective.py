@@ -1,0 +1,233 @@
+"""From a map and rows to a loss and a gradient: the chain rule, in blocks.
+
+The constraints are given as an object with three methods (see ``TripletConstraints`` and
+``PairConstraints``):
+
+``select(D, y, rows, random_state) -> selection``
+    The constraints whose anchors are the given rows.
+``count(selection, y, rows) -> ndarray``
+    How many they are, one number for each mean that the loss consists of.
+``share(D, y, rows, selection, totals) -> (loss, G, n_active)``
+    What they contribute to the loss, given the totals of the counts over all blocks, and
+    its gradient with respect to `D`.
+
+Shares add up: the same functions serve a block, a mini-batch and a whole data set. X enters
+in two products only, ``X @ W.T`` and ``dZ.T @ X``, so sparse X stays sparse.
+"""
+
+from typing import NamedTuple
+
+import numpy as np
+from scipy.sparse import issparse
+
+from ._strategies import row_blocks
+from .distances import (
+    block_distances,
+    block_pullback,
+    embed,
+    embed_pullback,
+    gram_factors,
+    slope_by_square,
+)
+
+
+def map_rows(X, W, metric):
+    """``X @ W.T``, on the unit sphere under ``"cosine"``: what ``transform`` returns."""
+    Z = X @ W.T
+    return embed(Z, metric)[0] if metric == "cosine" else Z
+
+
+class Choice(NamedTuple):
+    """Constraints over all blocks of some rows.
+
+    Attributes
+    ----------
+    selections : list, one a block
+    totals : ndarray
+        Their counts.
+    """
+
+    selections: list
+    totals: np.ndarray
+
+    def same_as(self, other):
+        """Whether both consist of the same constraints."""
+        return _same(self.selections, other.selections)
+
+
+def _same(a, b):
+    if isinstance(a, np.ndarray) and isinstance(b, np.ndarray):
+        return np.array_equal(a, b)
+    if a is None or b is None:
+        return a is b
+    return len(a) == len(b) and all(map(_same, a, b))
+
+
+class Evaluation(NamedTuple):
+    """A loss, its gradient with respect to W, and the share of active constraints."""
+
+    loss: float
+    gradient: np.ndarray
+    active_fraction: float
+    n_constraints: int
+
+
+def choose(W, X, y, metric, constraints, random_state):
+    """Form the constraints of all rows under a map.
+
+    Parameters
+    ----------
+    W : ndarray of shape (k, d)
+    X : ndarray or CSR of shape (n, d)
+    y : ndarray of int of shape (n,)
+    metric : str
+    constraints : TripletConstraints or PairConstraints
+    random_state : RandomState
+
+    Returns
+    -------
+    choice : Choice
+    """
+    E, _ = embed(X @ W.T, metric)
+    return _choose(_Blocks(E, metric), y, constraints, random_state)
+
+
+def evaluate(W, X, y, metric, constraints, *, choice=None, random_state=None):
+    """Loss and gradient of a map.
+
+    Parameters
+    ----------
+    W, X, y, metric, constraints
+        As in :func:`choose`.
+    choice : Choice, default=None
+        Constraints formed before; None forms them under `W`, with `random_state`.
+
+    Returns
+    -------
+    evaluation : Evaluation
+
+    Notes
+    -----
+    Time O(n² k) for products besides what the constraints cost; memory O(n k) and one
+    block of distances with its temporaries.
+    """
+    E, norms = embed(X @ W.T, metric)
+    blocks = _Blocks(E, metric)
+    if choice is None:
+        choice = _choose(blocks, y, constraints, random_state)
+    loss, n_active, dE = 0.0, 0, np.zeros_like(E)
+    for rows, selection in zip(blocks.rows, choice.selections, strict=True):
+        D = blocks.distances(rows)
+        part, G, active = constraints.share(D, y, rows, selection, choice.totals)
+        loss += part
+        n_active += active
+        block_pullback(dE, slope_by_square(G, D, metric), E, rows)
+    dZ = embed_pullback(dE, E, norms)
+    n_constraints = int(choice.totals.sum())
+    return Evaluation(
+        loss, (X.T @ dZ).T, n_active / max(n_constraints, 1), n_constraints
+    )
+
+
+class Problem:
+    """What a fit minimises, in coordinates relative to the map it starts from.
+
+    ``W = unit * U``, where `unit` follows from the size of W₀. Steps, tolerances and
+    gradients in U then mean the same however X is scaled.
+
+    Parameters
+    ----------
+    X : ndarray or CSR of shape (n, d)
+    y : ndarray of int of shape (n,)
+    W0 : ndarray of shape (k, d)
+    metric : str
+    constraints : TripletConstraints or PairConstraints
+    alpha : float
+        Weight of the penalty ``alpha / 2 * |W - W0|**2 / |W0|**2``.
+    by_entry : bool
+        Measure U by the root mean square of the entries of W₀, for optimizers whose steps
+        are by entry, rather than by its Frobenius norm.
+    """
+
+    def __init__(self, X, y, W0, metric, constraints, alpha, by_entry=False):
+        self.X, self.y, self.W0 = X, y, W0
+        self.metric, self.constraints, self.alpha = metric, constraints, alpha
+        self.norm = float(np.linalg.norm(W0))
+        self.unit = self.norm / (W0.size**0.5 if by_entry else 1)
+        # Distances do not depend on where 0 is, but in float32 their digits do.
+        self.centre = None if metric == "cosine" or issparse(X) else X.mean(axis=0)
+
+    def components(self, U):
+        """The map W of some parameters."""
+        return self.unit * U
+
+    def rows(self, batch=slice(None)):
+        """Some rows of X, centred where that is of use."""
+        X = self.X[batch]
+        return X if self.centre is None else X - self.centre
+
+    def choose(self, U, X, random_state):
+        """Form the constraints over all rows, given as ``rows()``."""
+        W = self.unit * U
+        return choose(W, X, self.y, self.metric, self.constraints, random_state)
+
+    def on_choice(self, U, X, choice):
+        """Evaluation over all rows for constraints formed before."""
+        W = self.unit * U
+        return self._penalised(
+            W, evaluate(W, X, self.y, self.metric, self.constraints, choice=choice)
+        )
+
+    def on_batch(self, U, batch, random_state):
+        """Evaluation on the constraints within a batch."""
+        W, y = self.unit * U, self.y[batch]
+        return self._penalised(
+            W,
+            evaluate(
+                W,
+                self.rows(batch),
+                y,
+                self.metric,
+                self.constraints,
+                random_state=random_state,
+            ),
+        )
+
+    def _penalised(self, W, evaluation):
+        away = W - self.W0
+        share = self.alpha / self.norm**2
+        gradient = evaluation.gradient
+        gradient *= self.unit
+        loss = evaluation.loss + share / 2 * float(np.vdot(away, away))
+        away *= self.unit * share
+        gradient += away
+        return evaluation._replace(loss=loss, gradient=gradient)
+
+
+class _Blocks:
+    """Distances of an embedding, block by block; a single block is kept."""
+
+    def __init__(self, E, metric):
+        self.rows = row_blocks(len(E))
+        self._factors, self._metric = gram_factors(E, metric), metric
+        self._only = None
+
+    def distances(self, rows):
+        if self._only is not None:
+            return self._only
+        D = block_distances(self._factors, rows, self._metric)
+        if len(self.rows) == 1:
+            self._only = D
+        return D
+
+
+def _choose(blocks, y, constraints, random_state):
+    selections = [
+        constraints.select(blocks.distances(rows), y, rows, random_state)
+        for rows in blocks.rows
+    ]
+    totals = sum(
+        constraints.count(selection, y, rows)
+        for rows, selection in zip(blocks.rows, selections, strict=True)
+    )
+    return Choice(selections, totals)

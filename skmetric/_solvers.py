@@ -1,0 +1,207 @@
+"""Minimise a function of a map: L-BFGS, or a stochastic optimizer, epoch by epoch.
+
+Nothing here knows what is minimised. A solver calls ``function(U, ...)``, which returns an
+object with ``loss``, ``gradient`` and ``active_fraction``, reports every iteration to a
+monitor, and returns a :class:`Result`.
+
+A monitor has ``start()``, called as an iteration begins, and ``finish(step) -> bool``,
+called with a :class:`Step` as it ends; a true answer asks the solver to stop.
+"""
+
+from typing import NamedTuple
+
+import numpy as np
+from scipy.optimize import minimize
+
+
+# See minimize_stochastic.
+SETTLED = 0.05
+
+
+class Step(NamedTuple):
+    """The state after an iteration of L-BFGS or an epoch."""
+
+    parameters: np.ndarray
+    loss: float
+    active_fraction: float
+
+
+class Result(NamedTuple):
+    """Where a solver ended, and why.
+
+    Attributes
+    ----------
+    parameters : ndarray
+    n_iter : int
+    converged : bool
+        False if the budget of iterations ended first.
+    stopped : bool
+        True if the monitor asked to stop.
+    """
+
+    parameters: np.ndarray
+    n_iter: int
+    converged: bool
+    stopped: bool = False
+
+
+def minimize_lbfgs(function, parameters, *, max_iter, tol, monitor):
+    """Minimise a deterministic function with L-BFGS-B.
+
+    Parameters
+    ----------
+    function : callable
+        ``function(U)`` with U of the shape and dtype of `parameters`.
+    parameters : ndarray
+        Where to start.
+    max_iter : int
+    tol : float
+        Converged when an iteration lowers the loss by less than this share of the loss
+        at the start, or when no entry of the gradient is larger than it.
+    monitor : object with start() and finish(step)
+
+    Returns
+    -------
+    result : Result
+    """
+    shape, dtype = parameters.shape, parameters.dtype
+    latest = {}
+
+    def flat(u):
+        evaluation = function(u.reshape(shape).astype(dtype, copy=False))
+        latest["evaluation"] = evaluation
+        scale = latest.setdefault("scale", 1 / (evaluation.loss or 1.0))
+        gradient = evaluation.gradient.ravel().astype(np.float64)
+        return scale * evaluation.loss, scale * gradient
+
+    def after_iteration(intermediate_result):
+        # The last point evaluated is the one accepted, or nearly so in its figures.
+        evaluation = latest["evaluation"]
+        u = intermediate_result.x.reshape(shape).astype(dtype)
+        loss = float(intermediate_result.fun) / latest["scale"]
+        if monitor.finish(Step(u, loss, evaluation.active_fraction)):
+            latest["stopped"] = True
+            raise StopIteration
+        monitor.start()
+
+    monitor.start()
+    found = minimize(
+        flat,
+        parameters.ravel().astype(np.float64),
+        jac=True,
+        method="L-BFGS-B",
+        callback=after_iteration,
+        options={"maxiter": max_iter, "ftol": tol, "gtol": tol, "maxcor": 10},
+    )
+    if found.nit == 0:
+        # The start is a minimum already; looking at it is an iteration, too.
+        evaluation = latest["evaluation"]
+        monitor.finish(Step(parameters, evaluation.loss, evaluation.active_fraction))
+    return Result(
+        found.x.reshape(shape).astype(dtype),
+        max(found.nit, 1),
+        found.status != 1,
+        latest.get("stopped", False),
+    )
+
+
+def minimize_stochastic(
+    function,
+    draw_epoch,
+    parameters,
+    state,
+    update,
+    *,
+    max_iter,
+    rate,
+    tol,
+    patience,
+    monitor,
+    score=None,
+):
+    """Minimise the mean of a function over batches, the learning rate falling to 0.
+
+    Parameters
+    ----------
+    function : callable
+        ``function(U, batch)``.
+    draw_epoch : callable
+        ``draw_epoch() -> list of batches``.
+    parameters : ndarray
+        Where to start.
+    state : tuple
+        The optimizer's.
+    update : callable
+        ``update(gradient, state, learning_rate) -> (step, state)``.
+    max_iter : int
+        How many epochs.
+    rate : float
+        The learning rate at the start; it falls linearly to 0 over the budget.
+    tol : float
+        An epoch improves if it lowers the loss by more than this share of the first
+        epoch's, or raises the score by more than this.
+    patience : int
+        After so many epochs without improvement the fit has converged.
+    monitor : object with start() and finish(step)
+    score : callable, default=None
+        ``score(U)``, larger is better. If given it decides in place of the loss, and the
+        best parameters are returned rather than the last.
+
+    Returns
+    -------
+    result : Result
+        As the rate falls to 0 the budget is commonly used up. It ended too early if the
+        last epoch still lowered the loss by more than the share `SETTLED` of the first
+        epoch's.
+    """
+    curve, values, best = [], [], parameters
+    for n_iter in range(1, max_iter + 1):
+        monitor.start()
+        batches = draw_epoch()
+        spent = (n_iter - 1 + np.arange(len(batches)) / len(batches)) / max_iter
+        parameters, state, loss, active = run_epoch(
+            function, batches, parameters, state, update, rate * (1 - spent)
+        )
+        curve.append(loss)
+        values.append(loss / (curve[0] or 1.0) if score is None else -score(parameters))
+        if score is None or values[-1] == min(values):
+            best = parameters
+        if monitor.finish(Step(parameters, loss, active)):
+            return Result(best, n_iter, True, stopped=True)
+        if _without_improvement(values, tol) >= patience:
+            return Result(best, n_iter, True)
+    settled = len(curve) > 1 and curve[-2] - curve[-1] <= SETTLED * curve[0]
+    return Result(best, max_iter, settled)
+
+
+def run_epoch(function, batches, parameters, state, update, rates):
+    """One update a batch.
+
+    Returns
+    -------
+    parameters : ndarray
+    state : tuple
+    loss, active_fraction : float
+        Means over the batches by their numbers of constraints, each at the parameters
+        that the batch found.
+    """
+    seen = []
+    for batch, rate in zip(batches, rates, strict=True):
+        evaluation = function(parameters, batch)
+        step, state = update(evaluation.gradient, state, float(rate))
+        parameters = parameters + step
+        seen.append(
+            (evaluation.loss, evaluation.active_fraction, evaluation.n_constraints)
+        )
+    losses, active, counts = np.array(seen).T
+    shares = counts / max(counts.sum(), 1)
+    return parameters, state, float(losses @ shares), float(active @ shares)
+
+
+def _without_improvement(values, tol):
+    """How many of the last values are no better than the best before, less `tol`."""
+    best, since = np.inf, 0
+    for value in values:
+        since = 0 if value < best - tol else since + 1
+        best = min(best, value)
+    return since

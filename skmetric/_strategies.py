@@ -1,0 +1,287 @@
+"""Which constraints the anchors of a block of distances take part in.
+
+First the words of ``positives`` and ``negatives`` as functions on a block; their common
+signature is documented in :mod:`skmetric.mining`. Then what applies them.
+
+References
+----------
+.. [1] C.-Y. Wu et al., "Sampling matters in deep embedding learning", ICCV 2017.
+"""
+
+from functools import partial
+
+import numpy as np
+from sklearn import get_config
+from sklearn.utils import gen_batches
+
+from ._validation import check_word
+
+
+def all_rows(distances, candidates, random_state):
+    """Every candidate of every anchor."""
+    return np.nonzero(candidates)
+
+
+def nearest_rows(distances, candidates, random_state, n_neighbors):
+    """The `n_neighbors` nearest candidates, or as many as there are."""
+    left = np.where(candidates, distances, np.inf)
+    within = np.arange(len(left))
+    chosen = []
+    for _ in range(min(n_neighbors, candidates.sum(axis=1).max(initial=0))):
+        columns = left.argmin(axis=1)
+        chosen.append(np.where(np.isfinite(left[within, columns]), columns, -1))
+        left[within, columns] = np.inf
+    if not chosen:
+        return all_rows(distances, candidates, random_state)
+    chosen = np.stack(chosen, axis=1)
+    anchors, slots = np.nonzero(chosen >= 0)
+    return anchors, chosen[anchors, slots]
+
+
+def farthest_row(distances, candidates, random_state):
+    """The farthest candidate of every anchor that has one."""
+    anchors = np.flatnonzero(candidates.any(axis=1))
+    return anchors, np.where(candidates, distances, -np.inf).argmax(axis=1)[anchors]
+
+
+def random_row(distances, candidates, random_state):
+    """One candidate of every anchor that has one, uniformly."""
+    anchors = np.flatnonzero(candidates.any(axis=1))
+    return anchors, draw_uniform(candidates, anchors, random_state)
+
+
+def draw_uniform(candidates, anchors, random_state):
+    """One candidate column for each of the `anchors`, which may repeat."""
+    counts = candidates.sum(axis=1)
+    first = np.cumsum(counts) - counts
+    rank = (random_state.uniform(size=len(anchors)) * counts[anchors]).astype(np.intp)
+    columns = np.nonzero(candidates)[1]
+    return columns[first[anchors] + np.minimum(rank, counts[anchors] - 1)]
+
+
+def semihard_negatives(distances, candidates, anchors, positives, random_state):
+    """The nearest that is strictly farther than the positive, else the farthest."""
+    farthest = np.where(candidates, distances, -np.inf).argmax(axis=1)
+    others = np.where(candidates, distances, np.inf)
+    negatives = np.empty(len(anchors), dtype=np.intp)
+    slots = slots_of(anchors)
+    for slot in range(slots.max(initial=-1) + 1):
+        at = np.flatnonzero(slots == slot)
+        rows = anchors[at]
+        farther = others[rows]
+        farther[farther <= distances[rows, positives[at]][:, None]] = np.inf
+        columns = farther.argmin(axis=1)
+        found = np.isfinite(farther[np.arange(len(at)), columns])
+        negatives[at] = np.where(found, columns, farthest[rows])
+    return negatives
+
+
+def hard_negatives(distances, candidates, anchors, positives, random_state):
+    """The nearest row of another class."""
+    return np.where(candidates, distances, np.inf).argmin(axis=1)[anchors]
+
+
+def random_negatives(distances, candidates, anchors, positives, random_state):
+    """One row of another class for each pair, uniformly."""
+    return draw_uniform(candidates, anchors, random_state)
+
+
+def distance_weighted_negatives(
+    distances, candidates, anchors, positives, random_state, n_components
+):
+    """Drawn with p ∝ min(λ, 1/q(d)), q the density of distances on the sphere.
+
+    Wu et al. [1]_, section 4, on cosine distances. λ is the weight at d = 0.5, the cutoff of
+    the authors' code. Weights are normalised for each anchor on its own.
+    """
+    log_weight = -log_sphere_density(np.sqrt(2 * distances), n_components)
+    log_weight = np.minimum(log_weight, -log_sphere_density(0.5, n_components))
+    log_weight[~candidates] = -np.inf
+    log_weight -= log_weight.max(axis=1, keepdims=True)
+    cumulated = np.cumsum(np.exp(log_weight), axis=1, dtype=np.float64)
+    # One searchsorted for all anchors: row i of the cumulated weights fills (i, i + 1].
+    cumulated /= cumulated[:, -1:]
+    cumulated += np.arange(len(cumulated))[:, None]
+    drawn = anchors + (1 - random_state.uniform(size=len(anchors)))
+    places = np.searchsorted(cumulated.ravel(), drawn)
+    return places - anchors * distances.shape[1]
+
+
+def slots_of(anchors):
+    """Position of each pair among the pairs of its anchor; `anchors` is sorted."""
+    counts = np.bincount(anchors)
+    return np.arange(len(anchors)) - (np.cumsum(counts) - counts)[anchors]
+
+
+def log_sphere_density(distances, n_components):
+    """Logarithm of d^(k-2) (1 - d²/4)^((k-3)/2), up to a constant."""
+    tiny = np.finfo(np.float32).tiny
+    distances = np.asarray(distances, dtype=np.float64)
+    inner = np.maximum(1 - distances**2 / 4, tiny)
+    return (n_components - 2) * np.log(np.maximum(distances, tiny)) + (
+        (n_components - 3) / 2
+    ) * np.log(inner)
+
+
+POSITIVES = {
+    "all": all_rows,
+    "nearest": nearest_rows,
+    "hard": farthest_row,
+    "random": random_row,
+}
+NEGATIVES = {
+    "all": None,
+    "semihard": semihard_negatives,
+    "hard": hard_negatives,
+    "random": random_negatives,
+    "distance_weighted": distance_weighted_negatives,
+}
+
+
+def resolve_strategies(
+    positives, negatives, *, n_neighbors, metric, n_components, pairs
+):
+    """Functions for two words, or the callables given in their place.
+
+    Parameters
+    ----------
+    positives, negatives : str or callable
+    n_neighbors : int
+        For ``positives="nearest"``.
+    metric : str
+    n_components : int
+        Dimension of the embedding, for ``"distance_weighted"``.
+    pairs : bool
+        For pairs rather than triplets, where ``"semihard"`` has no meaning.
+
+    Returns
+    -------
+    positives : callable
+    negatives : callable, or None for ``"all"``
+    """
+    if pairs and isinstance(negatives, str) and negatives == "semihard":
+        raise ValueError(
+            "Got negatives='semihard', but a pair has no positive to be farther than. "
+            "Use negatives='hard', 'distance_weighted' or 'all', or triplets."
+        )
+    return (
+        _resolve_positives(positives, n_neighbors),
+        _resolve_negatives(negatives, metric, n_components),
+    )
+
+
+def _resolve_positives(positives, n_neighbors):
+    if callable(positives):
+        return partial(_checked_positives, positives)
+    strategy = POSITIVES[check_word("positives", positives, POSITIVES)]
+    if strategy is nearest_rows:
+        return partial(nearest_rows, n_neighbors=n_neighbors)
+    return strategy
+
+
+def _resolve_negatives(negatives, metric, n_components):
+    if callable(negatives):
+        return partial(_checked_negatives, negatives)
+    strategy = NEGATIVES[check_word("negatives", negatives, NEGATIVES)]
+    if strategy is distance_weighted_negatives:
+        if metric != "cosine":
+            raise ValueError(
+                f"Got negatives='distance_weighted' with metric={metric!r}, but the "
+                "density of distances is known on the unit sphere only. Use "
+                "metric='cosine', or negatives='random'."
+            )
+        return partial(distance_weighted_negatives, n_components=n_components)
+    return strategy
+
+
+def _checked_positives(strategy, distances, candidates, random_state):
+    anchors, columns = strategy(distances, candidates, random_state)
+    anchors = np.asarray(anchors)
+    if (np.diff(anchors) < 0).any():
+        raise ValueError("The strategy for positives must order its pairs by anchor.")
+    return anchors, _checked_columns(columns, anchors, candidates, "positives")
+
+
+def _checked_negatives(
+    strategy, distances, candidates, anchors, positives, random_state
+):
+    columns = strategy(distances, candidates, anchors, positives, random_state)
+    return _checked_columns(columns, anchors, candidates, "negatives")
+
+
+def _checked_columns(columns, anchors, candidates, name):
+    columns = np.asarray(columns)
+    if columns.shape != anchors.shape or not candidates[anchors, columns].all():
+        raise ValueError(
+            f"The strategy for {name} must return one column for each anchor it is "
+            "asked for, and only columns that are candidates of that anchor."
+        )
+    return columns
+
+
+def candidates_of(y, rows):
+    """Masks (b, n) of the rows of the same class, without self, and of the others."""
+    same = y[rows][:, None] == y
+    others = ~same
+    within = np.arange(len(same))
+    same[within, within + rows.start] = False
+    return same, others
+
+
+def select_triplets(distances, y, rows, positives, negatives, random_state):
+    """Constraints of the anchors in a slice of rows.
+
+    Parameters
+    ----------
+    distances : ndarray of shape (b, n)
+    y : ndarray of int of shape (n,)
+    rows : slice
+        Which b rows the anchors are.
+    positives : callable
+    negatives : callable, or None for every row of another class
+        From :func:`resolve_strategies`.
+    random_state : RandomState
+
+    Returns
+    -------
+    anchors, positives : ndarrays of int of shape (n_pairs,)
+        Rows of the block, in order, and columns.
+    negatives : ndarray of int of shape (n_pairs,), or None for every one
+    """
+    same, others = candidates_of(y, rows)
+    same &= others.any(axis=1)[:, None]
+    anchors, columns = positives(distances, same, random_state)
+    if negatives is None:
+        return anchors, columns, None
+    away = negatives(distances, others, anchors, columns, random_state)
+    return anchors, columns, away
+
+
+def select_pairs(distances, y, rows, positives, negatives, random_state):
+    """Similar and dissimilar pairs of the anchors in a slice of rows.
+
+    Returns
+    -------
+    similar : pair of ndarrays of int
+        Rows of the block, in order, and columns.
+    dissimilar : pair of ndarrays of int, or None for every one
+    """
+    same, others = candidates_of(y, rows)
+    similar = positives(distances, same, random_state)
+    if negatives is None:
+        return similar, None
+    anchors = np.flatnonzero(others.any(axis=1))
+    return similar, (
+        anchors,
+        negatives(distances, others, anchors, None, random_state),
+    )
+
+
+def row_blocks(n, bytes_per_entry=64):
+    """Slices of rows, such that a (b, n) array and its temporaries stay bounded.
+
+    By scikit-learn's ``working_memory``, and by 2**20 entries, beyond which larger
+    blocks gain nothing.
+    """
+    entries = get_config()["working_memory"] * 2**20 / bytes_per_entry
+    return list(gen_batches(n, max(1, int(min(entries, 2**20) // n))))

@@ -1,0 +1,275 @@
+"""The triplet learner: a positive shall be nearer than a negative, by a margin."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from ._all_negatives import against_all_negatives
+from ._base import BaseMetricLearner
+from ._strategies import candidates_of, resolve_strategies, select_triplets
+from .losses import LOSSES
+
+
+@dataclass(frozen=True)
+class TripletConstraints:
+    """Triplets from labels, as :mod:`skmetric._objective` asks for them.
+
+    Parameters
+    ----------
+    loss : str
+    margin : float
+    positives : callable
+    negatives : callable, or None for every negative
+    """
+
+    loss: str
+    margin: float
+    positives: object
+    negatives: object
+
+    def select(self, D, y, rows, random_state):
+        """Anchors, positives and negatives of a block."""
+        return select_triplets(
+            D, y, rows, self.positives, self.negatives, random_state
+        )
+
+    def count(self, selection, y, rows):
+        """How many triplets, as an array of one number."""
+        anchors, _, negatives = selection
+        if negatives is not None:
+            return np.array([len(anchors)])
+        return np.array([(len(y) - np.bincount(y)[y[rows]])[anchors].sum()])
+
+    def share(self, D, y, rows, selection, totals):
+        """What a block contributes to the mean over all triplets."""
+        anchors, positives, negatives = selection
+        if negatives is None:
+            is_negative = candidates_of(y, rows)[1]
+            cost, G, n_active = against_all_negatives(
+                D, anchors, positives, is_negative, self.margin, self.loss
+            )
+        else:
+            v = D[anchors, positives] - D[anchors, negatives] + D.dtype.type(self.margin)
+            costs, slope = LOSSES[self.loss](v)
+            cost, n_active = costs.sum(dtype=np.float64), np.count_nonzero(v > 0)
+            G = scattered(slope, anchors, positives, D)
+            G -= scattered(slope, anchors, negatives, D)
+        total = max(totals[0], 1)
+        G /= total
+        return cost / total, G, n_active
+
+
+def scattered(values, rows, columns, like):
+    """An array of the shape and dtype of another, to which values were added."""
+    flat = np.bincount(rows * like.shape[1] + columns, values, like.size)
+    return flat.reshape(like.shape).astype(like.dtype)
+
+
+class TripletMetricLearner(BaseMetricLearner):
+    """Learn a linear map from triplets: anchor, positive, negative.
+
+    For every selected triplet the anchor shall be nearer to the positive, a row of its
+    class, than to the negative, a row of another class, by a margin. Only the order of
+    distances matters, not their size: the right choice for nearest neighbours and
+    retrieval.
+
+    Parameters
+    ----------
+    n_components : int, default=None
+        Dimension of the learnt space; None keeps `n_features`, or as many as `init` has to
+        give. At most `n_features`.
+    metric : {"sqeuclidean", "euclidean", "cosine"}, default="sqeuclidean"
+        The distance d between mapped rows. Under ``"cosine"``, for embeddings whose length
+        means nothing, ``transform`` returns rows of length 1.
+    loss : {"hinge", "squared_hinge", "softplus"}, default="hinge"
+        What the slack ``v = d(anchor, positive) - d(anchor, negative) + margin`` costs:
+        ``max(v, 0)``, its square, or ``log(1 + exp(v))``. The mean is over all selected
+        triplets.
+    margin : float, default=0.2
+        By how much a negative shall be farther than a positive. In units in which the mean
+        squared distance of two rows under W₀ is 1; under ``"cosine"`` distances are
+        between 0 and 2. Greater than 0.
+    positives : {"all", "nearest", "hard", "random"} or callable, default="nearest"
+        Which rows of its class an anchor is paired with: every one, the `n_neighbors`
+        nearest, the farthest, or one at random.
+    negatives : {"all", "semihard", "hard", "random", "distance_weighted"} or callable, \
+default="all"
+        Which rows of other classes: every one, the nearest that is farther than the
+        positive, the nearest, one at random, or one drawn by distance
+        (``metric="cosine"`` only). See :mod:`skmetric.mining` for callables.
+    n_neighbors : int, default=3
+        For ``positives="nearest"``: how many, or as many as there are.
+    init : {"auto", "identity", "pca", "lda", "random"} or array-like of shape \
+(n_components, n_features), default="auto"
+        The map W₀ to start from, and towards which `alpha` pulls. ``"auto"`` is
+        ``"identity"`` if all components are kept, else ``"pca"``. All but an array are
+        scaled so that the mean squared distance between two training rows is 1.
+    alpha : float, default=0.001
+        Weight of the pull towards W₀: ``alpha / 2 * |W - W₀|² / |W₀|²`` is added to the
+        loss. At least 0.
+    solver : {"auto", "lbfgs", "adam", "sgd"}, default="auto"
+        ``"lbfgs"`` takes all rows at once, deterministically, in O(n²) time an iteration;
+        mined constraints are formed anew in up to 3 rounds. ``"adam"`` and ``"sgd"`` go
+        through class-balanced mini-batches and form constraints within each, in
+        O(n · batch_size) time an epoch; their learning rate falls linearly to 0 over the
+        budget. ``"auto"`` is ``"lbfgs"`` up to 2000 rows and ``"adam"`` above.
+    batch_size : int, default=256
+        Rows in a mini-batch, about; at least 4. Larger ones find nearer neighbours.
+    learning_rate_init : float, default=0.02
+        Step size at the start, relative to W₀: to the root mean square of its entries for
+        ``"adam"``, to its Frobenius norm for ``"sgd"``.
+    momentum : float, default=0.9
+        For ``solver="sgd"``, in [0, 1).
+    beta_1, beta_2 : float, default=0.9, 0.999
+        Decay rates of Adam's running means, in [0, 1).
+    epsilon : float, default=1e-8
+        Adam's term for numerical stability.
+    max_iter : int, default=None
+        Epochs, or iterations of L-BFGS in each round. None is 100 iterations, or 10
+        epochs and more where it takes more to make 400 updates.
+    tol : float, default=1e-4
+        An iteration that lowers the loss by less than this share of the loss at the start
+        is no improvement. L-BFGS ends at the first such, the others after
+        `n_iter_no_change` in a row.
+    n_iter_no_change : int, default=10
+        For the stochastic solvers.
+    early_stopping : bool, default=False
+        For the stochastic solvers: hold out `validation_fraction` of the rows of each
+        class, judge each epoch by their 1-nearest-neighbour accuracy among the others,
+        end after `n_iter_no_change` epochs without improvement, and keep the best map.
+    validation_fraction : float, default=0.1
+        For `early_stopping`, in (0, 1).
+    warm_start : bool, default=False
+        Start ``fit`` from the map that there is. The pull is still towards W₀.
+    verbose : bool or int, default=0
+        Print a line an iteration.
+    random_state : int, RandomState instance or None, default=None
+        For mini-batches, random choices, and ``init="random"``.
+
+    Attributes
+    ----------
+    components_ : ndarray of shape (n_components, n_features)
+        The learnt map W.
+    initial_components_ : ndarray of shape (n_components, n_features)
+        W₀.
+    solver_ : str
+        The solver that was used.
+    n_iter_ : int
+        Epochs, or iterations over all rounds.
+    loss_ : float
+        The last of `loss_curve_`.
+    loss_curve_ : list of float
+        The loss, with the pull, after each iteration; for the stochastic solvers the mean
+        over the batches of an epoch, each before its update.
+    active_fraction_ : float
+        The last of `active_fraction_curve_`.
+    active_fraction_curve_ : list of float
+        The share of selected constraints with a positive slack, at each iteration.
+    validation_scores_ : list of float or None
+        1-nearest-neighbour accuracy after each epoch, with `early_stopping`.
+    n_features_in_ : int
+        Number of features seen during fit.
+    feature_names_in_ : ndarray of shape (n_features_in_,)
+        Their names, if X had any.
+
+    See Also
+    --------
+    ContrastiveMetricLearner : Learns from pairs, with absolute distances.
+    sklearn.neighbors.NeighborhoodComponentsAnalysis : Maximises soft 1-NN accuracy.
+
+    Notes
+    -----
+    With ``negatives="all"`` every triplet counts and none is enumerated: a sort of each
+    anchor's distances gives the exact loss and gradient in O(n² log n). ``"softplus"`` has
+    no such form and takes O(n² · positives) time, in O(n) memory an anchor. Memory for
+    L-BFGS is bounded by scikit-learn's ``working_memory``, and by the indices of mined
+    constraints where each of many positives has a negative of its own.
+
+    The default, nearest x all, is the objective of LMNN [1]_ without its pull term, with
+    targets that follow the learnt map; all x semihard is FaceNet's [2]_, hard x hard
+    batch-hard [3]_.
+
+    References
+    ----------
+    .. [1] K. Weinberger, L. Saul, "Distance metric learning for large margin nearest
+       neighbor classification", JMLR 10, 2009.
+    .. [2] F. Schroff, D. Kalenichenko, J. Philbin, "FaceNet: A unified embedding for face
+       recognition and clustering", CVPR 2015.
+    .. [3] A. Hermans, L. Beyer, B. Leibe, "In defense of the triplet loss for person
+       re-identification", 2017.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_iris
+    >>> from sklearn.neighbors import KNeighborsClassifier
+    >>> from sklearn.pipeline import make_pipeline
+    >>> from skmetric import TripletMetricLearner
+    >>> X, y = load_iris(return_X_y=True)
+    >>> model = make_pipeline(TripletMetricLearner(n_components=2), KNeighborsClassifier())
+    >>> model.fit(X[::2], y[::2]).score(X[1::2], y[1::2]) > 0.9
+    True
+    """
+
+    def __init__(
+        self,
+        n_components=None,
+        *,
+        metric="sqeuclidean",
+        loss="hinge",
+        margin=0.2,
+        positives="nearest",
+        negatives="all",
+        n_neighbors=3,
+        init="auto",
+        alpha=0.001,
+        solver="auto",
+        batch_size=256,
+        learning_rate_init=0.02,
+        momentum=0.9,
+        beta_1=0.9,
+        beta_2=0.999,
+        epsilon=1e-8,
+        max_iter=None,
+        tol=1e-4,
+        n_iter_no_change=10,
+        early_stopping=False,
+        validation_fraction=0.1,
+        warm_start=False,
+        verbose=0,
+        random_state=None,
+    ):
+        self.n_components = n_components
+        self.metric = metric
+        self.loss = loss
+        self.margin = margin
+        self.positives = positives
+        self.negatives = negatives
+        self.n_neighbors = n_neighbors
+        self.init = init
+        self.alpha = alpha
+        self.solver = solver
+        self.batch_size = batch_size
+        self.learning_rate_init = learning_rate_init
+        self.momentum = momentum
+        self.beta_1 = beta_1
+        self.beta_2 = beta_2
+        self.epsilon = epsilon
+        self.max_iter = max_iter
+        self.tol = tol
+        self.n_iter_no_change = n_iter_no_change
+        self.early_stopping = early_stopping
+        self.validation_fraction = validation_fraction
+        self.warm_start = warm_start
+        self.verbose = verbose
+        self.random_state = random_state
+
+    def _constraints(self, n_components):
+        positives, negatives = resolve_strategies(
+            self.positives,
+            self.negatives,
+            n_neighbors=self.n_neighbors,
+            metric=self.metric,
+            n_components=n_components,
+            pairs=False,
+        )
+        return TripletConstraints(self.loss, self.margin, positives, negatives)

@@ -1,0 +1,213 @@
+"""Every sentence a user can be scolded with: what was got, what was expected."""
+
+import difflib
+from numbers import Integral, Real
+
+import numpy as np
+from sklearn.utils import check_array, check_consistent_length, column_or_1d
+
+_COUNT = {"kind": Integral, "at_least": 1}
+_SHARE = {"at_least": 0, "below": 1}
+NUMBERS = {
+    "margin": {"above": 0},
+    "pos_margin": {"at_least": 0},
+    "negative_weight": {"above": 0},
+    "n_neighbors": _COUNT,
+    "alpha": {"at_least": 0},
+    "batch_size": {"kind": Integral, "at_least": 4},
+    "learning_rate_init": {"above": 0},
+    "momentum": _SHARE,
+    "beta_1": _SHARE,
+    "beta_2": _SHARE,
+    "epsilon": {"above": 0},
+    "tol": {"at_least": 0},
+    "n_iter_no_change": _COUNT,
+    "validation_fraction": {"above": 0, "below": 1},
+}
+# A map of more entries than this (4 GiB in float64) is hardly what anyone means.
+MAX_MAP_SIZE = 2**29
+
+
+def check_word(name, value, known):
+    """Return `value` if it is one of the `known` words, else name the right ones."""
+    if isinstance(value, str) and value in known:
+        return value
+    words = sorted(known)
+    raise ValueError(
+        f"Got {name}={value!r}, but expected one of {words}.{_guess(value, words)}"
+    )
+
+
+def _guess(value, words):
+    plain = {word.replace("_", ""): word for word in words}
+    typed = str(value).lower().replace("-", "").replace("_", "").replace(" ", "")
+    near = difflib.get_close_matches(typed, plain, n=1)
+    return f" Did you mean {plain[near[0]]!r}?" if near else ""
+
+
+def check_number(
+    name, value, *, kind=Real, above=None, at_least=None, below=None, at_most=None
+):
+    """Return `value` if it is a finite number of that kind within the bounds."""
+    bounds = [
+        (above, "> ", lambda b: value > b),
+        (at_least, ">= ", lambda b: value >= b),
+        (below, "< ", lambda b: value < b),
+        (at_most, "<= ", lambda b: value <= b),
+    ]
+    is_number = isinstance(value, kind) and not isinstance(value, (bool, np.bool_))
+    if (
+        is_number
+        and np.isfinite(value)
+        and all(holds(bound) for bound, _, holds in bounds if bound is not None)
+    ):
+        return value
+    noun = "an integer" if kind is Integral else "a finite number"
+    limits = " and ".join(f"{sign}{b}" for b, sign, _ in bounds if b is not None)
+    error = ValueError if is_number else TypeError
+    raise error(f"Got {name}={value!r}, but expected {noun} {limits}".rstrip() + ".")
+
+
+def check_flag(name, value):
+    """Return `value` if it is a boolean."""
+    if isinstance(value, (bool, np.bool_)):
+        return bool(value)
+    raise TypeError(f"Got {name}={value!r}, but expected True or False.")
+
+
+def check_parameters(estimator, words):
+    """Refuse constructor parameters out of range.
+
+    Those that depend on the data (`n_components`, `init`) or on each other (`positives`,
+    `negatives`) are refused where they are used, before anything is learnt.
+
+    Parameters
+    ----------
+    estimator : BaseMetricLearner
+    words : dict
+        Known words by name of the parameter.
+    """
+    for name, known in words.items():
+        check_word(name, getattr(estimator, name), known)
+    for name, bounds in NUMBERS.items():
+        if hasattr(estimator, name):
+            check_number(name, getattr(estimator, name), **bounds)
+    for name in ("early_stopping", "warm_start"):
+        check_flag(name, getattr(estimator, name))
+    if not isinstance(estimator.verbose, bool):
+        check_number("verbose", estimator.verbose, kind=Integral, at_least=0)
+    if estimator.max_iter is not None:
+        check_number("max_iter", estimator.max_iter, kind=Integral, at_least=1)
+    if hasattr(estimator, "pos_margin") and estimator.pos_margin >= estimator.margin:
+        raise ValueError(
+            f"Got pos_margin={estimator.pos_margin} and margin={estimator.margin}, but "
+            "expected pos_margin < margin: similar rows shall be nearer than dissimilar."
+        )
+
+
+def check_aligned(**arrays):
+    """Float arrays of one common shape, float32 only if all of them are."""
+    checked = [
+        check_array(array, dtype=[np.float64, np.float32], input_name=name)
+        for name, array in arrays.items()
+    ]
+    shapes = {name: X.shape for name, X in zip(arrays, checked, strict=True)}
+    if len(set(shapes.values())) > 1:
+        raise ValueError(
+            f"Got arrays of shapes {shapes}, but expected row i of each to belong "
+            "together: give arrays of one shape."
+        )
+    dtype = np.result_type(*checked)
+    return [X.astype(dtype, copy=False) for X in checked]
+
+
+def check_similar(similar, n_pairs):
+    """Booleans, one a pair; 1 and 0 are taken as True and False, nothing else."""
+    similar = column_or_1d(similar)
+    if len(similar) != n_pairs:
+        raise ValueError(
+            f"Got {len(similar)} values in similar, but expected one for each of the "
+            f"{n_pairs} pairs."
+        )
+    if similar.dtype != bool:
+        strange = [v for v in np.unique(similar).tolist() if v not in (0, 1)]
+        if strange:
+            raise ValueError(
+                f"Got similar with the values {strange[:5]}, but expected booleans: "
+                "True for pairs that belong together and False for pairs that do not."
+            )
+    return similar.astype(bool)
+
+
+def encode_labels(y):
+    """Labels of any type as integers 0 … n_classes - 1.
+
+    Raises
+    ------
+    ValueError
+        For missing labels, labels that cannot be told apart or ordered, and targets of
+        a regression.
+    """
+    y = column_or_1d(y, warn=True)
+    if y.dtype.kind == "f":
+        if not np.isfinite(y).all():
+            raise ValueError("Input y contains NaN or infinity, but labels are needed.")
+        if (y != np.floor(y)).any():
+            raise ValueError(
+                "Unknown label type: continuous. Got y with fractional values, such as "
+                f"{y[y != np.floor(y)][0]!r}, but expected class labels. For a "
+                "regression target, bin it first, for example with KBinsDiscretizer."
+            )
+    elif y.dtype.kind == "c":
+        raise ValueError("Complex data not supported: got complex labels y.")
+    elif y.dtype.kind == "O" and any(v is None or v != v for v in y):
+        raise ValueError("Input y contains NaN or None, but labels are needed.")
+    try:
+        return np.unique(y, return_inverse=True)[1].reshape(-1)
+    except TypeError as error:
+        kinds = sorted({type(v).__name__ for v in y})
+        raise ValueError(
+            f"Unknown label type: got y with labels of types {kinds}, but expected "
+            "labels of one type. Convert them first, for example with y.astype(str)."
+        ) from error
+
+
+def check_classes(y):
+    """Refuse labels from which nothing can be learnt.
+
+    Parameters
+    ----------
+    y : ndarray of int of shape (n,)
+        From :func:`encode_labels`.
+    """
+    sizes = np.bincount(y)
+    if np.count_nonzero(sizes) < 2:
+        raise ValueError(
+            f"Got labels of {np.count_nonzero(sizes)} class, but expected at least 2 "
+            "classes: without a row of another class there is nothing to push away. "
+            "When training on chunks, shuffle the rows first."
+        )
+    if sizes.max() < 2:
+        raise ValueError(
+            f"Got {len(sizes)} classes of one row each, but expected at least one class "
+            "with 2 rows: without a second row there is nothing to pull together."
+        )
+
+
+def check_map_size(n_components, n_features):
+    """Refuse a map that no machine should be asked to hold."""
+    if n_components * n_features > MAX_MAP_SIZE:
+        raise ValueError(
+            f"Got n_components={n_components} for {n_features} features, a map of "
+            f"{n_components * n_features * 8 / 2**30:.0f} GiB. Set n_components, for "
+            "example n_components=128."
+        )
+
+
+def check_embedding(E, y):
+    """An embedding and its labels, for the functions that take arrays directly."""
+    E = check_array(E, dtype=[np.float64, np.float32], input_name="E")
+    y = encode_labels(y)
+    check_consistent_length(E, y)
+    check_classes(y)
+    return E, y

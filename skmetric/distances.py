@@ -1,0 +1,148 @@
+"""The three distances between embedded rows: forward, and the pullback of a gradient.
+
+``sqeuclidean`` is ``|a - b|**2``, ``euclidean`` is ``|a - b|`` and ``cosine`` is
+``1 - <a, b>`` of L2-normalised rows, which equals ``|a - b|**2 / 2``. All three are
+functions of the squared distance, so one product of matrices serves forward and one
+formula serves backward: with ``G`` the gradient of a loss with respect to the squared
+distances and ``C = G + G.T``, the gradient with respect to the rows is
+``2 * (diag(C @ 1) @ E - C @ E)``.
+"""
+
+import numpy as np
+
+METRICS = ("sqeuclidean", "euclidean", "cosine")
+
+
+def embed(Z, metric):
+    """Place mapped rows where distances are taken: the unit sphere, or around 0.
+
+    Parameters
+    ----------
+    Z : ndarray of shape (n, k)
+        Rows after the linear map. Overwritten.
+    metric : {"sqeuclidean", "euclidean", "cosine"}
+        Under ``"cosine"`` rows are L2-normalised (a zero row stays zero); otherwise
+        their mean is subtracted, which changes no distance and saves digits.
+
+    Returns
+    -------
+    E : ndarray of shape (n, k)
+    norms : ndarray of shape (n, 1) or None
+        What :func:`embed_pullback` needs; None unless ``metric="cosine"``.
+    """
+    if metric != "cosine":
+        Z -= Z.mean(axis=0)
+        return Z, None
+    norms = np.sqrt(np.einsum("ij,ij->i", Z, Z))[:, None]
+    np.divide(Z, norms, out=Z, where=norms > 0)
+    return Z, norms
+
+
+def embed_pullback(dE, E, norms):
+    """Gradient with respect to Z from the gradient with respect to ``embed(Z)``.
+
+    A zero row under ``"cosine"`` has no direction; its gradient is taken as 0. Without
+    `norms` the rows were only shifted, and gradients of distances pass unchanged.
+    """
+    if norms is None:
+        return dE
+    along = np.einsum("ij,ij->i", dE, E)[:, None]
+    dE -= along * E
+    return np.divide(dE, norms, out=np.zeros_like(dE), where=norms > 0)
+
+
+def gram_factors(E, metric):
+    """Two matrices whose product is all squared distances: ``left @ right.T``.
+
+    The squared norms ride along as two more columns, so that no pass over an (n, n)
+    array is spent on adding them. For ``"cosine"`` the product is halved.
+    """
+    squared = np.einsum("ij,ij->i", E, E)[:, None]
+    ones = np.ones_like(squared)
+    left = np.hstack([-2 * E, squared, ones])
+    if metric == "cosine":
+        left *= 0.5
+    return left, np.hstack([E, ones, squared])
+
+
+def block_distances(factors, rows, metric):
+    """Distances from the rows of a slice to all rows.
+
+    Parameters
+    ----------
+    factors : pair of ndarrays of shape (n, k + 2)
+        From :func:`gram_factors`.
+    rows : slice
+        Which rows.
+    metric : {"sqeuclidean", "euclidean", "cosine"}
+
+    Returns
+    -------
+    D : ndarray of shape (b, n)
+        Never negative, and 0 between a row and itself. Under ``"euclidean"`` squared
+        distances below the rounding error of the product count as 0, so that
+        coincident points have exactly that distance and no gradient.
+    """
+    left, right = factors
+    D = left[rows] @ right.T
+    np.maximum(D, 0, out=D)
+    if metric == "euclidean":
+        D[D < 8 * np.finfo(D.dtype).eps * right[:, -1].max()] = 0
+        np.sqrt(D, out=D)
+    within = np.arange(len(D))
+    D[within, within + rows.start] = 0
+    return D
+
+
+def slope_by_square(G, D, metric):
+    """Turn a gradient by distance into one by squared distance, in place."""
+    if metric == "euclidean":
+        inverse = np.divide(0.5, D, out=np.zeros_like(D), where=D > 0)
+        G *= inverse
+    elif metric == "cosine":
+        G *= 0.5
+    return G
+
+
+def block_pullback(dE, G, E, rows):
+    """Add to `dE` what a block of squared distances contributes.
+
+    Parameters
+    ----------
+    dE : ndarray of shape (n, k)
+        Added to in place.
+    G : ndarray of shape (b, n)
+        Gradient with respect to the squared distances between ``E[rows]`` and ``E``.
+    E : ndarray of shape (n, k)
+    rows : slice
+    """
+    if len(G) == len(E):
+        C = G + G.T
+        dE += 2 * (C.sum(axis=1)[:, None] * E - C @ E)
+        return
+    dE[rows] += 2 * (G.sum(axis=1)[:, None] * E[rows] - G @ E)
+    dE += 2 * (G.sum(axis=0)[:, None] * E - G.T @ E[rows])
+
+
+def paired_distances(A, B, metric):
+    """Distance of each row of `A` to the row of `B` at its side, shape (n,).
+
+    Under ``"cosine"`` the rows must be L2-normalised already.
+    """
+    difference = A - B
+    squared = np.einsum("ij,ij->i", difference, difference)
+    if metric == "euclidean":
+        return np.sqrt(squared)
+    return squared / 2 if metric == "cosine" else squared
+
+
+def paired_pullback(g, A, B, metric):
+    """Gradient with respect to `A` of ``g @ paired_distances(A, B)``.
+
+    The gradient with respect to `B` is its negative. Where the points coincide the
+    derivative of ``"euclidean"`` is taken as 0.
+    """
+    difference = A - B
+    slope = np.array(g, dtype=difference.dtype)
+    distances = paired_distances(A, B, metric) if metric == "euclidean" else None
+    return 2 * slope_by_square(slope, distances, metric)[:, None] * difference

@@ -1,0 +1,217 @@
+"""What a violated constraint costs, and the two losses on explicit tuples.
+
+A triplet (anchor, positive, negative) has the slack
+``v = d(anchor, positive) - d(anchor, negative) + margin``. A similar pair has
+``v = d - pos_margin``, a dissimilar one ``v = margin - d``. A constraint is *active*
+where ``v > 0``. The `loss` turns a slack into a cost:
+
+================= =================== ==========================================
+``hinge``         ``max(v, 0)``       the textbook triplet loss [1]_
+``squared_hinge`` ``max(v, 0) ** 2``  the textbook contrastive loss with
+                                      ``metric="euclidean"`` [2]_
+``softplus``      ``log(1 + exp(v))`` the soft margin; it keeps the margin [3]_
+================= =================== ==========================================
+
+References
+----------
+.. [1] F. Schroff, D. Kalenichenko, J. Philbin, "FaceNet: A unified embedding for face
+   recognition and clustering", CVPR 2015, eq. 2.
+.. [2] R. Hadsell, S. Chopra, Y. LeCun, "Dimensionality reduction by learning an
+   invariant mapping", CVPR 2006, eq. 4, there with a factor of one half.
+.. [3] A. Hermans, L. Beyer, B. Leibe, "In defense of the triplet loss for person
+   re-identification", 2017, section 2, there without a margin.
+"""
+
+import numpy as np
+
+from ._validation import check_aligned, check_number, check_similar, check_word
+from .distances import (
+    METRICS,
+    embed,
+    embed_pullback,
+    paired_distances,
+    paired_pullback,
+)
+
+
+def hinge(v):
+    """Cost and slope of ``max(v, 0)``; the slope at 0 is 0."""
+    return np.maximum(v, 0), (v > 0).astype(v.dtype)
+
+
+def squared_hinge(v):
+    """Cost and slope of ``max(v, 0) ** 2``."""
+    positive = np.maximum(v, 0)
+    return positive * positive, 2 * positive
+
+
+def softplus(v):
+    """Cost and slope of ``log(1 + exp(v))``, without overflow."""
+    small = np.exp(-np.abs(v))
+    slope = np.where(v > 0, 1, small) / (1 + small)
+    return np.maximum(v, 0) + np.log1p(small), slope
+
+
+LOSSES = {"hinge": hinge, "squared_hinge": squared_hinge, "softplus": softplus}
+
+
+def triplet_loss(
+    anchors,
+    positives,
+    negatives,
+    *,
+    margin=1.0,
+    metric="sqeuclidean",
+    loss="hinge",
+    normalize=False,
+    return_gradient=False,
+):
+    """Mean triplet loss of aligned rows, and its gradient.
+
+    Parameters
+    ----------
+    anchors, positives, negatives : array-like of shape (n_triplets, k)
+        Row i of the three is one triplet.
+    margin : float, default=1.0
+        By how much, in units of `metric`, a negative shall be farther than the
+        positive. Greater than 0.
+    metric : {"sqeuclidean", "euclidean", "cosine"}, default="sqeuclidean"
+        The distance; ``"cosine"`` normalises by itself.
+    loss : {"hinge", "squared_hinge", "softplus"}, default="hinge"
+        What a slack costs.
+    normalize : bool, default=False
+        L2-normalise every row first; the gradient is with respect to the rows given.
+    return_gradient : bool, default=False
+        Return the gradients as well.
+
+    Returns
+    -------
+    loss : float
+        The mean over all triplets; those with a cost of 0 count in the denominator.
+    gradients : tuple of three ndarrays of shape (n_triplets, k)
+        With respect to `anchors`, `positives` and `negatives`; only if
+        `return_gradient` is true. Zero where a derivative does not exist (coincident
+        points under ``"euclidean"``, zero rows when normalised).
+
+    Raises
+    ------
+    ValueError
+        For rows that do not align, NaN or infinity, a margin that is not greater than
+        0, or an unknown word.
+
+    Examples
+    --------
+    >>> from skmetric.losses import triplet_loss
+    >>> anchors, positives = [[0.0, 0.0]], [[0.0, 1.0]]
+    >>> triplet_loss(anchors, positives, [[2.0, 0.0]], margin=5.0)
+    2.0
+    """
+    arrays = check_aligned(anchors=anchors, positives=positives, negatives=negatives)
+    check_number("margin", margin, above=0)
+    places = _placed(arrays, metric, normalize)
+    cost_of = LOSSES[check_word("loss", loss, LOSSES)]
+    (A, _), (P, _), (N, _) = places
+    v = paired_distances(A, P, metric) - paired_distances(A, N, metric) + margin
+    cost, slope = cost_of(v)
+    if not return_gradient:
+        return float(cost.mean())
+    slope = slope / len(v)
+    towards = paired_pullback(slope, A, P, metric)
+    away = paired_pullback(slope, A, N, metric)
+    gradients = _given((towards - away, -towards, away), places)
+    return float(cost.mean()), gradients
+
+
+def contrastive_loss(
+    A,
+    B,
+    similar,
+    *,
+    margin=1.0,
+    pos_margin=0.0,
+    metric="euclidean",
+    loss="squared_hinge",
+    normalize=False,
+    return_gradient=False,
+):
+    """Mean contrastive loss of aligned pairs of rows, and its gradient.
+
+    With the defaults this is ``y * d**2 + (1 - y) * max(margin - d, 0)**2`` [1]_
+    (without the factor of one half); ``loss="hinge"`` gives
+    ``y * d + (1 - y) * max(margin - d, 0)``.
+
+    Parameters
+    ----------
+    A, B : array-like of shape (n_pairs, k)
+        Row i of the two is one pair.
+    similar : array-like of shape (n_pairs,)
+        True where the two rows belong together, False where they do not. 1 and 0 are
+        taken as True and False; anything else is an error.
+    margin : float, default=1.0
+        How far apart, in units of `metric`, dissimilar rows shall be. Greater than 0.
+    pos_margin : float, default=0.0
+        How near is near enough for similar rows. At least 0 and below `margin`.
+    metric : {"sqeuclidean", "euclidean", "cosine"}, default="euclidean"
+        The distance; ``"cosine"`` normalises by itself.
+    loss : {"hinge", "squared_hinge", "softplus"}, default="squared_hinge"
+        What a slack costs.
+    normalize : bool, default=False
+        L2-normalise every row first; the gradient is with respect to the rows given.
+    return_gradient : bool, default=False
+        Return the gradients as well.
+
+    Returns
+    -------
+    loss : float
+        The mean over all pairs, similar and dissimilar alike.
+    gradients : tuple of two ndarrays of shape (n_pairs, k)
+        With respect to `A` and `B`; only if `return_gradient` is true.
+
+    Raises
+    ------
+    ValueError
+        For rows that do not align, NaN or infinity, margins out of range, an unknown
+        word, or a `similar` that is not boolean.
+
+    References
+    ----------
+    .. [1] R. Hadsell, S. Chopra, Y. LeCun, "Dimensionality reduction by learning an
+       invariant mapping", CVPR 2006, eq. 4.
+
+    Examples
+    --------
+    >>> from skmetric.losses import contrastive_loss
+    >>> contrastive_loss([[0.0], [0.0]], [[0.5], [0.5]], [True, False])
+    0.25
+    """
+    arrays = check_aligned(A=A, B=B)
+    similar = check_similar(similar, len(arrays[0]))
+    check_number("margin", margin, above=0)
+    check_number("pos_margin", pos_margin, at_least=0, below=margin)
+    places = _placed(arrays, metric, normalize)
+    cost_of = LOSSES[check_word("loss", loss, LOSSES)]
+    (A, _), (B, _) = places
+    distances = paired_distances(A, B, metric)
+    v = np.where(similar, distances - pos_margin, margin - distances)
+    cost, slope = cost_of(v)
+    if not return_gradient:
+        return float(cost.mean())
+    slope = np.where(similar, slope, -slope) / len(v)
+    dA = paired_pullback(slope, A, B, metric)
+    return float(cost.mean()), _given((dA, -dA), places)
+
+
+def _placed(arrays, metric, normalize):
+    """Rows where distances are taken, each with what leads a gradient back."""
+    check_word("metric", metric, METRICS)
+    if metric == "cosine" or normalize:
+        return [embed(X.copy(), "cosine") for X in arrays]
+    return [(X, None) for X in arrays]
+
+
+def _given(gradients, places):
+    """Gradients with respect to the rows as they were given."""
+    return tuple(
+        embed_pullback(dE, E, norms)
+        for dE, (E, norms) in zip(gradients, places, strict=True)
+    )

@@ -1,0 +1,253 @@
+"""Which constraints to learn from: ``positives`` x ``negatives``.
+
+Two words name every miner: all x all is batch-all, hard x hard batch-hard [1]_,
+all x semihard FaceNet's [2]_, nearest x all the objective of LMNN [3]_ with targets
+that follow the map, nearest x hard easy-positive, random x random the naive baseline.
+
+A strategy sees a block of anchors and all rows they may be paired with. Its arguments
+are arrays, its answer is index arrays, and any callable of the same signature is a
+strategy too:
+
+``positives(distances, candidates, random_state) -> (anchors, positives)``
+    `distances` and the boolean `candidates` have shape (n_anchors, n_rows).
+    ``candidates[a, p]`` is true where row p is of the class of anchor a and is not a
+    itself. Returns two integer arrays of one length: pairs for which `candidates` holds,
+    ordered by anchor.
+
+``negatives(distances, candidates, anchors, positives, random_state) -> negatives``
+    Here `candidates` marks the rows of other classes. Returns one column for each of
+    the given (anchor, positive) pairs. The contrastive learner has no positive to
+    compare with; it passes ``positives=None`` and every anchor once.
+
+Ties go to the smallest index. Self is excluded by index, so duplicated rows are legal.
+
+References
+----------
+.. [1] A. Hermans, L. Beyer, B. Leibe, "In defense of the triplet loss for person
+   re-identification", 2017.
+.. [2] F. Schroff, D. Kalenichenko, J. Philbin, "FaceNet", CVPR 2015, section 3.2.
+.. [3] K. Weinberger, L. Saul, "Distance metric learning for large margin nearest
+   neighbor classification", JMLR 10, 2009.
+"""
+
+from functools import partial
+from numbers import Integral
+
+import numpy as np
+from sklearn.utils import check_random_state
+from sklearn.utils.random import sample_without_replacement
+
+from ._strategies import (
+    all_rows,
+    candidates_of,
+    resolve_strategies,
+    row_blocks,
+    select_pairs,
+    select_triplets,
+)
+from ._validation import check_embedding, check_number, check_word
+from .distances import METRICS, block_distances, embed, gram_factors
+
+
+def mine_triplets(
+    E,
+    y,
+    *,
+    positives="nearest",
+    negatives="all",
+    n_neighbors=3,
+    metric="sqeuclidean",
+    max_triplets=None,
+    random_state=None,
+):
+    """Triplets that a :class:`skmetric.TripletMetricLearner` would learn from.
+
+    Parameters
+    ----------
+    E : array-like of shape (n_samples, k)
+        An embedding, or any rows between which distances mean something.
+    y : array-like of shape (n_samples,)
+        Class labels of any type.
+    positives : {"all", "nearest", "hard", "random"} or callable, default="nearest"
+    negatives : {"all", "semihard", "hard", "random", "distance_weighted"} or callable,\
+ default="all"
+        The strategies, see :mod:`skmetric.mining`.
+    n_neighbors : int, default=3
+        For ``positives="nearest"``.
+    metric : {"sqeuclidean", "euclidean", "cosine"}, default="sqeuclidean"
+    max_triplets : int, default=None
+        If there are more, return that many of them, drawn uniformly without
+        replacement. With ``negatives="all"`` the others are then never made.
+    random_state : int, RandomState instance or None, default=None
+
+    Returns
+    -------
+    triplets : ndarray of int of shape (n_triplets, 3)
+        Indices of anchor, positive and negative, ordered by anchor.
+
+    Raises
+    ------
+    ValueError
+        For an unknown word, fewer than two classes, or no class with two rows.
+
+    Examples
+    --------
+    >>> from skmetric.mining import mine_triplets
+    >>> E = [[0.0], [1.0], [3.0], [9.0]]
+    >>> mine_triplets(E, ["a", "a", "b", "b"], positives="hard", negatives="hard")
+    array([[0, 1, 2],
+           [1, 0, 2],
+           [2, 3, 1],
+           [3, 2, 1]])
+    """
+    strategies, distances_of, y, rng = _prepare(
+        E, y, positives, negatives, n_neighbors, metric, random_state, pairs=False
+    )
+    if max_triplets is not None:
+        check_number("max_triplets", max_triplets, kind=Integral, at_least=1)
+    every_negative = strategies[1] is None
+    found = _Sample(None if every_negative else max_triplets, rng)
+    for rows in row_blocks(len(y)):
+        anchors, columns, away = select_triplets(
+            distances_of(rows), y, rows, *strategies, rng
+        )
+        parts = [anchors + rows.start, columns]
+        found.add(np.stack(parts if every_negative else [*parts, away], axis=1))
+    if every_negative:
+        return _with_every_negative(found.rows, y, max_triplets, rng)
+    return found.rows
+
+
+def mine_pairs(
+    E,
+    y,
+    *,
+    positives="all",
+    negatives="all",
+    n_neighbors=3,
+    metric="sqeuclidean",
+    max_pairs=None,
+    random_state=None,
+):
+    """Pairs that a :class:`skmetric.ContrastiveMetricLearner` would learn from.
+
+    Parameters
+    ----------
+    E : array-like of shape (n_samples, k)
+        An embedding, or any rows between which distances mean something.
+    y : array-like of shape (n_samples,)
+        Class labels of any type.
+    positives : {"all", "nearest", "hard", "random"} or callable, default="all"
+    negatives : {"all", "hard", "random", "distance_weighted"} or callable, \
+default="all"
+        The strategies, see :mod:`skmetric.mining`. ``"all"`` names each pair once, the
+        smaller index first; the others choose partners for every row in turn, so that
+        a pair can be chosen from both its ends.
+    n_neighbors : int, default=3
+        For ``positives="nearest"``.
+    metric : {"sqeuclidean", "euclidean", "cosine"}, default="sqeuclidean"
+    max_pairs : int, default=None
+        If there are more, return that many of them, drawn uniformly without
+        replacement.
+    random_state : int, RandomState instance or None, default=None
+
+    Returns
+    -------
+    pairs : ndarray of int of shape (n_pairs, 2)
+        Row indices.
+    similar : ndarray of bool of shape (n_pairs,)
+        True where both rows are of one class.
+
+    Raises
+    ------
+    ValueError
+        For an unknown word, fewer than two classes, or no class with two rows.
+
+    Examples
+    --------
+    >>> from skmetric.mining import mine_pairs
+    >>> pairs, similar = mine_pairs([[0.0], [1.0], [3.0]], ["a", "a", "b"])
+    >>> pairs
+    array([[0, 1],
+           [0, 2],
+           [1, 2]])
+    >>> similar
+    array([ True, False, False])
+    """
+    strategies, distances_of, y, rng = _prepare(
+        E, y, positives, negatives, n_neighbors, metric, random_state, pairs=True
+    )
+    if max_pairs is not None:
+        check_number("max_pairs", max_pairs, kind=Integral, at_least=1)
+    once = [strategy in (None, all_rows) for strategy in strategies]
+    found = _Sample(max_pairs, rng)
+    for rows in row_blocks(len(y)):
+        similar, dissimilar = select_pairs(
+            distances_of(rows), y, rows, *strategies, rng
+        )
+        if dissimilar is None:
+            dissimilar = np.nonzero(candidates_of(y, rows)[1])
+        for (anchors, columns), is_once in zip((similar, dissimilar), once, strict=True):
+            pairs = np.stack([anchors + rows.start, columns], axis=1)
+            found.add(pairs[pairs[:, 0] < pairs[:, 1]] if is_once else pairs)
+    pairs = found.rows
+    return pairs, y[pairs[:, 0]] == y[pairs[:, 1]]
+
+
+def _prepare(E, y, positives, negatives, n_neighbors, metric, random_state, pairs):
+    check_word("metric", metric, METRICS)
+    check_number("n_neighbors", n_neighbors, kind=Integral, at_least=1)
+    E, y = check_embedding(E, y)
+    strategies = resolve_strategies(
+        positives,
+        negatives,
+        n_neighbors=n_neighbors,
+        metric=metric,
+        n_components=E.shape[1],
+        pairs=pairs,
+    )
+    factors = gram_factors(embed(E.copy(), metric)[0], metric)
+    rng = check_random_state(random_state)
+    return strategies, partial(block_distances, factors, metric=metric), y, rng
+
+
+class _Sample:
+    """All rows added, or `limit` of them, drawn uniformly, in the order they came.
+
+    Each row draws a number and the smallest numbers stay, so that no more than the
+    limit and one addition are held at a time.
+    """
+
+    def __init__(self, limit, rng):
+        self.limit, self.rng = limit, rng
+        self.rows, self.numbers = None, np.empty(0)
+
+    def add(self, rows):
+        self.rows = rows if self.rows is None else np.concatenate([self.rows, rows])
+        if self.limit is None:
+            return
+        drawn = self.rng.uniform(size=len(rows))
+        self.numbers = np.concatenate([self.numbers, drawn])
+        if len(self.rows) > self.limit:
+            keep = np.sort(np.argpartition(self.numbers, self.limit)[: self.limit])
+            self.rows, self.numbers = self.rows[keep], self.numbers[keep]
+
+
+def _with_every_negative(pairs, y, limit, rng):
+    """Each (anchor, positive) with each negative, or `limit` of these triplets."""
+    by_class = np.argsort(y, kind="stable")
+    sizes = np.bincount(y)
+    first = np.cumsum(sizes) - sizes
+    own = y[pairs[:, 0]]
+    ends = np.cumsum(len(y) - sizes[own])
+    total = int(ends[-1]) if len(ends) else 0
+    if limit is None or total <= limit:
+        numbers = np.arange(total)
+    else:
+        numbers = np.sort(sample_without_replacement(total, limit, random_state=rng))
+    pair = np.searchsorted(ends, numbers, side="right")
+    own = own[pair]
+    # The r-th row of another class, in order of class: skip the own one.
+    rank = numbers - (ends[pair] - (len(y) - sizes[own]))
+    rank += np.where(rank >= first[own], sizes[own], 0)
+    return np.column_stack([pairs[pair], by_class[rank]])
