@@ -124,7 +124,7 @@ class ContrastiveMetricLearner(BaseMetricLearner):
         Adam's term for numerical stability.
     max_iter : int, default=None
         Epochs, or iterations of L-BFGS in each round. None is 100 iterations, or 10
-        epochs and more where it takes more to make 400 updates.
+        epochs and more where it takes more to make 200 updates.
     tol : float, default=1e-4
         An iteration that lowers the loss by less than this share of the loss at the start
         is no improvement. L-BFGS ends at the first such, the others after

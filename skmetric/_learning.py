@@ -21,7 +21,7 @@ ROUNDS = 3
 LBFGS_ITERATIONS = 100
 # The budget of the stochastic solvers: so many epochs, and more where batches are few.
 MIN_EPOCHS = 10
-MIN_UPDATES = 400
+MIN_UPDATES = 200
 
 
 def solver_for(estimator, n_samples):

@@ -124,9 +124,7 @@ def evaluate(W, X, y, metric, constraints, *, choice=None, random_state=None):
         block_pullback(dE, slope_by_square(G, D, metric), E, rows)
     dZ = embed_pullback(dE, E, norms)
     n_constraints = int(choice.totals.sum())
-    return Evaluation(
-        loss, (X.T @ dZ).T, n_active / max(n_constraints, 1), n_constraints
-    )
+    return Evaluation(loss, (X.T @ dZ).T, n_active / max(n_constraints, 1), n_constraints)
 
 
 class Problem:

@@ -13,7 +13,6 @@ from typing import NamedTuple
 import numpy as np
 from scipy.optimize import minimize
 
-
 # See minimize_stochastic.
 SETTLED = 0.05
 
@@ -190,9 +189,7 @@ def run_epoch(function, batches, parameters, state, update, rates):
         evaluation = function(parameters, batch)
         step, state = update(evaluation.gradient, state, float(rate))
         parameters = parameters + step
-        seen.append(
-            (evaluation.loss, evaluation.active_fraction, evaluation.n_constraints)
-        )
+        seen.append((evaluation.loss, evaluation.active_fraction, evaluation.n_constraints))
     losses, active, counts = np.array(seen).T
     shares = counts / max(counts.sum(), 1)
     return parameters, state, float(losses @ shares), float(active @ shares)

@@ -91,8 +91,8 @@ def distance_weighted_negatives(
 ):
     """Drawn with p ∝ min(λ, 1/q(d)), q the density of distances on the sphere.
 
-    Wu et al. [1]_, section 4, on cosine distances. λ is the weight at d = 0.5, the cutoff of
-    the authors' code. Weights are normalised for each anchor on its own.
+    Wu et al. [1]_, section 4, on cosine distances. λ is the weight at d = 0.5, the cutoff
+    of the authors' code. Weights are normalised for each anchor on its own.
     """
     log_weight = -log_sphere_density(np.sqrt(2 * distances), n_components)
     log_weight = np.minimum(log_weight, -log_sphere_density(0.5, n_components))
@@ -138,9 +138,7 @@ NEGATIVES = {
 }
 
 
-def resolve_strategies(
-    positives, negatives, *, n_neighbors, metric, n_components, pairs
-):
+def resolve_strategies(positives, negatives, *, n_neighbors, metric, n_components, pairs):
     """Functions for two words, or the callables given in their place.
 
     Parameters
@@ -202,9 +200,7 @@ def _checked_positives(strategy, distances, candidates, random_state):
     return anchors, _checked_columns(columns, anchors, candidates, "positives")
 
 
-def _checked_negatives(
-    strategy, distances, candidates, anchors, positives, random_state
-):
+def _checked_negatives(strategy, distances, candidates, anchors, positives, random_state):
     columns = strategy(distances, candidates, anchors, positives, random_state)
     return _checked_columns(columns, anchors, candidates, "negatives")
 

@@ -87,7 +87,8 @@ def block_distances(factors, rows, metric):
     D = left[rows] @ right.T
     np.maximum(D, 0, out=D)
     if metric == "euclidean":
-        D[D < 8 * np.finfo(D.dtype).eps * right[:, -1].max()] = 0
+        rounding = 8 * np.finfo(D.dtype).eps * right[:, -1].max()
+        D[rounding > D] = 0
         np.sqrt(D, out=D)
     within = np.arange(len(D))
     D[within, within + rows.start] = 0

@@ -182,9 +182,7 @@ default="all"
     once = [strategy in (None, all_rows) for strategy in strategies]
     found = _Sample(max_pairs, rng)
     for rows in row_blocks(len(y)):
-        similar, dissimilar = select_pairs(
-            distances_of(rows), y, rows, *strategies, rng
-        )
+        similar, dissimilar = select_pairs(distances_of(rows), y, rows, *strategies, rng)
         if dissimilar is None:
             dissimilar = np.nonzero(candidates_of(y, rows)[1])
         for (anchors, columns), is_once in zip((similar, dissimilar), once, strict=True):

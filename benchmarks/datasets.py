@@ -1,0 +1,101 @@
+"""Accuracy and time on published splits, beside raw distances, LDA and NCA.
+
+``python benchmarks/datasets.py FOLDER`` reads ``FOLDER/NAME.npz`` with the arrays X, y and
+split (0 train, 1 test) for banking77_minilm, letter and isolet_1_5, whichever are there.
+"""
+
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
+from sklearn.metrics import pairwise_distances_chunked
+from sklearn.neighbors import KNeighborsClassifier, NeighborhoodComponentsAnalysis
+from sklearn.preprocessing import FunctionTransformer, StandardScaler, normalize
+
+from skmetric import ContrastiveMetricLearner, TripletMetricLearner
+
+
+def map_at_r(E, y):
+    """MAP@R, each row a query against all the others (Musgrave et al. 2020, eq. 2)."""
+    n_relevant = np.bincount(y)[y] - 1
+    most, done, scores = n_relevant.max(), 0, []
+    for D in pairwise_distances_chunked(E):
+        rows = slice(done, done + len(D))
+        D[np.arange(len(D)), np.arange(rows.start, rows.stop)] = np.inf
+        nearest = np.argsort(D, axis=1, kind="stable")[:, :most]
+        hits = y[nearest] == y[rows, None]
+        hits &= np.arange(most) < n_relevant[rows, None]
+        precision = np.cumsum(hits, axis=1) / np.arange(1, most + 1)
+        scores.append((precision * hits).sum(axis=1) / np.maximum(n_relevant[rows], 1))
+        done = rows.stop
+    return np.concatenate(scores)[n_relevant > 0].mean()
+
+
+def timed_fit(learner, X, y):
+    """The fitted learner, and seconds."""
+    start = time.perf_counter()
+    learner.fit(X, y)
+    return learner, time.perf_counter() - start
+
+
+def banking(X, y, split):
+    """5-NN accuracy and MAP@R, closed set and on classes held out."""
+    X = normalize(X.astype(np.float32))
+    train, test = split == 0, split == 1
+    seen = np.isin(y, np.random.RandomState(0).permutation(77)[:38])
+    methods = {
+        "raw": FunctionTransformer(),
+        "LDA": LinearDiscriminantAnalysis(),
+        "triplet": TripletMetricLearner(metric="cosine", random_state=0),
+        "contrastive": ContrastiveMetricLearner(metric="cosine", random_state=0),
+    }
+    for name, method in methods.items():
+        learner, seconds = timed_fit(method, X[train], y[train])
+        Z = normalize(learner.transform(X))
+        accuracy = KNeighborsClassifier(5).fit(Z[train], y[train]).score(Z[test], y[test])
+        closed = map_at_r(Z[test], y[test])
+        learner, _ = timed_fit(method, X[train & seen], y[train & seen])
+        held_out = map_at_r(normalize(learner.transform(X[~seen])), y[~seen])
+        print(
+            f"  {name:<12} 5-NN {accuracy:.4f}  MAP@R {closed:.4f}  "
+            f"held-out classes {held_out:.4f}  fit {seconds:.2f} s"
+        )
+
+
+def tabular(X, y, split):
+    """3-NN accuracy on standardised features."""
+    train, test = split == 0, split == 1
+    X = StandardScaler().fit(X[train]).transform(X).astype(np.float32)
+    methods = {
+        "raw": FunctionTransformer(),
+        "LDA": LinearDiscriminantAnalysis(),
+        "triplet": TripletMetricLearner(random_state=0),
+        "contrastive": ContrastiveMetricLearner(random_state=0),
+        "NCA": NeighborhoodComponentsAnalysis(max_iter=30, random_state=0),
+    }
+    for name, method in methods.items():
+        learner, seconds = timed_fit(method, X[train], y[train])
+        Z = learner.transform(X)
+        accuracy = KNeighborsClassifier(3).fit(Z[train], y[train]).score(Z[test], y[test])
+        print(f"  {name:<12} 3-NN {accuracy:.4f}  fit {seconds:.2f} s", flush=True)
+
+
+def main(folder):
+    """Run what is there."""
+    for name, run in {
+        "banking77_minilm": banking,
+        "isolet_1_5": tabular,
+        "letter": tabular,
+    }.items():
+        path = folder / f"{name}.npz"
+        if path.exists():
+            print(name)
+            data = np.load(path)
+            y = np.unique(data["y"], return_inverse=True)[1]
+            run(data["X"], y, data["split"])
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1] if len(sys.argv) > 1 else "."))
