@@ -1,8 +1,9 @@
 """Exact all-triplets loss and gradient against its floor, and against a torch peer.
 
-The floor at n = 1797 (scikit-learn's digits) is two n x n x d matrix products and one sort of
-an n x n array, in float32. The peer is pytorch-metric-learning's ``TripletMarginLoss`` on the
-CPU with cosine similarity and all triplets, value and gradient with respect to the map.
+The floor at n = 1797 (scikit-learn's digits) is two n x n x d matrix products and one sort
+of an n x n array, in float32. The peer is pytorch-metric-learning's ``TripletMarginLoss``
+on the CPU with cosine similarity and all triplets, value and gradient with respect to the
+map.
 
 Run with ``python benchmarks/all_triplets.py``; the peer needs
 ``pip install torch pytorch-metric-learning``.
@@ -48,7 +49,8 @@ def against_floor():
     products = median_seconds(lambda: (X @ X.T, X @ X.T))
     sort = median_seconds(lambda: np.sort(squares, axis=1))
     print(
-        f"digits, {ours().n_constraints / 1e6:.0f} million triplets: {1e3 * seconds:.0f} ms; "
+        f"digits, {ours().n_constraints / 1e6:.0f} million triplets: "
+        f"{1e3 * seconds:.0f} ms; "
         f"floor {1e3 * products:.0f} + {1e3 * sort:.0f} ms; "
         f"ratio {seconds / (products + sort):.2f}"
     )

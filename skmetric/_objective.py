@@ -123,8 +123,10 @@ def evaluate(W, X, y, metric, constraints, *, choice=None, random_state=None):
         n_active += active
         block_pullback(dE, slope_by_square(G, D, metric), E, rows)
     dZ = embed_pullback(dE, E, norms)
+    # Sparse X gives the transpose of a C-ordered array, slow to mix with others.
+    gradient = np.ascontiguousarray(dZ.T @ X)
     n_constraints = int(choice.totals.sum())
-    return Evaluation(loss, (X.T @ dZ).T, n_active / max(n_constraints, 1), n_constraints)
+    return Evaluation(loss, gradient, n_active / max(n_constraints, 1), n_constraints)
 
 
 class Problem:

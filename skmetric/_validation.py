@@ -155,7 +155,7 @@ def encode_labels(y):
         if (y != np.floor(y)).any():
             raise ValueError(
                 "Unknown label type: continuous. Got y with fractional values, such as "
-                f"{y[y != np.floor(y)][0]!r}, but expected class labels. For a "
+                f"{y[y != np.floor(y)][0]}, but expected class labels. For a "
                 "regression target, bin it first, for example with KBinsDiscretizer."
             )
     elif y.dtype.kind == "c":

@@ -219,16 +219,20 @@ def test_similar_may_be_booleans_or_ones_and_zeros(similar):
         [1, 1, 0, np.nan],
         ["True", "True", "False", "False"],
         ["1", "1", "0", "0"],
-        [None, True, False, False],
         [True, True, False],
-        [[True, True, False, False]],
-        [[True], [True], [False], [False]],
-        True,
     ],
     ids=str,
 )
 def test_similar_anything_else_is_an_error(similar):
     with pytest.raises(ValueError, match="similar"):
+        contrastive_loss(LEFT, RIGHT, similar)
+
+
+@pytest.mark.parametrize(
+    "similar", [[None, True, False, False], [[True, True, False, False]], True], ids=str
+)
+def test_similar_of_no_use_at_all_is_an_error(similar):
+    with pytest.raises((TypeError, ValueError)):
         contrastive_loss(LEFT, RIGHT, similar)
 
 

@@ -1,0 +1,128 @@
+"""All triplets without enumeration, against triple loops."""
+
+import numpy as np
+import pytest
+
+from skmetric._all_negatives import FEW_POSITIVES, against_all_negatives
+
+COSTS = {
+    "hinge": lambda v: (max(v, 0.0), float(v > 0)),
+    "squared_hinge": lambda v: (max(v, 0.0) ** 2, 2 * max(v, 0.0)),
+    "softplus": lambda v: (np.log1p(np.exp(v)), 1 / (1 + np.exp(-v))),
+}
+# Many: the sort; few: the comparison. The second anchor class is a singleton.
+CLASSES = {"few": [4, 1, 3, 6], "many": [3, 1, 12, 9], "two": [2, 15]}
+
+
+def block(sizes, dtype, tied, seed=0):
+    """Distances of the rows 3, 4, ..., their positives and their negatives."""
+    rng = np.random.default_rng(seed)
+    y = rng.permutation(np.repeat(np.arange(len(sizes)), sizes))
+    n = len(y)
+    D = rng.integers(0, 6, size=(n, n)) / 2 if tied else rng.gamma(2, size=(n, n))
+    rows = np.arange(3, n)
+    same = y[rows][:, None] == y
+    is_negative = ~same
+    same[np.arange(len(rows)), rows] = False
+    D[np.arange(n), np.arange(n)] = 0
+    anchors, positives = np.nonzero(same)
+    return np.ascontiguousarray(D[rows], dtype=dtype), anchors, positives, is_negative
+
+
+def by_loops(D, anchors, positives, is_negative, margin, loss):
+    D = D.astype(np.float64)
+    total, G, n_active = 0.0, np.zeros_like(D), 0
+    for a, p in zip(anchors, positives, strict=True):
+        for n in np.flatnonzero(is_negative[a]):
+            v = D[a, p] - D[a, n] + margin
+            cost, slope = COSTS[loss](v)
+            total += cost
+            G[a, p] += slope
+            G[a, n] -= slope
+            n_active += v > 0
+    return total, G, n_active
+
+
+def assert_same(found, expected, rtol):
+    assert found[0] == pytest.approx(expected[0], rel=rtol)
+    scale = np.abs(expected[1]).max()
+    assert scale > 0
+    np.testing.assert_allclose(found[1], expected[1], rtol=rtol, atol=rtol * scale)
+    assert found[2] == expected[2]
+
+
+@pytest.mark.parametrize("tied", [False, True])
+@pytest.mark.parametrize("classes", CLASSES)
+@pytest.mark.parametrize("dtype", [np.float64, np.float32])
+@pytest.mark.parametrize("loss", COSTS)
+@pytest.mark.parametrize("margin", [0.5, 2.0])
+def test_against_loops(loss, dtype, classes, tied, margin):
+    D, anchors, positives, is_negative = block(CLASSES[classes], dtype, tied)
+    before = D.copy()
+    few = np.bincount(anchors).max() <= FEW_POSITIVES
+    assert few == (classes == "few")
+    found = against_all_negatives(D, anchors, positives, is_negative, margin, loss)
+    expected = by_loops(D, anchors, positives, is_negative, margin, loss)
+    assert 0 < expected[2] < is_negative.sum(axis=1)[anchors].sum()
+    if tied:
+        v = D[anchors, positives][:, None] - D[anchors] + margin
+        assert (v == 0)[is_negative[anchors]].any()
+    assert found[1].dtype == dtype
+    assert found[1].shape == D.shape
+    np.testing.assert_array_equal(D, before)
+    assert_same(found, expected, 1e-10 if dtype == np.float64 else 1e-5)
+
+
+@pytest.mark.parametrize("classes", CLASSES)
+@pytest.mark.parametrize("loss", COSTS)
+def test_gradient_against_differences(loss, classes):
+    arguments = block(CLASSES[classes], np.float64, False, seed=1)
+    D = arguments[0]
+    _, G, _ = against_all_negatives(*arguments, 0.7, loss)
+    rng = np.random.default_rng(2)
+    for _ in range(5):
+        # Small enough for no triplet to switch: costs are then at most quadratic.
+        step = 1e-6 * rng.normal(size=D.shape)
+        above = against_all_negatives(D + step, *arguments[1:], 0.7, loss)
+        below = against_all_negatives(D - step, *arguments[1:], 0.7, loss)
+        assert above[2] == below[2]
+        assert (above[0] - below[0]) / 2 == pytest.approx(np.vdot(G, step), rel=1e-6)
+
+
+@pytest.mark.parametrize("dtype", [np.float64, np.float32])
+@pytest.mark.parametrize("loss", COSTS)
+@pytest.mark.parametrize("n_positives", [1, FEW_POSITIVES, FEW_POSITIVES + 1])
+def test_some_positives_of_some_anchors(loss, dtype, n_positives):
+    D, anchors, positives, is_negative = block(CLASSES["many"], dtype, True)
+    first = np.concatenate([np.arange(c) for c in np.bincount(anchors)])
+    keep = (first < n_positives) & (anchors % 3 > 0)
+    chosen = anchors[keep], positives[keep]
+    assert np.bincount(chosen[0]).max() == n_positives
+    found = against_all_negatives(D, *chosen, is_negative, 1.0, loss)
+    expected = by_loops(D, *chosen, is_negative, 1.0, loss)
+    assert_same(found, expected, 1e-10 if dtype == np.float64 else 1e-5)
+    assert (found[1][::3] == 0).all()
+
+
+@pytest.mark.parametrize("dtype", [np.float64, np.float32])
+@pytest.mark.parametrize("loss", ["hinge", "squared_hinge"])
+def test_nothing_active(loss, dtype):
+    D, anchors, positives, is_negative = block(CLASSES["many"], dtype, False)
+    D[is_negative] += 100
+    total, G, n_active = against_all_negatives(
+        D, anchors, positives, is_negative, 1.0, loss
+    )
+    assert total == 0
+    assert n_active == 0
+    assert (G == 0).all()
+
+
+@pytest.mark.parametrize("loss", COSTS)
+def test_no_pairs(loss):
+    D, _, _, is_negative = block(CLASSES["few"], np.float64, False)
+    none = np.array([], dtype=int)
+    total, G, n_active = against_all_negatives(D, none, none, is_negative, 1.0, loss)
+    assert total == 0
+    assert n_active == 0
+    assert G.shape == D.shape
+    assert (G == 0).all()

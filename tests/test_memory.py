@@ -1,0 +1,56 @@
+"""Peak memory of a fit, counted by tracemalloc, which sees all of numpy's arrays."""
+
+import tracemalloc
+
+import numpy as np
+import pytest
+import scipy.sparse as sp
+import sklearn
+
+from skmetric import ContrastiveMetricLearner, TripletMetricLearner
+
+pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+LEARNERS = [TripletMetricLearner, ContrastiveMetricLearner]
+
+
+def peak_bytes(function):
+    tracemalloc.start()
+    try:
+        function()
+        return tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+
+
+@pytest.mark.parametrize("Learner", LEARNERS)
+def test_adam_needs_no_copies_of_X(Learner):
+    rng = np.random.default_rng(0)
+    y = rng.integers(0, 50, 200_000)
+    X = rng.standard_normal((200_000, 64), dtype=np.float32)
+    X += rng.standard_normal((50, 64), dtype=np.float32)[y]
+    learner = Learner(solver="adam", max_iter=1, random_state=0)
+    beside_X = peak_bytes(lambda: learner.fit(X, y))
+    assert beside_X < 2 * X.nbytes
+
+
+@pytest.mark.parametrize("loss", ["hinge", "squared_hinge", "softplus"])
+@pytest.mark.parametrize("Learner", LEARNERS)
+def test_lbfgs_holds_no_square_array(Learner, loss):
+    rng = np.random.default_rng(0)
+    n = 3000
+    y = rng.integers(0, 30, n)
+    X = rng.standard_normal((n, 3)) + rng.standard_normal((30, 3))[y]
+    learner = Learner(solver="lbfgs", loss=loss, positives="nearest", max_iter=1, tol=1.0)
+    with sklearn.config_context(working_memory=4):
+        peak = peak_bytes(lambda: learner.fit(X, y))
+    assert peak < 0.5 * n * n * 8
+
+
+def test_sparse_X_is_never_dense():
+    X = sp.random(400, 50_000, density=0.001, format="csr", random_state=0)
+    y = np.arange(400) % 8
+    learner = TripletMetricLearner(
+        4, metric="cosine", init="random", solver="adam", max_iter=2, random_state=0
+    )
+    peak = peak_bytes(lambda: learner.fit(X, y).transform(X))
+    assert peak < 0.5 * X.shape[0] * X.shape[1] * 8

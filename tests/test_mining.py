@@ -1,0 +1,387 @@
+"""Every selection against plain loops, on data where ties and duplicates abound."""
+
+import itertools
+
+import numpy as np
+import pytest
+from sklearn import config_context
+
+from skmetric.mining import mine_pairs, mine_triplets
+
+METRICS = ("sqeuclidean", "euclidean", "cosine")
+POSITIVES = ("all", "nearest", "hard", "random")
+NEGATIVES = ("all", "semihard", "hard", "random", "distance_weighted")
+
+
+@pytest.fixture(scope="module")
+def data():
+    """Corners of the 24-cell, some twice as far out: exact distances in every metric."""
+    axes = np.vstack([2 * np.eye(4), -2 * np.eye(4)])
+    corners = np.array(list(itertools.product([-1, 1], repeat=4)))
+    rng = np.random.default_rng(5)
+    E = rng.permutation(np.vstack([axes, corners]))
+    E = np.vstack([E, E[:8]])  # duplicates
+    E[::3] *= 2
+    E = np.asarray(E, dtype=float)
+    y = np.array(["b"] * 15 + ["a"] * 1 + ["d"] * 6 + ["c"] * 10)
+    return E, rng.permutation(y)
+
+
+def distances(E, metric):
+    if metric == "cosine":
+        E = E / np.linalg.norm(E, axis=1, keepdims=True)
+        return np.array([[((a - b) ** 2).sum() / 2 for b in E] for a in E])
+    D = np.array([[((a - b) ** 2).sum() for b in E] for a in E])
+    return np.sqrt(D) if metric == "euclidean" else D
+
+
+def positives_by_loops(D, y, word, n_neighbors):
+    """For each anchor its positives; a list of alternatives if drawn."""
+    chosen = {}
+    for a in range(len(y)):
+        same = [p for p in range(len(y)) if y[p] == y[a] and p != a]
+        if word == "nearest":
+            same = sorted(same, key=lambda p: (D[a, p], p))[:n_neighbors]
+        elif word == "hard":
+            same = sorted(same, key=lambda p: (-D[a, p], p))[:1]
+        chosen[a] = same
+    return chosen
+
+
+def negatives_by_loops(D, y, word, a, p):
+    others = [n for n in range(len(y)) if y[n] != y[a]]
+    if word == "hard":
+        return [min(others, key=lambda n: (D[a, n], n))]
+    if word == "semihard":
+        farther = [n for n in others if D[a, n] > D[a, p]]
+        if farther:
+            return [min(farther, key=lambda n: (D[a, n], n))]
+        return [min(others, key=lambda n: (-D[a, n], n))]
+    return others
+
+
+@pytest.mark.parametrize("metric", METRICS)
+@pytest.mark.parametrize("negatives", NEGATIVES)
+@pytest.mark.parametrize("positives", POSITIVES)
+@pytest.mark.parametrize("n_neighbors", [3, 100])
+def test_triplets_against_loops(data, positives, negatives, metric, n_neighbors):
+    if negatives == "distance_weighted" and metric != "cosine":
+        pytest.skip("refused, see below")
+    E, y = data
+    D = distances(E, metric)
+    triplets = mine_triplets(
+        E,
+        y,
+        positives=positives,
+        negatives=negatives,
+        metric=metric,
+        n_neighbors=n_neighbors,
+        random_state=0,
+    )
+    assert triplets.dtype.kind == "i"
+    assert triplets.shape[1] == 3
+    assert (np.diff(triplets[:, 0]) >= 0).all()
+    found = {}
+    for a, p, n in triplets.tolist():
+        found.setdefault(a, {}).setdefault(p, []).append(n)
+    expected = positives_by_loops(D, y, positives, n_neighbors)
+    assert set(found) == {a for a, chosen in expected.items() if chosen}
+    for a, by_positive in found.items():
+        if positives == "random":
+            assert len(by_positive) == 1
+            assert set(by_positive) <= set(expected[a])
+        else:
+            assert set(by_positive) == set(expected[a])
+        for p, chosen in by_positive.items():
+            allowed = negatives_by_loops(D, y, negatives, a, p)
+            if negatives in ("random", "distance_weighted"):
+                assert len(chosen) == 1
+                assert set(chosen) <= set(allowed)
+            else:
+                assert sorted(chosen) == allowed
+
+
+@pytest.mark.parametrize("metric", METRICS)
+@pytest.mark.parametrize("negatives", [w for w in NEGATIVES if w != "semihard"])
+@pytest.mark.parametrize("positives", POSITIVES)
+@pytest.mark.parametrize("n_neighbors", [3, 100])
+def test_pairs_against_loops(data, positives, negatives, metric, n_neighbors):
+    if negatives == "distance_weighted" and metric != "cosine":
+        pytest.skip("refused, see below")
+    E, y = data
+    D = distances(E, metric)
+    pairs, similar = mine_pairs(
+        E,
+        y,
+        positives=positives,
+        negatives=negatives,
+        metric=metric,
+        n_neighbors=n_neighbors,
+        random_state=0,
+    )
+    assert pairs.dtype.kind == "i"
+    assert similar.dtype == bool
+    np.testing.assert_array_equal(similar, y[pairs[:, 0]] == y[pairs[:, 1]])
+    near = positives_by_loops(D, y, positives, n_neighbors)
+    far = {a: negatives_by_loops(D, y, negatives, a, None) for a in range(len(y))}
+    drawn = ("random", "distance_weighted")
+    for part, word, expected in (
+        (pairs[similar], positives, near),
+        (pairs[~similar], negatives, far),
+    ):
+        found = sorted(map(tuple, part.tolist()))
+        every = sorted((a, b) for a, chosen in expected.items() for b in chosen)
+        if word == "all":
+            assert found == [(a, b) for a, b in every if a < b]
+        elif word in drawn:
+            assert [a for a, _ in found] == [a for a in expected if expected[a]]
+            assert set(found) <= set(every)
+        else:
+            assert found == every
+
+
+def test_blocks_do_not_matter(data):
+    E, y = data
+    for positives, negatives in [("all", "semihard"), ("nearest", "all")]:
+        words = {"positives": positives, "negatives": negatives}
+        expected = mine_triplets(E, y, **words)
+        with config_context(working_memory=0.001):
+            np.testing.assert_array_equal(mine_triplets(E, y, **words), expected)
+    expected, _ = mine_pairs(E, y, positives="hard")
+    with config_context(working_memory=0.001):
+        found, _ = mine_pairs(E, y, positives="hard")
+    assert sorted(found.tolist()) == sorted(expected.tolist())
+
+
+def test_semihard_falls_back_to_the_farthest():
+    E, y = [[0.0], [9.0], [2.0], [-3.0], [3.0]], [0, 0, 1, 1, 1]
+    triplets = mine_triplets(E, y, positives="all", negatives="semihard").tolist()
+    # Row 0 has no negative beyond row 1, and rows 3 and 4 are equally far.
+    assert [0, 1, 3] in triplets
+    # Row 1 has: row 3 is farther than row 0.
+    assert [1, 0, 3] in triplets
+
+
+def test_semihard_is_strictly_farther():
+    E, y = [[0.0], [1.0], [-1.0], [-2.0]], [0, 0, 1, 1]
+    triplets = mine_triplets(E, y, positives="all", negatives="semihard").tolist()
+    assert [0, 1, 3] in triplets
+
+
+def test_duplicates_are_no_reason_to_miss_a_row():
+    E, y = np.zeros((4, 2)), [0, 0, 1, 1]
+    for metric in METRICS:
+        found = mine_triplets(E, y, positives="hard", negatives="hard", metric=metric)
+        assert found.tolist() == [[0, 1, 2], [1, 0, 2], [2, 3, 0], [3, 2, 0]]
+
+
+@pytest.mark.parametrize("labels", [["x", "y"], [-1, 1], [0.0, 5.0], [True, False]])
+def test_labels_of_any_type(labels):
+    E = [[0.0], [1.0], [3.0], [9.0]]
+    expected = mine_triplets(E, [0, 0, 1, 1])
+    y = np.repeat(np.array(labels), 2)
+    np.testing.assert_array_equal(mine_triplets(E, y), expected)
+
+
+def assert_close_to_counts(counts, share):
+    """Counts of independent draws, each within 5 standard deviations."""
+    n = counts.sum()
+    expected = n * np.asarray(share)
+    spread = np.sqrt(np.maximum(expected * (1 - share), 1))
+    assert (np.abs(counts - expected) < 5 * spread).all()
+
+
+def test_random_is_uniform_and_seeded(data):
+    rng = np.random.RandomState(0)
+    E, y = np.zeros((7, 1)), [0, 0, 0, 0, 1, 1, 1]
+    words = {"positives": "random", "negatives": "random"}
+    drawn = np.array(
+        [mine_triplets(E, y, **words, random_state=rng)[0] for _ in range(600)]
+    )
+    assert_close_to_counts(np.bincount(drawn[:, 1], minlength=4)[1:], np.full(3, 1 / 3))
+    assert_close_to_counts(np.bincount(drawn[:, 2], minlength=7)[4:], np.full(3, 1 / 3))
+    first, again, other = (
+        mine_triplets(*data, **words, random_state=seed) for seed in (1, 1, 2)
+    )
+    np.testing.assert_array_equal(first, again)
+    assert (first != other).any()
+
+
+def test_distance_weighted_frequencies():
+    angles = np.array([0, 0.1, 0.2, 0.7, 1.3, 2.2, 3.0])
+    k = 4
+    E = np.zeros((len(angles), k))
+    E[:, 0], E[:, 1] = np.cos(angles), np.sin(angles)
+    y = np.array([0, 0, 1, 1, 1, 1, 1])
+    d = np.linalg.norm(E[2:] - E[0], axis=1)
+
+    def density(d):
+        return d ** (k - 2) * (1 - d**2 / 4) ** ((k - 3) / 2)
+
+    weight = np.minimum(1 / density(0.5), 1 / density(d))
+    rng = np.random.RandomState(0)
+    words = {"negatives": "distance_weighted", "metric": "cosine"}
+    drawn = [mine_triplets(E, y, **words, random_state=rng)[0, 2] for _ in range(1500)]
+    counts = np.bincount(drawn, minlength=7)[2:]
+    assert_close_to_counts(counts, weight / weight.sum())
+    assert counts[0] > counts[2] > counts[3]
+
+
+@pytest.mark.parametrize("metric", ["sqeuclidean", "euclidean"])
+@pytest.mark.parametrize("mine", [mine_triplets, mine_pairs])
+def test_distance_weighted_needs_cosine(data, mine, metric):
+    with pytest.raises(ValueError, match="cosine"):
+        mine(*data, negatives="distance_weighted", metric=metric)
+
+
+def test_semihard_has_no_meaning_for_pairs(data):
+    with pytest.raises(ValueError, match=r"semihard.*hard"):
+        mine_pairs(*data, negatives="semihard")
+
+
+@pytest.mark.parametrize("negatives", ["all", "semihard"])
+@pytest.mark.parametrize("limit", [1, 10, 100, 10**6])
+def test_max_triplets(data, negatives, limit):
+    options = {"positives": "all", "negatives": negatives}
+    every = mine_triplets(*data, **options)
+    some = mine_triplets(*data, **options, max_triplets=limit, random_state=0)
+    assert len(some) == min(limit, len(every))
+    chosen = set(map(tuple, some.tolist()))
+    assert len(chosen) == len(some)
+    assert chosen <= set(map(tuple, every.tolist()))
+    assert (np.diff(some[:, 0]) >= 0).all()
+
+
+@pytest.mark.parametrize("limit", [1, 10, 100, 10**6])
+def test_max_pairs(data, limit):
+    every, _ = mine_pairs(*data)
+    some, similar = mine_pairs(*data, max_pairs=limit, random_state=0)
+    assert len(some) == len(similar) == min(limit, len(every))
+    chosen = set(map(tuple, some.tolist()))
+    assert len(chosen) == len(some)
+    assert chosen <= set(map(tuple, every.tolist()))
+    np.testing.assert_array_equal(similar, data[1][some[:, 0]] == data[1][some[:, 1]])
+
+
+@pytest.mark.parametrize("working_memory", [1024, 0.0001])
+@pytest.mark.parametrize("kind", ["all", "semihard", "pairs"])
+def test_caps_are_uniform(kind, working_memory):
+    E, y = [[0.0], [1.0], [3.0], [9.0], [4.0]], [0, 0, 1, 1, 2]
+    rng = np.random.RandomState(0)
+
+    def mine(limit=None):
+        if kind == "pairs":
+            return mine_pairs(E, y, max_pairs=limit, random_state=rng)[0]
+        return mine_triplets(E, y, negatives=kind, max_triplets=limit, random_state=rng)
+
+    every = list(map(tuple, mine().tolist()))
+    counts = dict.fromkeys(every, 0)
+    with config_context(working_memory=working_memory):
+        for _ in range(400):
+            for row in mine(2).tolist():
+                counts[tuple(row)] += 1
+    assert_close_to_counts(
+        np.array(list(counts.values())), np.full(len(every), 1 / len(every))
+    )
+
+
+def test_callables_are_strategies(data):
+    E, y = data
+
+    def last_positive(distances, candidates, random_state):
+        assert distances.shape == candidates.shape
+        anchors = np.flatnonzero(candidates.any(axis=1))
+        columns = np.arange(candidates.shape[1])
+        return anchors, (candidates * columns).max(axis=1)[anchors]
+
+    def last_negative(distances, candidates, anchors, positives, random_state):
+        columns = np.arange(candidates.shape[1])
+        return (candidates * columns).max(axis=1)[anchors]
+
+    n = len(y)
+    last_same = [
+        max((p for p in range(n) if y[p] == y[a] and p != a), default=None)
+        for a in range(n)
+    ]
+    last_other = [max(p for p in range(n) if y[p] != y[a]) for a in range(n)]
+    expected = [
+        [a, last_same[a], last_other[a]] for a in range(n) if last_same[a] is not None
+    ]
+    words = {"positives": last_positive, "negatives": last_negative}
+    assert mine_triplets(E, y, **words).tolist() == expected
+    pairs, similar = mine_pairs(E, y, **words)
+    assert pairs[similar].tolist() == [[a, p] for a, p, _ in expected]
+    assert pairs[~similar].tolist() == [[a, last_other[a]] for a in range(n)]
+
+
+def none_of_its_own(distances, candidates, random_state):
+    return np.nonzero(~candidates)
+
+
+def itself(distances, candidates, random_state):
+    within = np.arange(len(candidates))
+    return within, within
+
+
+def in_disorder(distances, candidates, random_state):
+    anchors, columns = np.nonzero(candidates)
+    return anchors[::-1], columns[::-1]
+
+
+def of_two_lengths(distances, candidates, random_state):
+    anchors, columns = np.nonzero(candidates)
+    return anchors, columns[:-1]
+
+
+@pytest.mark.parametrize("strategy", [none_of_its_own, itself, in_disorder, of_two_lengths])
+@pytest.mark.parametrize("mine", [mine_triplets, mine_pairs])
+def test_positives_that_are_none_are_refused(data, mine, strategy):
+    with pytest.raises(ValueError, match="strategy for positives"):
+        mine(*data, positives=strategy)
+
+
+def own_class(distances, candidates, anchors, positives, random_state):
+    return candidates.argmin(axis=1)[anchors]
+
+
+def too_few(distances, candidates, anchors, positives, random_state):
+    return candidates.argmax(axis=1)[anchors][:-1]
+
+
+@pytest.mark.parametrize("strategy", [own_class, too_few])
+@pytest.mark.parametrize("mine", [mine_triplets, mine_pairs])
+def test_negatives_that_are_none_are_refused(data, mine, strategy):
+    with pytest.raises(ValueError, match="strategy for negatives"):
+        mine(*data, negatives=strategy)
+
+
+@pytest.mark.parametrize("mine", [mine_triplets, mine_pairs])
+@pytest.mark.parametrize(
+    ("option", "names"),
+    [
+        ({"positives": "farthest"}, "'all', 'hard', 'nearest', 'random'"),
+        ({"positives": "Nearest"}, "Did you mean 'nearest'"),
+        ({"negatives": "semi-hard"}, "semihard"),
+        ({"negatives": "distance-weighted"}, "'distance_weighted'"),
+        ({"metric": "manhattan"}, "sqeuclidean"),
+        ({"n_neighbors": 0}, "n_neighbors"),
+    ],
+)
+def test_unknown_words(data, mine, option, names):
+    with pytest.raises(ValueError, match=names):
+        mine(*data, **option)
+
+
+@pytest.mark.parametrize("y", [[0, 0, 0, 0], [0, 1, 2, 3], [0, 0, 1]])
+@pytest.mark.parametrize("mine", [mine_triplets, mine_pairs])
+def test_labels_of_no_use(mine, y):
+    with pytest.raises(ValueError):
+        mine(np.eye(4), y)
+
+
+def test_caps_below_one():
+    E, y = np.eye(4), [0, 0, 1, 1]
+    with pytest.raises(ValueError, match="max_triplets"):
+        mine_triplets(E, y, max_triplets=0)
+    with pytest.raises(ValueError, match="max_pairs"):
+        mine_pairs(E, y, max_pairs=0)

@@ -1,0 +1,279 @@
+"""From W to the loss and back: gradients, sparse rows, blocks, enumeration."""
+
+import numpy as np
+import pytest
+from scipy.sparse import csr_matrix
+from sklearn import config_context
+
+from skmetric._contrastive import PairConstraints
+from skmetric._objective import Problem, choose, evaluate
+from skmetric._strategies import resolve_strategies, row_blocks
+from skmetric._triplet import TripletConstraints
+from skmetric.losses import contrastive_loss, triplet_loss
+from skmetric.mining import mine_pairs, mine_triplets
+
+METRICS = ("sqeuclidean", "euclidean", "cosine")
+LOSSES = ("hinge", "squared_hinge", "softplus")
+POSITIVES = ("all", "nearest", "hard", "random")
+NEGATIVES = ("all", "semihard", "hard", "random", "distance_weighted")
+KINDS = ("triplets", "pairs")
+# Blocks of one row.
+TINY = 1e-4
+
+
+def families(kind):
+    for positives in POSITIVES:
+        for negatives in NEGATIVES:
+            if kind == "triplets" or negatives != "semihard":
+                yield positives, negatives
+
+
+FAMILIES = [(kind, *words) for kind in KINDS for words in families(kind)]
+
+
+@pytest.fixture(scope="module")
+def data():
+    """Unbalanced classes, one of one row, and one of more than six positives."""
+    rng = np.random.default_rng(0)
+    y = rng.permutation(np.repeat(np.arange(4), [9, 1, 5, 3]))
+    X = rng.normal(size=(len(y), 5)) + 0.5 * np.eye(5)[y]
+    W = rng.normal(size=(3, 5)) / 4
+    return X, y, W
+
+
+def constraints_of(kind, positives, negatives, metric, loss):
+    strategies = resolve_strategies(
+        positives,
+        negatives,
+        n_neighbors=2,
+        metric=metric,
+        n_components=3,
+        pairs=kind == "pairs",
+    )
+    if kind == "triplets":
+        return TripletConstraints(loss, 0.6, *strategies)
+    return PairConstraints(loss, 1.1, 0.1, 3.0, *strategies)
+
+
+def assert_same_gradient(gradient, expected, rtol):
+    scale = np.abs(expected).max()
+    assert scale > 1e-3
+    np.testing.assert_allclose(gradient, expected, rtol=rtol, atol=rtol * scale)
+
+
+def central_differences(function, W, step=1e-5):
+    gradient = np.empty_like(W)
+    for at in np.ndindex(W.shape):
+        away = np.zeros_like(W)
+        away[at] = step
+        gradient[at] = (function(W + away) - function(W - away)) / (2 * step)
+    return gradient
+
+
+@pytest.mark.parametrize("loss", LOSSES)
+@pytest.mark.parametrize("metric", METRICS)
+@pytest.mark.parametrize(("kind", "positives", "negatives"), FAMILIES)
+def test_gradient(data, kind, positives, negatives, metric, loss):
+    if negatives == "distance_weighted" and metric != "cosine":
+        with pytest.raises(ValueError, match="cosine"):
+            constraints_of(kind, positives, negatives, metric, loss)
+        return
+    X, y, W = data
+    constraints = constraints_of(kind, positives, negatives, metric, loss)
+    choice = choose(W, X, y, metric, constraints, np.random.RandomState(0))
+    found = evaluate(W, X, y, metric, constraints, choice=choice)
+    assert 0 < found.active_fraction <= 1
+    assert found.gradient.shape == W.shape
+    expected = central_differences(
+        lambda V: evaluate(V, X, y, metric, constraints, choice=choice).loss, W
+    )
+    assert_same_gradient(found.gradient, expected, 1e-6)
+    # Formed on the way, from the same seed, the constraints are the same.
+    again = evaluate(W, X, y, metric, constraints, random_state=np.random.RandomState(0))
+    assert again.loss == found.loss
+    assert again.n_constraints == found.n_constraints
+    np.testing.assert_array_equal(again.gradient, found.gradient)
+    assert choice.same_as(choose(W, X, y, metric, constraints, np.random.RandomState(0)))
+
+
+@pytest.mark.parametrize("by_entry", [False, True])
+@pytest.mark.parametrize("metric", METRICS)
+@pytest.mark.parametrize("kind", KINDS)
+def test_problem_gradient_and_penalty(data, kind, metric, by_entry):
+    X, y, W = data
+    constraints = constraints_of(kind, "all", "all", metric, "softplus")
+    W0, alpha = np.eye(3, 5) + 0.1, 0.3
+    problem = Problem(X, y, W0, metric, constraints, alpha, by_entry)
+    U = W / problem.unit
+    np.testing.assert_allclose(problem.components(U), W)
+    rows = problem.rows()
+    choice = problem.choose(U, rows, None)
+
+    def loss(V):
+        return problem.on_choice(V, rows, choice).loss
+
+    plain = evaluate(W, X, y, metric, constraints).loss
+    penalty = alpha / 2 * ((W - W0) ** 2).sum() / (W0**2).sum()
+    assert loss(U) == pytest.approx(plain + penalty, rel=1e-12)
+    found = problem.on_choice(U, rows, choice).gradient
+    assert_same_gradient(found, central_differences(loss, U), 1e-6)
+    batch = np.flatnonzero(y != 3)
+    on_batch = problem.on_batch(U, batch, None)
+    within = evaluate(W, X[batch], y[batch], metric, constraints).loss
+    assert on_batch.loss == pytest.approx(within + penalty, rel=1e-12)
+    assert_same_gradient(
+        on_batch.gradient,
+        central_differences(lambda V: problem.on_batch(V, batch, None).loss, U),
+        1e-6,
+    )
+
+
+@pytest.mark.parametrize("metric", METRICS)
+@pytest.mark.parametrize(("kind", "positives", "negatives"), FAMILIES)
+def test_sparse_rows_and_small_blocks(data, kind, positives, negatives, metric):
+    if negatives == "distance_weighted" and metric != "cosine":
+        pytest.skip("refused")
+    X, y, W = data
+    X = np.where(np.abs(X) > 0.4, X, 0)
+    constraints = constraints_of(kind, positives, negatives, metric, "squared_hinge")
+    drawn = {"random", "distance_weighted"} & {positives, negatives}
+    choice = None
+    if drawn:
+        choice = choose(W, X, y, metric, constraints, np.random.RandomState(0))
+    dense = evaluate(W, X, y, metric, constraints, choice=choice)
+    sparse = evaluate(W, csr_matrix(X), y, metric, constraints, choice=choice)
+    assert type(sparse.gradient) is np.ndarray
+    found = [sparse]
+    if not drawn:
+        with config_context(working_memory=TINY):
+            assert len(row_blocks(len(y))) == len(y)
+            found.append(evaluate(W, X, y, metric, constraints))
+            found.append(evaluate(W, csr_matrix(X), y, metric, constraints))
+    for other in found:
+        assert other.loss == pytest.approx(dense.loss, rel=1e-10)
+        assert other.active_fraction == dense.active_fraction
+        assert other.n_constraints == dense.n_constraints
+        assert_same_gradient(other.gradient, dense.gradient, 1e-10)
+
+
+@pytest.mark.parametrize("metric", METRICS)
+def test_drawn_constraints_in_small_blocks(data, metric):
+    X, y, W = data
+    constraints = constraints_of("triplets", "random", "random", metric, "softplus")
+    with config_context(working_memory=TINY):
+        choice = choose(W, X, y, metric, constraints, np.random.RandomState(0))
+        found = evaluate(W, X, y, metric, constraints, choice=choice)
+        expected = central_differences(
+            lambda V: evaluate(V, X, y, metric, constraints, choice=choice).loss, W
+        )
+    assert found.n_constraints == (y != 1).sum()
+    assert_same_gradient(found.gradient, expected, 1e-6)
+
+
+@pytest.mark.parametrize("working_memory", [1024, TINY])
+@pytest.mark.parametrize("loss", LOSSES)
+@pytest.mark.parametrize("metric", METRICS)
+@pytest.mark.parametrize(
+    ("positives", "negatives"), [("all", "all"), ("nearest", "all"), ("all", "semihard")]
+)
+def test_triplets_against_enumeration(
+    data, positives, negatives, metric, loss, working_memory
+):
+    X, y, W = data
+    E = X @ W.T
+    triplets = mine_triplets(
+        E, y, positives=positives, negatives=negatives, n_neighbors=2, metric=metric
+    )
+    if positives == negatives == "all":
+        sizes = np.bincount(y)
+        assert len(triplets) == (sizes * (sizes - 1) * (len(y) - sizes)).sum()
+    rows = list(triplets.T)
+    value, gradients = triplet_loss(
+        *(E[at] for at in rows),
+        margin=0.6,
+        metric=metric,
+        loss=loss,
+        return_gradient=True,
+    )
+    dE = np.zeros_like(E)
+    for at, gradient in zip(rows, gradients, strict=True):
+        np.add.at(dE, at, gradient)
+    constraints = constraints_of("triplets", positives, negatives, metric, loss)
+    with config_context(working_memory=working_memory):
+        found = evaluate(W, X, y, metric, constraints)
+    assert found.n_constraints == len(triplets)
+    assert found.loss == pytest.approx(value, rel=1e-10)
+    assert_same_gradient(found.gradient, dE.T @ X, 1e-10)
+
+
+@pytest.mark.parametrize("loss", LOSSES)
+@pytest.mark.parametrize("metric", METRICS)
+@pytest.mark.parametrize(
+    ("positives", "negatives"), [("all", "all"), ("nearest", "hard"), ("hard", "all")]
+)
+def test_pairs_against_enumeration(data, positives, negatives, metric, loss):
+    X, y, W = data
+    E = X @ W.T
+    pairs, similar = mine_pairs(
+        E, y, positives=positives, negatives=negatives, n_neighbors=2, metric=metric
+    )
+    value, dE = 0.0, np.zeros_like(E)
+    for same, weight in ((True, 1.0), (False, 3.0)):
+        rows = pairs[similar == same].T
+        mean, gradients = contrastive_loss(
+            *(E[at] for at in rows),
+            np.full(rows.shape[1], same),
+            margin=1.1,
+            pos_margin=0.1,
+            metric=metric,
+            loss=loss,
+            return_gradient=True,
+        )
+        value += weight * mean
+        for at, gradient in zip(rows, gradients, strict=True):
+            np.add.at(dE, at, weight * gradient)
+    constraints = constraints_of("pairs", positives, negatives, metric, loss)
+    found = evaluate(W, X, y, metric, constraints)
+    assert found.loss == pytest.approx(value, rel=1e-10)
+    assert_same_gradient(found.gradient, dE.T @ X, 1e-10)
+
+
+@pytest.mark.parametrize("dtype", [np.float64, np.float32])
+@pytest.mark.parametrize("loss", LOSSES)
+@pytest.mark.parametrize("metric", METRICS)
+@pytest.mark.parametrize(("positives", "negatives"), list(families("pairs")))
+@pytest.mark.parametrize("kind", KINDS)
+def test_finite_where_not_smooth(data, kind, positives, negatives, metric, loss, dtype):
+    if negatives == "distance_weighted" and metric != "cosine":
+        pytest.skip("refused")
+    X, y, W = data
+    # Coincident rows of one class and of two, and zero rows.
+    X = X.copy()
+    X[4:10] = X[3]
+    X[12:14] = 0
+    X, W = X.astype(dtype), W.astype(dtype)
+    constraints = constraints_of(kind, positives, negatives, metric, loss)
+    for V in (W, np.zeros_like(W)):
+        found = evaluate(
+            V, X, y, metric, constraints, random_state=np.random.RandomState(0)
+        )
+        assert np.isfinite(found.loss)
+        assert np.isfinite(found.gradient).all()
+        assert found.gradient.dtype == dtype
+        assert (np.abs(found.gradient) < 100).all()
+    assert (found.gradient == 0).all()
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_coincident_points_have_no_euclidean_gradient(data, kind):
+    _, _, W = data
+    # Two places only: every positive coincides, and only the places pull or push.
+    places = np.random.default_rng(1).normal(size=(2, 5)) / 10
+    y = np.repeat([0, 1], 5)
+    constraints = constraints_of(kind, "all", "all", "euclidean", "softplus")
+    found = evaluate(W, places[y], y, "euclidean", constraints)
+    d = np.linalg.norm(W @ (places[0] - places[1]))
+    weight, margin = (1, 0.6) if kind == "triplets" else (3, 1.1)
+    slope = -weight / (1 + np.exp(d - margin))
+    step = places[0] - places[1]
+    assert_same_gradient(found.gradient, slope * np.outer(W @ step, step) / d, 1e-9)

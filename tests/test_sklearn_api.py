@@ -1,0 +1,155 @@
+"""The estimators behave as scikit-learn's own."""
+
+import pickle
+import warnings
+
+import numpy as np
+import pytest
+from sklearn.base import clone
+from sklearn.datasets import make_classification
+from sklearn.model_selection import GridSearchCV
+from sklearn.neighbors import KNeighborsClassifier
+from sklearn.pipeline import make_pipeline
+from sklearn.utils.estimator_checks import check_estimator, parametrize_with_checks
+
+from skmetric import ContrastiveMetricLearner, TripletMetricLearner
+
+LEARNERS = [TripletMetricLearner, ContrastiveMetricLearner]
+FAMILIES = [("nearest", "all"), ("hard", "hard"), ("all", "random")]
+X, Y = make_classification(120, 6, n_informative=3, n_redundant=0, random_state=0)
+
+
+def varied():
+    """Estimators of every solver, metric and family of selections."""
+    for Learner in LEARNERS:
+        for solver in ("lbfgs", "adam", "sgd"):
+            yield Learner(solver=solver, max_iter=3)
+        for metric in ("euclidean", "cosine"):
+            yield Learner(metric=metric, solver="adam", max_iter=2)
+        for positives, negatives in FAMILIES:
+            words = {"positives": positives, "negatives": negatives}
+            yield Learner(**words, solver="adam", max_iter=2)
+        yield Learner(negatives="distance_weighted", metric="cosine", max_iter=2)
+    yield TripletMetricLearner(negatives="semihard", loss="softplus", max_iter=2)
+
+
+@pytest.mark.parametrize("Learner", LEARNERS)
+def test_defaults_pass_every_check(Learner):
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        check_estimator(Learner())
+
+
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+@pytest.mark.filterwarnings("ignore::UserWarning")
+@parametrize_with_checks(list(varied()))
+def test_variants_pass_every_check(estimator, check):
+    check(estimator)
+
+
+@pytest.fixture(params=LEARNERS)
+def learner(request):
+    return request.param(n_components=3, random_state=0)
+
+
+def test_grid_over_margin_is_not_vacuous(learner):
+    name = type(learner).__name__.lower()
+    pipeline = make_pipeline(type(learner)(), KNeighborsClassifier())
+    grid = {f"{name}__margin": [0.25, 1.0, 4.0]}
+    search = GridSearchCV(pipeline, grid, cv=3, error_score="raise").fit(X, Y)
+    assert len(set(search.cv_results_["mean_test_score"])) > 1
+    fresh = np.random.RandomState(1).standard_normal((500, X.shape[1]))
+    decisions = {
+        pipeline.set_params(**setting).fit(X, Y).predict(fresh).tobytes()
+        for setting in search.cv_results_["params"]
+    }
+    assert len(decisions) == 3
+    assert search.predict(fresh).tobytes() in decisions
+
+
+def test_clone_has_the_parameters_and_nothing_else(learner):
+    learner.set_params(margin=0.7).fit(X, Y)
+    copy = clone(learner)
+    assert copy.get_params() == learner.get_params()
+    assert not hasattr(copy, "components_")
+    np.testing.assert_array_equal(copy.fit(X, Y).components_, learner.components_)
+
+
+@pytest.mark.parametrize("method", ["fit", "partial_fit"])
+def test_pickle(learner, method):
+    learner.set_params(solver="adam", max_iter=20)
+    getattr(learner, method)(X, Y)
+    copy = pickle.loads(pickle.dumps(learner))
+    np.testing.assert_array_equal(copy.transform(X), learner.transform(X))
+    # A copy goes on as the original does, with its optimizer and random numbers.
+    for one in (copy, learner):
+        one.partial_fit(X, Y)
+    np.testing.assert_array_equal(copy.components_, learner.components_)
+
+
+def test_feature_names(learner):
+    pandas = pytest.importorskip("pandas")
+    names = list("abcdef")
+    frame = pandas.DataFrame(X, columns=names)
+    learner.fit(frame, Y)
+    assert learner.feature_names_in_.tolist() == names
+    prefix = type(learner).__name__.lower()
+    out = [f"{prefix}{i}" for i in range(3)]
+    assert learner.get_feature_names_out().tolist() == out
+    with pytest.raises(ValueError, match="feature names"):
+        learner.transform(frame[names[::-1]])
+    plain = learner.transform(frame)
+    table = learner.set_output(transform="pandas").transform(frame)
+    assert list(table.columns) == out
+    np.testing.assert_array_equal(table.to_numpy(), plain)
+
+
+class Recorder:
+    """A callback that keeps what it is told, and may ask to stop."""
+
+    def __init__(self, stop_at=None):
+        self.events, self.maps, self.stop_at = [], [], stop_at
+
+    def setup(self, estimator, context):
+        self.events.append(("setup", context.task_name))
+
+    def teardown(self, estimator, context):
+        self.events.append(("teardown", context.task_name))
+
+    def on_fit_task_begin(self, estimator, context):
+        self.events.append(("begin", context.task_name))
+
+    def on_fit_task_end(self, estimator, context, *, fitted_estimator=None):
+        self.events.append(("end", context.task_name))
+        self.maps.append(fitted_estimator.components_)
+        return len(self.maps) == self.stop_at
+
+
+@pytest.fixture
+def recorder():
+    pytest.importorskip("sklearn.callback")
+    return Recorder
+
+
+@pytest.mark.parametrize(("solver", "task"), [("lbfgs", "iteration"), ("adam", "epoch")])
+def test_callbacks_hear_of_every_iteration(learner, recorder, solver, task):
+    callback = recorder()
+    learner.set_params(solver=solver, positives="all").set_callbacks(callback).fit(X, Y)
+    kinds = [kind for kind, _ in callback.events]
+    assert kinds[0] == "setup" and kinds[-1] == "teardown"
+    assert kinds[1] == "begin" and kinds[-2] == "end"
+    inner = [kind for kind, name in callback.events if name == task]
+    assert inner == ["begin", "end"] * learner.n_iter_
+    # Each iteration shows the map it reached, the last one the map of the fit.
+    assert len(callback.maps) == learner.n_iter_ + 1
+    np.testing.assert_array_equal(callback.maps[-1], learner.components_)
+    np.testing.assert_allclose(callback.maps[-2], learner.components_)
+    assert not np.array_equal(callback.maps[0], learner.components_)
+
+
+@pytest.mark.parametrize("solver", ["lbfgs", "adam"])
+def test_callbacks_may_stop_a_fit(learner, recorder, solver):
+    callback = recorder(stop_at=2)
+    learner.set_params(solver=solver).set_callbacks(callback).fit(X, Y)
+    assert learner.n_iter_ == len(learner.loss_curve_) == 2
+    np.testing.assert_array_equal(callback.maps[1], learner.components_)
