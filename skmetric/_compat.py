@@ -1,5 +1,7 @@
 """Callbacks where scikit-learn has them (1.9 and later); nothing, silently, below."""
 
+from functools import wraps
+
 try:
     from sklearn.callback import CallbackSupportMixin, with_callbacks
 except ImportError:
@@ -21,8 +23,13 @@ except ImportError:
             return False
 
     def with_callbacks(method):
-        """Return the method as it is."""
-        return method
+        """Wrap the method as scikit-learn does, which warnings count on."""
+
+        @wraps(method)
+        def without_callbacks(estimator, *args, **kwargs):
+            return method(estimator, *args, **kwargs)
+
+        return without_callbacks
 
 
 __all__ = ["CallbackSupportMixin", "with_callbacks"]

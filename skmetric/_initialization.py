@@ -55,7 +55,7 @@ def initial_map(X, y, n_components, init, random_state):
     if n_components is not None:
         _check_n_components(k, len(W), f"components that init={init!r} found")
     spread = mean_squared_distance(X, W)
-    return W / np.sqrt(spread) if spread > 0 else W
+    return W / W.dtype.type(np.sqrt(spread)) if spread > 0 else W
 
 
 def mean_squared_distance(X, W):

@@ -207,12 +207,21 @@ def _checked_negatives(strategy, distances, candidates, anchors, positives, rand
 
 def _checked_columns(columns, anchors, candidates, name):
     columns = np.asarray(columns)
-    if columns.shape != anchors.shape or not candidates[anchors, columns].all():
+    if not (
+        columns.shape == anchors.shape
+        and _are_indices(anchors, len(candidates))
+        and _are_indices(columns, candidates.shape[1])
+        and candidates[anchors, columns].all()
+    ):
         raise ValueError(
             f"The strategy for {name} must return one column for each anchor it is "
             "asked for, and only columns that are candidates of that anchor."
         )
     return columns
+
+
+def _are_indices(values, n):
+    return values.dtype.kind in "iu" and ((values >= 0) & (values < n)).all()
 
 
 def candidates_of(y, rows):

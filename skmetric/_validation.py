@@ -123,14 +123,18 @@ def check_aligned(**arrays):
 
 def check_similar(similar, n_pairs):
     """Booleans, one a pair; 1 and 0 are taken as True and False, nothing else."""
-    similar = column_or_1d(similar)
+    similar = np.asarray(similar)
+    if similar.ndim != 1:
+        raise ValueError(
+            f"Got similar of shape {similar.shape}, but expected one boolean a pair."
+        )
     if len(similar) != n_pairs:
         raise ValueError(
             f"Got {len(similar)} values in similar, but expected one for each of the "
             f"{n_pairs} pairs."
         )
     if similar.dtype != bool:
-        strange = [v for v in np.unique(similar).tolist() if v not in (0, 1)]
+        strange = [v for v in similar.tolist() if v not in (0, 1)]
         if strange:
             raise ValueError(
                 f"Got similar with the values {strange[:5]}, but expected booleans: "

@@ -22,7 +22,7 @@ def embed(Z, metric):
         Rows after the linear map. Overwritten.
     metric : {"sqeuclidean", "euclidean", "cosine"}
         Under ``"cosine"`` rows are L2-normalised (a zero row stays zero); otherwise
-        their mean is subtracted, which changes no distance and saves digits.
+        about their mean is subtracted, which changes no distance and saves digits.
 
     Returns
     -------
@@ -31,11 +31,19 @@ def embed(Z, metric):
         What :func:`embed_pullback` needs; None unless ``metric="cosine"``.
     """
     if metric != "cosine":
-        Z -= Z.mean(axis=0)
+        Z -= _round_centre(Z)
         return Z, None
     norms = np.sqrt(np.einsum("ij,ij->i", Z, Z))[:, None]
     np.divide(Z, norms, out=Z, where=norms > 0)
     return Z, norms
+
+
+def _round_centre(Z):
+    """The mean, rounded to the scale of the spread: integers stay exact, ties remain."""
+    mean = Z.mean(axis=0)
+    spread = max((Z.max(axis=0) - mean).max(), (mean - Z.min(axis=0)).max())
+    step = Z.dtype.type(2.0 ** np.floor(np.log2(spread))) if spread > 0 else 0
+    return np.round(mean / step) * step if step > 0 else mean
 
 
 def embed_pullback(dE, E, norms):

@@ -385,3 +385,18 @@ def test_caps_below_one():
         mine_triplets(E, y, max_triplets=0)
     with pytest.raises(ValueError, match="max_pairs"):
         mine_pairs(E, y, max_pairs=0)
+
+
+def test_ties_whatever_the_mean():
+    E = [[1.0, 3.0], [2.0, 3.0], [2.0, 0.0], [0.0, 0.0], [2.0, 2.0]]
+    triplets = mine_triplets(E, [0, 1, 0, 1, 0], positives="all", negatives="semihard")
+    assert [2, 4, 1] in triplets.tolist()
+
+
+@pytest.mark.parametrize("column", [-1, 99, 0.5])
+def test_callables_must_give_column_indices(column):
+    def strategy(distances, candidates, anchors, positives, random_state):
+        return np.full(len(anchors), column)
+
+    with pytest.raises(ValueError, match="strategy for negatives"):
+        mine_triplets([[0.0], [1.0], [3.0]], [0, 0, 1], negatives=strategy)

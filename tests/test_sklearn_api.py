@@ -33,6 +33,13 @@ def varied():
     yield TripletMetricLearner(negatives="semihard", loss="softplus", max_iter=2)
 
 
+def every_check(estimators):
+    """``parametrize_with_checks``, with a list where scikit-learn 1.6 has a generator."""
+    mark = parametrize_with_checks(estimators)
+    names, values = mark.args
+    return pytest.mark.parametrize(names, list(values), **mark.kwargs)
+
+
 @pytest.mark.parametrize("Learner", LEARNERS)
 def test_defaults_pass_every_check(Learner):
     with warnings.catch_warnings():
@@ -42,7 +49,7 @@ def test_defaults_pass_every_check(Learner):
 
 @pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 @pytest.mark.filterwarnings("ignore::UserWarning")
-@parametrize_with_checks(list(varied()))
+@every_check(list(varied()))
 def test_variants_pass_every_check(estimator, check):
     check(estimator)
 
@@ -121,6 +128,8 @@ class Recorder:
 
     def on_fit_task_end(self, estimator, context, *, fitted_estimator=None):
         self.events.append(("end", context.task_name))
+        if fitted_estimator is None:  # begun, but not needed
+            return False
         self.maps.append(fitted_estimator.components_)
         return len(self.maps) == self.stop_at
 
@@ -139,7 +148,10 @@ def test_callbacks_hear_of_every_iteration(learner, recorder, solver, task):
     assert kinds[0] == "setup" and kinds[-1] == "teardown"
     assert kinds[1] == "begin" and kinds[-2] == "end"
     inner = [kind for kind, name in callback.events if name == task]
-    assert inner == ["begin", "end"] * learner.n_iter_
+    # L-BFGS may have begun one more as it converged.
+    spare = solver == "lbfgs"
+    assert learner.n_iter_ <= len(inner) / 2 <= learner.n_iter_ + spare
+    assert inner == ["begin", "end"] * (len(inner) // 2)
     # Each iteration shows the map it reached, the last one the map of the fit.
     assert len(callback.maps) == learner.n_iter_ + 1
     np.testing.assert_array_equal(callback.maps[-1], learner.components_)

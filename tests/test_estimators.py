@@ -1,0 +1,421 @@
+"""What a fit gives: invariances, known optima, streaming, warnings, failed fits."""
+
+import pickle
+
+import numpy as np
+import pytest
+from scipy.sparse import csr_matrix
+from sklearn.datasets import load_iris, make_blobs
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.neighbors import KNeighborsClassifier
+from sklearn.preprocessing import StandardScaler
+
+from skmetric import ContrastiveMetricLearner, TripletMetricLearner, _objective
+
+LEARNERS = [TripletMetricLearner, ContrastiveMetricLearner]
+EUCLIDEAN = ["sqeuclidean", "euclidean"]
+METRICS = [*EUCLIDEAN, "cosine"]
+# Three classes along two features, hidden by four of noise.
+Y = np.random.RandomState(7).permutation(np.repeat(np.arange(3), [50, 40, 30]))
+NOISE = np.random.RandomState(0).standard_normal((len(Y), 6)) * [1, 1, 4, 4, 4, 4]
+X = NOISE + np.pad(np.array([[0, 0], [4, 0], [0, 4]])[Y], ((0, 0), (0, 4)))
+
+
+@pytest.fixture(params=LEARNERS)
+def learner(request):
+    return request.param(random_state=0)
+
+
+def short(learner, solver, **parameters):
+    """The learner, with a budget that is enough to move the map."""
+    n = {"lbfgs": 200, "adam": 20, "sgd": 20}[solver]
+    settings = {"solver": solver, "max_iter": n, "batch_size": 60} | parameters
+    return learner.set_params(**settings)
+
+
+def moved(learner):
+    return not np.allclose(learner.components_, learner.initial_components_, rtol=0.05)
+
+
+def accuracy(Z, y):
+    """Leave-one-out accuracy of the nearest neighbour."""
+    D = ((Z[:, None] - Z) ** 2).sum(axis=2)
+    np.fill_diagonal(D, np.inf)
+    return (y[D.argmin(axis=1)] == y).mean()
+
+
+def state_of(estimator):
+    return {name: pickle.dumps(value) for name, value in vars(estimator).items()}
+
+
+# Invariances
+
+
+@pytest.mark.parametrize("factor", [1e-3, 1e3])
+@pytest.mark.parametrize("solver", ["lbfgs", "adam", "sgd"])
+def test_scale_of_features_does_not_matter(learner, solver, factor):
+    short(learner, solver)
+    Z = learner.fit(X, Y).transform(X)
+    assert moved(learner)
+    scaled = learner.fit(factor * X, Y).transform(factor * X)
+    np.testing.assert_allclose(scaled, Z, rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("metric", METRICS)
+def test_order_of_rows_does_not_matter_to_lbfgs(learner, metric):
+    short(learner, "lbfgs", metric=metric)
+    W = learner.fit(X, Y).components_
+    order = np.random.RandomState(3).permutation(len(X))
+    np.testing.assert_allclose(learner.fit(X[order], Y[order]).components_, W, atol=1e-5)
+    assert moved(learner)
+
+
+@pytest.mark.parametrize("metric", EUCLIDEAN)
+@pytest.mark.parametrize("solver", ["lbfgs", "adam"])
+def test_a_constant_added_does_not_matter(learner, solver, metric):
+    short(learner, solver, metric=metric)
+    W = learner.fit(X, Y).components_
+    shifted = learner.fit(X + np.arange(1, 7) * 10.0, Y).components_
+    np.testing.assert_allclose(shifted, W, atol=1e-5)
+
+
+@pytest.mark.parametrize("metric", METRICS)
+@pytest.mark.parametrize("solver", ["lbfgs", "adam"])
+def test_csr_is_as_dense(learner, solver, metric):
+    short(learner, solver, metric=metric)
+    S = np.where(np.abs(X) < 1, 0, X)
+    dense = learner.fit(S, Y).transform(S)
+    learner.fit(csr_matrix(S), Y)
+    Z = learner.transform(csr_matrix(S))
+    assert type(Z) is np.ndarray
+    np.testing.assert_allclose(Z, dense, atol=1e-5)
+
+
+def test_csr_is_as_dense_in_chunks(learner):
+    short(learner, "adam")
+    dense = learner.partial_fit(X, Y).components_
+    sparse = type(learner)(**learner.get_params()).partial_fit(csr_matrix(X), Y)
+    np.testing.assert_allclose(sparse.components_, dense, atol=1e-6)
+
+
+@pytest.mark.parametrize("metric", METRICS)
+@pytest.mark.parametrize("solver", ["lbfgs", "adam"])
+def test_duplicated_rows_and_constant_features(learner, solver, metric):
+    short(learner, solver, metric=metric)
+    D = np.column_stack([X, X[:, 0], np.zeros(len(X))])
+    D[:10] = D[0]
+    D[10:12] = 0
+    Z = learner.fit(D, Y).transform(D)
+    assert np.isfinite(Z).all()
+    assert np.isfinite(learner.components_).all()
+    assert moved(learner)
+
+
+@pytest.mark.parametrize("solver", ["lbfgs", "adam", "sgd"])
+def test_same_seed_same_bits(learner, solver):
+    short(learner, solver, positives="random", negatives="random")
+    one, two = (learner.fit(X, Y).components_.tobytes() for _ in range(2))
+    assert one == two
+    assert learner.set_params(random_state=1).fit(X, Y).components_.tobytes() != one
+
+
+@pytest.mark.parametrize("metric", METRICS)
+@pytest.mark.parametrize("solver", ["lbfgs", "adam"])
+def test_float32_stays_and_is_near_float64(learner, solver, metric):
+    short(learner, solver, metric=metric)
+    Z = learner.fit(X, Y).transform(X)
+    assert Z.dtype == learner.components_.dtype == np.float64
+    X32 = X.astype(np.float32)
+    Z32 = learner.fit(X32, Y).transform(X32)
+    assert Z32.dtype == learner.components_.dtype == np.float32
+    assert learner.initial_components_.dtype == np.float32
+    assert np.linalg.norm(Z32 - Z) < 0.02 * np.linalg.norm(Z)
+
+
+@pytest.mark.parametrize(
+    "names",
+    [
+        np.array(["ant", "bee", "cat"]),
+        np.array([-1.0, 0.0, 1.0]),
+        np.array([10, 200, 3000]),
+        np.array(["x", "y", "z"], dtype=object),
+    ],
+    ids=["strings", "floats", "integers", "object"],
+)
+def test_only_equality_of_labels_matters(learner, names):
+    short(learner, "adam")
+    W = learner.fit(X, Y).components_
+    np.testing.assert_array_equal(learner.fit(X, names[Y]).components_, W)
+    np.testing.assert_array_equal(learner.fit(X, names[Y].tolist()).components_, W)
+
+
+def test_labels_of_minus_and_plus_one(learner):
+    short(learner, "lbfgs")
+    W = learner.fit(X, Y > 0).components_
+    np.testing.assert_array_equal(learner.fit(X, np.where(Y > 0, 1, -1)).components_, W)
+
+
+# What is learnt
+
+
+@pytest.mark.parametrize("solver", ["lbfgs", "adam", "sgd"])
+def test_neighbours_are_better_on_rows_not_seen(learner, solver):
+    short(learner, solver, positives="all", max_iter=200)
+    train, test = slice(0, 80), slice(80, None)
+    learner.fit(X[train], Y[train])
+    raw, learnt = (
+        KNeighborsClassifier(5).fit(A[train], Y[train]).score(A[test], Y[test])
+        for A in (X, learner.transform(X))
+    )
+    assert learnt > raw + 0.1
+    assert learner.loss_curve_[-1] < learner.loss_curve_[0]
+
+
+def closed_form(W0, alpha):
+    """Where the mean over similar pairs of |W d|² and the pull towards W0 balance."""
+    i, j = np.nonzero((IRIS_Y[:, None] == IRIS_Y) & ~np.eye(len(IRIS_Y), dtype=bool))
+    differences = IRIS[i] - IRIS[j]
+    S = differences.T @ differences / len(i)
+    strength = 2 * np.linalg.norm(W0) ** 2 / alpha
+    return W0 @ np.linalg.inv(np.eye(len(S)) + strength * S)
+
+
+IRIS, IRIS_Y = load_iris(return_X_y=True)
+IRIS = StandardScaler().fit_transform(IRIS)
+
+
+@pytest.fixture
+def pulled():
+    """A contrastive learner whose dissimilar pairs are all far enough already."""
+    return ContrastiveMetricLearner(
+        margin=1e-9, pos_margin=0, negative_weight=1e-9, alpha=0.5, random_state=0
+    )
+
+
+@pytest.mark.parametrize("n_components", [None, 2])
+def test_lbfgs_finds_the_known_optimum(pulled, n_components):
+    pulled.set_params(solver="lbfgs", tol=1e-12, max_iter=1000, n_components=n_components)
+    pulled.fit(IRIS, IRIS_Y)
+    W = closed_form(pulled.initial_components_, 0.5)
+    np.testing.assert_allclose(pulled.components_, W, atol=1e-7)
+    assert moved(pulled)
+
+
+def test_adam_comes_near_the_known_optimum(pulled):
+    pulled.set_params(solver="adam", batch_size=50, max_iter=200, tol=0)
+    pulled.set_params(n_iter_no_change=200).fit(IRIS, IRIS_Y)
+    W, W0 = closed_form(pulled.initial_components_, 0.5), pulled.initial_components_
+    assert np.linalg.norm(pulled.components_ - W) < 0.05 * np.linalg.norm(W0 - W)
+
+
+def test_a_strong_pull_keeps_the_initial_map(learner):
+    short(learner, "lbfgs", alpha=1e6).fit(X, Y)
+    np.testing.assert_allclose(learner.components_, learner.initial_components_, atol=1e-4)
+
+
+@pytest.mark.parametrize("init", ["auto", "identity", "pca", "lda", "random"])
+def test_margins_have_a_unit(learner, init):
+    W0 = learner.set_params(init=init).fit(X, Y).initial_components_
+    i, j = np.triu_indices(len(X), 1)
+    assert (((X[i] - X[j]) @ W0.T) ** 2).sum(axis=1).mean() == pytest.approx(1)
+
+
+def test_a_given_map_is_used_as_it_is(learner):
+    init = np.random.RandomState(0).standard_normal((2, 6))
+    W0 = learner.set_params(init=init).fit(X, Y).initial_components_
+    np.testing.assert_array_equal(W0, init)
+    assert learner.components_.shape == (2, 6)
+
+
+@pytest.mark.parametrize("metric", METRICS)
+def test_distances_and_matrix_agree_with_transform(learner, metric):
+    short(learner, "lbfgs", metric=metric, n_components=3).fit(X, Y)
+    A, B = X[:40], X[40:80]
+    e, f = learner.transform(A), learner.transform(B)
+    M, d = learner.get_mahalanobis_matrix(), learner.pair_distances(A, B)
+    np.testing.assert_array_equal(M, M.T)
+    inner = np.einsum("ni,ij,nj->n", A, M, B)
+    lengths = [np.sqrt(np.einsum("ni,ij,nj->n", C, M, C)) for C in (A, B)]
+    squares = np.einsum("ni,ij,nj->n", A - B, M, A - B)
+    expected = {
+        "sqeuclidean": squares,
+        "euclidean": np.sqrt(squares),
+        "cosine": 1 - inner / lengths[0] / lengths[1],
+    }
+    np.testing.assert_allclose(d, expected[metric], rtol=1e-9, atol=1e-12)
+    between = np.linalg.norm(e - f, axis=1)
+    if metric == "cosine":
+        np.testing.assert_allclose(np.linalg.norm(e, axis=1), 1)
+        np.testing.assert_allclose(d, between**2 / 2, rtol=1e-9, atol=1e-12)
+    else:
+        np.testing.assert_allclose(between**2, squares, rtol=1e-9)
+
+
+# Streams and second fits
+
+
+@pytest.mark.parametrize("solver", ["adam", "sgd", "auto"])
+def test_partial_fit_improves_on_the_initial_map(learner, solver):
+    learner.set_params(solver=solver, batch_size=40)
+    for _ in range(60):
+        for part in np.array_split(np.arange(len(X)), 3):
+            learner.partial_fit(X[part], Y[part])
+    before = accuracy(X @ learner.initial_components_.T, Y)
+    assert accuracy(learner.transform(X), Y) > before + 0.1
+    assert learner.solver_ == ("sgd" if solver == "sgd" else "adam")
+    assert learner.n_iter_ == len(learner.loss_curve_) == 180
+    assert np.mean(learner.loss_curve_[-9:]) < np.mean(learner.loss_curve_[:9])
+
+
+def test_partial_fit_goes_on_from_a_fit(learner):
+    short(learner, "adam").fit(X, Y)
+    W, W0, n = learner.components_.copy(), learner.initial_components_, learner.n_iter_
+    learner.partial_fit(X, Y)
+    assert learner.initial_components_ is W0
+    assert learner.n_iter_ == n + 1
+    change = np.linalg.norm(learner.components_ - W)
+    assert 0 < change < np.linalg.norm(W - W0)
+
+
+def test_a_fit_forgets_the_stream_before(learner):
+    short(learner, "adam")
+    fresh = learner.fit(X, Y).components_.copy()
+    learner.partial_fit(X[:60], Y[:60])
+    np.testing.assert_array_equal(learner.fit(X, Y).components_, fresh)
+
+
+def test_warm_start_goes_on_from_the_map_there_is(learner):
+    short(learner, "lbfgs", positives="all").fit(X, Y)
+    cold, first, W0 = learner.n_iter_, learner.loss_curve_[0], learner.initial_components_
+    learner.set_params(warm_start=True).fit(X, Y)
+    assert learner.n_iter_ < cold
+    assert learner.loss_curve_[0] < first
+    np.testing.assert_array_equal(learner.initial_components_, W0)
+    assert learner.set_params(warm_start=False).fit(X, Y).n_iter_ == cold
+
+
+def test_early_stopping_scores_every_epoch_and_keeps_the_best(learner, recorded):
+    short(learner, "adam", early_stopping=True, validation_fraction=0.3)
+    learner.set_params(max_iter=60, n_iter_no_change=5).fit(X, Y)
+    scores = learner.validation_scores_
+    assert len(scores) == learner.n_iter_ < 60
+    assert all(0 <= s <= 1 for s in scores)
+    best = np.flatnonzero(np.equal(scores, max(scores)))[-1]
+    np.testing.assert_allclose(learner.components_, recorded[best])
+    assert learner.set_params(early_stopping=False).fit(X, Y).validation_scores_ is None
+
+
+@pytest.fixture
+def recorded(monkeypatch):
+    """The map after every iteration."""
+    from skmetric._monitor import Monitor
+
+    maps, finish = [], Monitor.finish
+
+    def recording(self, step):
+        maps.append(self.components_of(step.parameters))
+        return finish(self, step)
+
+    monkeypatch.setattr(Monitor, "finish", recording)
+    return maps
+
+
+# A fit that does not end
+
+
+@pytest.fixture
+def interrupt(monkeypatch):
+    """Ctrl-C at the third evaluation of the objective from now."""
+    evaluate = _objective.evaluate
+
+    def arm():
+        calls = iter(range(3))
+
+        def interrupted(*args, **kwargs):
+            if next(calls) == 2:
+                raise KeyboardInterrupt
+            return evaluate(*args, **kwargs)
+
+        monkeypatch.setattr(_objective, "evaluate", interrupted)
+
+    return arm
+
+
+@pytest.mark.parametrize("history", ["unfitted", "fitted", "streamed"])
+@pytest.mark.parametrize(
+    ("solver", "method"), [("lbfgs", "fit"), ("adam", "fit"), ("sgd", "partial_fit")]
+)
+def test_interrupt_leaves_everything_as_it_was(learner, interrupt, solver, method, history):
+    short(learner, solver, batch_size=30)
+    if history != "unfitted":
+        learner.fit(X, Y)
+    if history == "streamed" and solver != "lbfgs":
+        learner.partial_fit(X, Y)
+    before = state_of(learner)
+    interrupt()
+    with pytest.raises(KeyboardInterrupt):
+        getattr(learner.set_params(warm_start=True), method)(X[::-1], Y[::-1])
+    assert state_of(learner.set_params(warm_start=False)) == before
+    assert hasattr(learner, "components_") == (history != "unfitted")
+
+
+# What one sees
+
+
+@pytest.mark.parametrize(("solver", "unit"), [("lbfgs", "iteration"), ("adam", "epoch")])
+def test_verbose_prints_a_line_an_iteration(learner, capsys, solver, unit):
+    short(learner, solver).fit(X, Y)
+    assert capsys.readouterr().out == ""
+    learner.set_params(verbose=1).fit(X, Y)
+    lines = capsys.readouterr().out.splitlines()
+    assert len(lines) == learner.n_iter_ == len(learner.loss_curve_)
+    curves = zip(lines, learner.loss_curve_, learner.active_fraction_curve_, strict=True)
+    for i, (line, loss, active) in enumerate(curves, start=1):
+        assert line.startswith(f"[{type(learner).__name__}] {unit} {i}: ")
+        assert f"loss {loss:.6g}" in line
+        assert f"active {100 * active:.2f} %" in line
+
+
+def test_verbose_shows_validation_scores(learner, capsys):
+    short(learner, "adam", verbose=1, early_stopping=True).fit(X, Y)
+    lines = capsys.readouterr().out.splitlines()
+    for line, score in zip(lines, learner.validation_scores_, strict=True):
+        assert line.endswith(f"validation {score:.4f}")
+
+
+def test_a_collapsed_map_is_a_warning_with_a_remedy():
+    rng = np.random.RandomState(0)
+    noise, y = rng.standard_normal((60, 5)), rng.randint(0, 3, 60)
+    learner = TripletMetricLearner(
+        positives="hard", negatives="hard", alpha=0, solver="lbfgs"
+    )
+    with pytest.warns(UserWarning, match="collapsed.*Raise alpha"):
+        learner.fit(noise, y)
+    assert learner.loss_ == pytest.approx(learner.margin, rel=1e-3)
+    # The remedy is one.
+    learner.set_params(alpha=1.0).fit(noise, y)
+
+
+@pytest.mark.parametrize("solver", ["lbfgs", "adam"])
+def test_nothing_to_learn_is_a_warning_with_a_remedy(solver):
+    blobs, y = make_blobs(90, 3, cluster_std=0.1, random_state=0)
+    learner = TripletMetricLearner(margin=0.01, solver=solver, random_state=0)
+    with pytest.warns(UserWarning, match="no active constraint.*Raise the margin"):
+        learner.fit(blobs, y)
+    assert learner.active_fraction_ == 0
+    np.testing.assert_allclose(learner.components_, learner.initial_components_)
+
+
+@pytest.mark.parametrize(
+    ("solver", "unit"), [("lbfgs", "iterations"), ("adam", "epochs"), ("sgd", "epochs")]
+)
+def test_a_budget_that_ends_first_is_a_warning(learner, solver, unit):
+    learner.set_params(solver=solver, max_iter=1, positives="all", negatives="all")
+    with pytest.warns(ConvergenceWarning, match=rf"in \d+ {unit}\. Increase max_iter"):
+        learner.fit(X, Y)
+
+
+def test_warnings_point_at_the_call_of_fit(learner):
+    with pytest.warns(ConvergenceWarning) as caught:
+        learner.set_params(solver="lbfgs", max_iter=1).fit(X, Y)
+    assert {warning.filename for warning in caught} == {__file__}
