@@ -14,12 +14,15 @@ in memory.
 """
 
 import numpy as np
+from sklearn.utils import gen_batches
 
 from ._strategies import slots_of
 from .losses import LOSSES
 
 # Up to this many positives an anchor, comparing costs no more than sorting.
 FEW_POSITIVES = 6
+# So many entries at a time are sorted, which keeps temporaries in the processor's cache.
+CACHED_ENTRIES = 2**16
 
 
 def against_all_negatives(D, anchors, positives, is_negative, margin, loss):
@@ -48,7 +51,20 @@ def against_all_negatives(D, anchors, positives, is_negative, margin, loss):
         return 0.0, np.zeros_like(D), 0
     if loss == "softplus" or np.bincount(anchors).max() <= FEW_POSITIVES:
         return _compared(D, anchors, positives, is_negative, margin, LOSSES[loss])
-    return _sorted(D, anchors, positives, is_negative, margin, loss == "squared_hinge")
+    is_positive = np.zeros(D.shape, dtype=bool)
+    is_positive[anchors, positives] = True
+    G, total, n_active = np.empty_like(D), 0.0, 0
+    for rows in gen_batches(len(D), max(1, CACHED_ENTRIES // D.shape[1])):
+        part, active = _sorted(
+            D[rows],
+            is_positive[rows],
+            is_negative[rows],
+            margin,
+            loss == "squared_hinge",
+            out=G[rows],
+        )
+        total, n_active = total + part, n_active + active
+    return total, G, n_active
 
 
 def _compared(D, anchors, positives, is_negative, margin, cost_of):
@@ -69,9 +85,7 @@ def _compared(D, anchors, positives, is_negative, margin, cost_of):
     return total, G, n_active
 
 
-def _sorted(D, anchors, positives, is_negative, margin, squared):
-    is_positive = np.zeros(D.shape, dtype=bool)
-    is_positive[anchors, positives] = True
+def _sorted(D, is_positive, is_negative, margin, squared, out):
     # What is neither sorts last, behind every positive, and so gets no coefficient.
     keys = np.where(is_positive, D + D.dtype.type(margin), D)
     keys[~(is_positive | is_negative)] = np.finfo(D.dtype).max
@@ -86,12 +100,11 @@ def _sorted(D, anchors, positives, is_negative, margin, squared):
         in_order[in_order == np.finfo(D.dtype).max] = 0
         partners = _sum_of_active_partners(in_order, after)
         coefficients = 2 * (np.abs(coefficients) * in_order - partners)
-    G = np.empty_like(D)
     order += np.arange(len(D))[:, None] * D.shape[1]
-    G.reshape(-1)[order.reshape(-1)] = coefficients.reshape(-1)
+    out.reshape(-1)[order.reshape(-1)] = coefficients.reshape(-1)
     # The loss is homogeneous in the keys, so its gradient gives its value (Euler).
-    total = np.einsum("ij,ij->i", G, keys).sum(dtype=np.float64)
-    return float(total / 2 if squared else total), G, n_active
+    total = np.einsum("ij,ij->i", out, keys).sum(dtype=np.float64)
+    return float(total / 2 if squared else total), n_active
 
 
 def _merge_order(keys, first):
