@@ -14,7 +14,7 @@ from ._objective import Problem, map_rows
 from ._optimizers import adam_init, adam_update, sgd_init, sgd_update
 from ._solvers import Step, minimize_lbfgs, minimize_stochastic, run_epoch
 
-# Up to this many rows "auto" takes L-BFGS; about there a fit costs the same with Adam.
+# Up to this many rows "auto" takes L-BFGS, which sees all neighbours, for a few seconds.
 AUTO_LBFGS_ROWS = 2000
 # How often L-BFGS forms constraints that follow the map, and its budget each time.
 ROUNDS = 3
