@@ -2,26 +2,27 @@
 
 For one anchor let a positive's key be its distance plus the margin, and a negative's
 key its distance. Then the slack of a triplet is the difference of two keys, and a
-triplet is active if its positive's key comes after its negative's. Once the keys are
-sorted, the hinge loss is a matter of counting, ``sum(coefficient * key)``: a positive's
-coefficient is the number of negatives before it, a negative's is minus the number of
-positives after it. The squared hinge needs cumulated keys besides the counts. This costs
-one sort, O(n log n) an anchor, for any number of positives.
+triplet is active if its positive's key comes after its negative's. So the hinge loss is
+a matter of counting, ``sum(coefficient * key)``: a negative's coefficient is minus the
+number of positives after it, a positive's is the number of negatives before it. The
+squared hinge needs cumulated keys besides the counts. A negative finds its count by
+comparison with every positive, O(positives * n) an anchor with a small constant, or,
+where there are many, from one sort of all keys, O(n log n). A positive's count follows
+from a histogram of the negatives' counts.
 
-The softplus has no such form. There, and where an anchor has only a few positives, each
-positive is compared with all negatives in turn: O(positives * n) an anchor in time, O(n)
-in memory.
+The softplus has no such form. There each positive is compared with all negatives in turn:
+O(positives * n) an anchor in time, O(n) in memory.
 """
 
 import numpy as np
 from sklearn.utils import gen_batches
 
 from ._strategies import slots_of
-from .losses import LOSSES
+from .losses import softplus
 
 # Up to this many positives an anchor, comparing costs no more than sorting.
-FEW_POSITIVES = 6
-# So many entries at a time are sorted, which keeps temporaries in the processor's cache.
+FEW_POSITIVES = 100
+# So many entries at a time are counted, which keeps temporaries in the processor's cache.
 CACHED_ENTRIES = 2**16
 
 
@@ -49,25 +50,103 @@ def against_all_negatives(D, anchors, positives, is_negative, margin, loss):
     """
     if len(anchors) == 0:
         return 0.0, np.zeros_like(D), 0
-    if loss == "softplus" or np.bincount(anchors).max() <= FEW_POSITIVES:
-        return _compared(D, anchors, positives, is_negative, margin, LOSSES[loss])
-    is_positive = np.zeros(D.shape, dtype=bool)
-    is_positive[anchors, positives] = True
-    G, total, n_active = np.empty_like(D), 0.0, 0
+    if loss == "softplus":
+        return _enumerated(D, anchors, positives, is_negative, margin)
+    keys, columns = _positives_by_rank(D, anchors, positives, margin)
+    count = _count_by_comparing if keys.shape[1] <= FEW_POSITIVES else _count_by_sorting
+    slopes_of, degree = (_hinge, 1) if loss == "hinge" else (_squared_hinge, 2)
+    G, slopes, n_active = np.empty_like(D), np.empty_like(keys), 0
     for rows in gen_batches(len(D), max(1, CACHED_ENTRIES // D.shape[1])):
-        part, active = _sorted(
-            D[rows],
-            is_positive[rows],
-            is_negative[rows],
-            margin,
-            loss == "squared_hinge",
-            out=G[rows],
-        )
-        total, n_active = total + part, n_active + active
-    return total, G, n_active
+        after = count(keys[rows], np.where(is_negative[rows], D[rows], np.inf))
+        places = after + np.arange(len(after))[:, None] * (keys.shape[1] + 1)
+        before = _sum_before(places, keys.shape[1])
+        n_active += int(before.sum())
+        slopes_of(D[rows], keys[rows], places, after, before, G[rows], slopes[rows])
+    # The loss is homogeneous in the keys, so its gradient gives its value (Euler).
+    by_row = np.einsum("ij,ij->i", G, D) + np.einsum("ij,ij->i", slopes, keys)
+    given = np.nonzero(keys)
+    G[given[0], columns[given]] = slopes[given]
+    return float(by_row.sum(dtype=np.float64) / degree), G, n_active
 
 
-def _compared(D, anchors, positives, is_negative, margin, cost_of):
+def _positives_by_rank(D, anchors, positives, margin):
+    """Keys and columns of each row's positives, from the farthest on, then zeros.
+
+    Returns
+    -------
+    keys : ndarray of shape (b, m)
+        Of m positives at most; a key of 0 belongs to none, since margins are positive.
+    columns : ndarray of int of shape (b, m)
+    """
+    slots = slots_of(anchors)
+    keys = np.zeros((len(D), slots.max() + 1), dtype=D.dtype)
+    columns = np.zeros(keys.shape, dtype=np.intp)
+    keys[anchors, slots] = D[anchors, positives] + D.dtype.type(margin)
+    columns[anchors, slots] = positives
+    order = np.argsort(-keys, axis=1)
+    return np.take_along_axis(keys, order, 1), np.take_along_axis(columns, order, 1)
+
+
+def _count_by_comparing(keys, others):
+    """How many of a row's keys come after each of its others, shape (b, n)."""
+    counts = np.zeros(others.shape, dtype=np.uint8)
+    comes_after = np.empty(others.shape, dtype=bool)
+    for slot in range(keys.shape[1]):
+        np.less(others, keys[:, slot, None], out=comes_after)
+        counts += comes_after.view(np.uint8)
+    return counts
+
+
+def _count_by_sorting(keys, others):
+    """The same from one sort; of an equal key and other the key comes first."""
+    b, m = keys.shape
+    order, is_other = _merge_order(keys, others)
+    counts = np.empty(order.shape, dtype=np.int32)
+    order += np.arange(b)[:, None] * order.shape[1]
+    counts.reshape(-1)[order.reshape(-1)] = (
+        m - np.cumsum(~is_other, axis=1, dtype=np.int32)
+    ).reshape(-1)
+    return counts[:, m:]
+
+
+def _merge_order(keys, others):
+    """Columns of ``[keys, others]`` in order of their values, and which are others."""
+    if keys.dtype == np.float32:
+        # The bits of floats that are not negative sort as the floats do, and one sort of
+        # 64-bit integers (value, column) is faster than an argsort of the values.
+        order = np.hstack([keys, others]).view(np.int32).astype(np.int64) << 32
+        order |= np.arange(order.shape[1])
+        order.sort(axis=1)
+        order &= 2**32 - 1
+    else:
+        order = np.argsort(np.hstack([np.nextafter(keys, -np.inf), others]), axis=1)
+    return order, order >= keys.shape[1]
+
+
+def _sum_before(places, m, weights=None):
+    """Sum over the negatives before each key, of ones or of weights, shape (b, m).
+
+    A negative with m keys at most after it stands in one of m + 1 places of its row.
+    """
+    flat = None if weights is None else weights.ravel()
+    by_place = np.bincount(places.ravel(), flat, minlength=len(places) * (m + 1))
+    return np.cumsum(by_place.reshape(-1, m + 1)[:, ::-1], axis=1)[:, -2::-1]
+
+
+def _hinge(D, keys, places, after, before, out, slopes):
+    out[...] = after
+    np.negative(out, out=out)
+    slopes[...] = before
+
+
+def _squared_hinge(D, keys, places, after, before, out, slopes):
+    sums = np.zeros((len(keys), keys.shape[1] + 1))
+    np.cumsum(keys, axis=1, out=sums[:, 1:])
+    out[...] = 2 * (after * D.astype(np.float64) - sums.ravel()[places])
+    slopes[...] = 2 * (before * keys - _sum_before(places, keys.shape[1], D))
+
+
+def _enumerated(D, anchors, positives, is_negative, margin):
     keys = D[anchors, positives] + D.dtype.type(margin)
     others = np.where(is_negative, D, np.inf)
     G = np.zeros_like(D)
@@ -75,66 +154,10 @@ def _compared(D, anchors, positives, is_negative, margin, cost_of):
     slots = slots_of(anchors)
     for slot in range(slots.max() + 1):
         at = np.flatnonzero(slots == slot)
-        rows = slice(None) if len(at) == len(D) else anchors[at]
-        v = keys[at, None] - others[rows]
-        cost, slope = cost_of(v)
+        v = keys[at, None] - others[anchors[at]]
+        cost, slope = softplus(v)
         total += cost.sum(dtype=np.float64)
         n_active += np.count_nonzero(v > 0)
-        G[rows] -= slope
+        G[anchors[at]] -= slope
         G[anchors[at], positives[at]] += slope.sum(axis=1)
     return total, G, n_active
-
-
-def _sorted(D, is_positive, is_negative, margin, squared, out):
-    # What is neither sorts last, behind every positive, and so gets no coefficient.
-    keys = np.where(is_positive, D + D.dtype.type(margin), D)
-    keys[~(is_positive | is_negative)] = np.finfo(D.dtype).max
-    order, after = _merge_order(keys, is_positive)
-    negatives_before = np.cumsum(after, axis=1, dtype=np.int32)
-    positives_before = np.arange(1, D.shape[1] + 1, dtype=np.int32) - negatives_before
-    positives_after = is_positive.sum(axis=1, dtype=np.int32)[:, None] - positives_before
-    coefficients = np.where(after, -positives_after, negatives_before)
-    n_active = int(negatives_before[~after].sum(dtype=np.int64))
-    if squared:
-        in_order = np.take_along_axis(keys, order, axis=1).astype(np.float64)
-        in_order[in_order == np.finfo(D.dtype).max] = 0
-        partners = _sum_of_active_partners(in_order, after)
-        coefficients = 2 * (np.abs(coefficients) * in_order - partners)
-    order += np.arange(len(D))[:, None] * D.shape[1]
-    out.reshape(-1)[order.reshape(-1)] = coefficients.reshape(-1)
-    # The loss is homogeneous in the keys, so its gradient gives its value (Euler).
-    total = np.einsum("ij,ij->i", out, keys).sum(dtype=np.float64)
-    return float(total / 2 if squared else total), n_active
-
-
-def _merge_order(keys, first):
-    """Columns in order of their keys; of equal keys those marked `first` come first.
-
-    Parameters
-    ----------
-    keys : ndarray of shape (b, n)
-    first : ndarray of bool of shape (b, n)
-
-    Returns
-    -------
-    order : ndarray of int of shape (b, n)
-    after : ndarray of bool of shape (b, n)
-        In that order, which are not `first`.
-    """
-    if keys.dtype == np.float32:
-        # The bits of floats that are not negative sort as the floats do, and one sort of
-        # 64-bit integers (key, not first, column) is faster than an argsort of the keys.
-        packed = keys.view(np.int32).astype(np.int64) << 32
-        packed |= np.arange(keys.shape[1]) | ((~first).astype(np.int64) << 31)
-        packed.sort(axis=1)
-        return packed & (2**31 - 1), (packed & 2**31) != 0
-    nudged = np.where(first, np.nextafter(keys, -np.inf), keys)
-    order = np.argsort(nudged, axis=1)
-    return order, ~np.take_along_axis(first, order, axis=1)
-
-
-def _sum_of_active_partners(in_order, after):
-    """Sums of the negatives' keys before a positive, of the positives' after a negative."""
-    negative_keys = np.cumsum(np.where(after, in_order, 0), axis=1)
-    positive_keys = np.cumsum(np.where(after, 0, in_order), axis=1)
-    return np.where(after, positive_keys[:, -1:] - positive_keys, negative_keys)

@@ -19,7 +19,8 @@ from ._validation import check_word
 
 def all_rows(distances, candidates, random_state):
     """Every candidate of every anchor."""
-    return np.nonzero(candidates)
+    # Faster than nonzero of an array of two dimensions.
+    return np.divmod(np.flatnonzero(candidates), candidates.shape[1])
 
 
 def nearest_rows(distances, candidates, random_state, n_neighbors):
@@ -55,7 +56,7 @@ def draw_uniform(candidates, anchors, random_state):
     counts = candidates.sum(axis=1)
     first = np.cumsum(counts) - counts
     rank = (random_state.uniform(size=len(anchors)) * counts[anchors]).astype(np.intp)
-    columns = np.nonzero(candidates)[1]
+    columns = np.flatnonzero(candidates) % candidates.shape[1]
     return columns[first[anchors] + np.minimum(rank, counts[anchors] - 1)]
 
 

@@ -127,7 +127,10 @@ def block_pullback(dE, G, E, rows):
     """
     if len(G) == len(E):
         C = G + G.T
-        dE += 2 * (C.sum(axis=1)[:, None] * E - C @ E)
+        towards = C @ E
+        towards -= C.sum(axis=1)[:, None] * E
+        towards *= 2
+        dE -= towards
         return
     dE[rows] += 2 * (G.sum(axis=1)[:, None] * E[rows] - G @ E)
     dE += 2 * (G.sum(axis=0)[:, None] * E - G.T @ E[rows])

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from skmetric import _all_negatives
 from skmetric._all_negatives import FEW_POSITIVES, against_all_negatives
 
 COSTS = {
@@ -10,8 +11,14 @@ COSTS = {
     "squared_hinge": lambda v: (max(v, 0.0) ** 2, 2 * max(v, 0.0)),
     "softplus": lambda v: (np.log1p(np.exp(v)), 1 / (1 + np.exp(-v))),
 }
+FEW = 6
 # Many: the sort; few: the comparison. The second anchor class is a singleton.
 CLASSES = {"few": [4, 1, 3, 6], "many": [3, 1, 12, 9], "two": [2, 15]}
+
+
+@pytest.fixture(autouse=True)
+def sort_beyond_a_few(monkeypatch):
+    monkeypatch.setattr(_all_negatives, "FEW_POSITIVES", FEW)
 
 
 def block(sizes, dtype, tied, seed=0):
@@ -59,7 +66,7 @@ def assert_same(found, expected, rtol):
 def test_against_loops(loss, dtype, classes, tied, margin):
     D, anchors, positives, is_negative = block(CLASSES[classes], dtype, tied)
     before = D.copy()
-    few = np.bincount(anchors).max() <= FEW_POSITIVES
+    few = np.bincount(anchors).max() <= FEW
     assert few == (classes == "few")
     found = against_all_negatives(D, anchors, positives, is_negative, margin, loss)
     expected = by_loops(D, anchors, positives, is_negative, margin, loss)
@@ -91,7 +98,7 @@ def test_gradient_against_differences(loss, classes):
 
 @pytest.mark.parametrize("dtype", [np.float64, np.float32])
 @pytest.mark.parametrize("loss", COSTS)
-@pytest.mark.parametrize("n_positives", [1, FEW_POSITIVES, FEW_POSITIVES + 1])
+@pytest.mark.parametrize("n_positives", [1, FEW, FEW + 1])
 def test_some_positives_of_some_anchors(loss, dtype, n_positives):
     D, anchors, positives, is_negative = block(CLASSES["many"], dtype, True)
     first = np.concatenate([np.arange(c) for c in np.bincount(anchors)])
@@ -126,3 +133,14 @@ def test_no_pairs(loss):
     assert n_active == 0
     assert G.shape == D.shape
     assert (G == 0).all()
+
+
+@pytest.mark.parametrize("loss", ["hinge", "squared_hinge"])
+def test_comparing_and_sorting_agree_where_they_meet(loss, monkeypatch):
+    arguments = block([FEW_POSITIVES + 1, 30], np.float64, True)
+    assert np.bincount(arguments[1]).max() == FEW_POSITIVES
+    sorted_ones = against_all_negatives(*arguments, 0.5, loss)
+    monkeypatch.setattr(_all_negatives, "FEW_POSITIVES", FEW_POSITIVES)
+    compared = against_all_negatives(*arguments, 0.5, loss)
+    assert compared[2] > FEW_POSITIVES**2
+    assert_same(compared, sorted_ones, 1e-12)
