@@ -15,10 +15,26 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 
 from ._compat import CallbackSupportMixin, with_callbacks
 from ._initialization import initial_map
-from ._learning import learn, learn_from_chunk, n_tasks, solver_for, warn_of_trouble
+from ._learning import (
+    are_labels,
+    learn,
+    learn_from_chunk,
+    n_tasks,
+    solver_for,
+    solver_for_chunks,
+    warn_of_trouble,
+)
 from ._monitor import Monitor
 from ._objective import map_rows
-from ._validation import check_classes, check_parameters, encode_labels
+from ._tuple_problem import edge_lengths, named_rows
+from ._tuples import right_order
+from ._validation import (
+    check_classes,
+    check_constraint_weights,
+    check_parameters,
+    check_tuples,
+    encode_labels,
+)
 from .distances import METRICS, paired_distances
 from .losses import LOSSES
 
@@ -46,7 +62,8 @@ def all_or_nothing(method):
     return guarded
 
 
-def _is_stochastic(estimator):
+def is_stochastic(estimator):
+    """Whether chunks can be learnt from; an error that says why not, for `available_if`."""
     if estimator.solver == "lbfgs":
         raise AttributeError(
             "partial_fit takes one chunk at a time, but solver='lbfgs' needs all rows. "
@@ -88,30 +105,9 @@ class BaseMetricLearner(
             not end, also by Ctrl-C, the estimator stays as it was before.
         """
         X, codes = self._checked(X, y, reset=True)
-        rng = check_random_state(self.random_state)
-        W0 = initial_map(X, codes, self.n_components, self.init, rng)
-        start = self._start(W0)
-        solver = solver_for(self, len(codes))
-        data = {"X": X, "y": y}
-        context = self._init_callback_context(max_subtasks=n_tasks(self, len(codes)))
-        context.call_on_fit_task_begin(estimator=self, **data)
-        monitor = Monitor(self, context, data)
-        result = learn(self, X, codes, W0, start, rng, monitor)
+        return self._fit(X, codes, {"X": X, "y": y})
 
-        self.components_, self.initial_components_ = result.parameters, W0
-        self.solver_, self.n_iter_ = solver, result.n_iter
-        self._record(monitor.losses, monitor.active_fractions)
-        self.validation_scores_ = monitor.scores if self.early_stopping else None
-        self._streaming_state = None
-        warn_of_trouble(self, X, result.converged)
-        context.call_on_fit_task_end(
-            estimator=self,
-            reconstruction_attributes=lambda: {"components_": self.components_},
-            **data,
-        )
-        return self
-
-    @available_if(_is_stochastic)
+    @available_if(is_stochastic)
     @all_or_nothing
     def partial_fit(self, X, y):
         """Go once over a chunk of rows, in mini-batches, at a constant learning rate.
@@ -138,27 +134,8 @@ class BaseMetricLearner(
         ValueError
             As `fit` does; the estimator then stays as it was.
         """
-        first = not hasattr(self, "components_")
-        X, codes = self._checked(X, y, reset=first)
-        state = getattr(self, "_streaming_state", None)
-        rng = deepcopy(state[0]) if state else check_random_state(self.random_state)
-        if first:
-            W0 = initial_map(X, codes, self.n_components, self.init, rng)
-            self.components_ = self.initial_components_ = W0
-            self.n_iter_, self.validation_scores_ = 0, None
-            self._record([], [])
-        X = X.astype(self.components_.dtype, copy=False)
-        result, optimizer_state = learn_from_chunk(
-            self, X, codes, rng, optimizer_state=state and state[1]
-        )
-        self.components_ = result.parameters
-        self.solver_, self.n_iter_ = solver_for(self, np.inf), self.n_iter_ + 1
-        self._record(
-            [*self.loss_curve_, result.loss],
-            [*self.active_fraction_curve_, result.active_fraction],
-        )
-        self._streaming_state = rng, optimizer_state
-        return self
+        X, codes = self._checked(X, y, reset=not hasattr(self, "components_"))
+        return self._partial_fit(X, codes)
 
     def transform(self, X):
         """Map rows to the learnt space.
@@ -197,6 +174,33 @@ class BaseMetricLearner(
             )
         return paired_distances(A, B, self.metric)
 
+    def score_triplets(self, X, triplets):
+        """Share of triplets in the right order under the learnt distance.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+        triplets : array-like of int of shape (n_triplets, 3)
+            Row indices into X: anchor, positive, negative.
+
+        Returns
+        -------
+        score : float
+            From 0 to 1. A triplet counts 1 if its anchor is nearer to the positive than
+            to the negative, and 1/2 if it is as near to both.
+
+        Raises
+        ------
+        ValueError, TypeError
+            For triplets that are not three different rows of X each.
+        """
+        check_is_fitted(self)
+        X = validate_data(self, X, accept_sparse="csr", dtype=FLOATS, reset=False)
+        triplets = check_tuples("triplets", triplets, 3, X.shape[0])
+        rows, places = named_rows(triplets, X.shape[0])
+        near, far = edge_lengths(self._map_checked(X[rows]), places, self.metric)
+        return float(right_order(near, far).mean())
+
     def get_mahalanobis_matrix(self):
         """Matrix M of the learnt metric, ``components_.T @ components_``.
 
@@ -222,6 +226,52 @@ class BaseMetricLearner(
         tags.transformer_tags.preserves_dtype = ["float64", "float32"]
         return tags
 
+    def _fit(self, X, target, data):
+        """Fit to checked rows and a target: labels, or given constraints."""
+        rng = check_random_state(self.random_state)
+        W0 = self._initial_map(X, target, rng)
+        start = self._start(W0)
+        solver = solver_for(self, target)
+        context = self._init_callback_context(max_subtasks=n_tasks(self, target))
+        context.call_on_fit_task_begin(estimator=self, **data)
+        monitor = Monitor(self, context, data)
+        result = learn(self, X, target, W0, start, rng, monitor)
+
+        self.components_, self.initial_components_ = result.parameters, W0
+        self.solver_, self.n_iter_ = solver, result.n_iter
+        self._record(monitor.losses, monitor.active_fractions)
+        self.validation_scores_ = monitor.scores if self.early_stopping else None
+        self._streaming_state = None
+        warn_of_trouble(self, X, target, result.converged)
+        context.call_on_fit_task_end(
+            estimator=self,
+            reconstruction_attributes=lambda: {"components_": self.components_},
+            **data,
+        )
+        return self
+
+    def _partial_fit(self, X, target):
+        """Go once over a checked chunk."""
+        state = getattr(self, "_streaming_state", None)
+        rng = deepcopy(state[0]) if state else check_random_state(self.random_state)
+        if not hasattr(self, "components_"):
+            W0 = self._initial_map(X, target, rng)
+            self.components_ = self.initial_components_ = W0
+            self.n_iter_, self.validation_scores_ = 0, None
+            self._record([], [])
+        X = X.astype(self.components_.dtype, copy=False)
+        result, optimizer_state = learn_from_chunk(
+            self, X, target, rng, optimizer_state=state and state[1]
+        )
+        self.components_ = result.parameters
+        self.solver_, self.n_iter_ = solver_for_chunks(self), self.n_iter_ + 1
+        self._record(
+            [*self.loss_curve_, result.loss],
+            [*self.active_fraction_curve_, result.active_fraction],
+        )
+        self._streaming_state = rng, optimizer_state
+        return self
+
     def _checked(self, X, y, reset):
         check_parameters(self, WORDS)
         if y is None:
@@ -229,9 +279,7 @@ class BaseMetricLearner(
                 f"{type(self).__name__} requires y to be passed, but the target y is "
                 "None: class labels, one for each row of X."
             )
-        X = validate_data(
-            self, X, accept_sparse="csr", dtype=FLOATS, reset=reset, ensure_min_samples=2
-        )
+        X = self._checked_rows(X, reset)
         codes = encode_labels(y)
         check_consistent_length(X, codes)
         check_classes(codes)
@@ -239,8 +287,27 @@ class BaseMetricLearner(
         self._constraints(X.shape[1])
         return X, codes
 
+    def _checked_tuples(self, X, name, tuples, sample_weight, reset):
+        check_parameters(self, WORDS)
+        X = self._checked_rows(X, reset)
+        width = {"triplets": 3, "pairs": 2}[name]
+        tuples = check_tuples(name, tuples, width, X.shape[0])
+        return X, tuples, check_constraint_weights(sample_weight, name, len(tuples))
+
+    def _checked_rows(self, X, reset):
+        return validate_data(
+            self, X, accept_sparse="csr", dtype=FLOATS, reset=reset, ensure_min_samples=2
+        )
+
+    def _initial_map(self, X, target, random_state):
+        labels = target if are_labels(target) else None
+        return initial_map(X, labels, self.n_components, self.init, random_state)
+
     def _map(self, X):
         X = validate_data(self, X, accept_sparse="csr", dtype=FLOATS, reset=False)
+        return self._map_checked(X)
+
+    def _map_checked(self, X):
         W = self.components_.astype(X.dtype, copy=False)
         return map_rows(X, W, self.metric)
 

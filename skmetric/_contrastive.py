@@ -1,11 +1,16 @@
 """The contrastive learner: similar rows shall be near, dissimilar ones far apart."""
 
 from dataclasses import dataclass
+from warnings import warn
 
 import numpy as np
+from sklearn.utils.metaestimators import available_if
 
-from ._base import BaseMetricLearner
+from ._base import BaseMetricLearner, all_or_nothing, is_stochastic
+from ._compat import with_callbacks
 from ._strategies import candidates_of, resolve_strategies, select_pairs
+from ._tuples import Pairs, normalised, pair_factors, without_zeros
+from ._validation import check_both_kinds, check_similar, count_contradictions
 from .losses import LOSSES
 
 
@@ -66,7 +71,8 @@ class ContrastiveMetricLearner(BaseMetricLearner):
 
     Rows of a class shall be nearer than `pos_margin`, rows of different classes farther
     than `margin`. Distances themselves are learnt, not only their order: the right choice
-    for verification with one threshold, de-duplication and clustering.
+    for verification with one threshold, de-duplication and clustering. Pairs may also be
+    given, with ``fit_pairs`` in place of ``fit``.
 
     Parameters
     ----------
@@ -110,9 +116,11 @@ class ContrastiveMetricLearner(BaseMetricLearner):
         mined constraints are formed anew in up to 3 rounds. ``"adam"`` and ``"sgd"`` go
         through class-balanced mini-batches and form constraints within each, in
         O(n · batch_size) time an epoch; their learning rate falls linearly to 0 over the
-        budget. ``"auto"`` is ``"lbfgs"`` up to 2000 rows and ``"adam"`` above.
+        budget. ``"auto"`` is ``"lbfgs"`` up to 2000 rows, or 200,000 given pairs, and
+        ``"adam"`` above.
     batch_size : int, default=256
-        Rows in a mini-batch, about; at least 4. Larger ones find nearer neighbours.
+        Rows in a mini-batch, about; at least 4. Larger ones find nearer neighbours. For
+        given pairs: how many of these, about.
     learning_rate_init : float, default=0.02
         Step size at the start, relative to W₀: to the root mean square of its entries for
         ``"adam"``, to its Frobenius norm for ``"sgd"``.
@@ -164,7 +172,8 @@ class ContrastiveMetricLearner(BaseMetricLearner):
     active_fraction_curve_ : list of float
         The share of selected constraints with a positive slack, at each iteration.
     validation_scores_ : list of float or None
-        1-nearest-neighbour accuracy after each epoch, with `early_stopping`.
+        With `early_stopping`, after each epoch: 1-nearest-neighbour accuracy, or for
+        given pairs the share of similar ones nearer than dissimilar ones.
     n_features_in_ : int
         Number of features seen during fit.
     feature_names_in_ : ndarray of shape (n_features_in_,)
@@ -254,6 +263,129 @@ class ContrastiveMetricLearner(BaseMetricLearner):
         self.warm_start = warm_start
         self.verbose = verbose
         self.random_state = random_state
+
+    @all_or_nothing
+    @with_callbacks
+    def fit_pairs(self, X, pairs, similar, sample_weight=None):
+        """Learn the map from given pairs, without labels.
+
+        `positives`, `negatives` and `n_neighbors` are ignored. Mini-batches of the
+        stochastic solvers consist of about `batch_size` pairs, each with its share of
+        similar ones, and an epoch visits each pair exactly once. With `early_stopping`,
+        `validation_fraction` of either kind are held out, and an epoch is judged by how
+        often a similar pair of these is nearer than a dissimilar one.
+        ``init="lda"`` needs labels and is refused.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            float32 stays float32; CSR is never made dense.
+        pairs : array-like of int of shape (n_pairs, 2)
+            Row indices into X, two different rows; their order does not matter.
+        similar : array-like of bool of shape (n_pairs,)
+            Whether the rows belong together; some of each kind. Rows paired at random
+            commonly do as dissimilar ones.
+        sample_weight : array-like of shape (n_pairs,), default=None
+            Weights of pairs, at least 0; None stands for equal ones. The two means of the
+            loss are weighted each on its own, so a weight of 2 is as the pair given
+            twice, and only proportions within a kind matter: the balance of the two is
+            `negative_weight`.
+
+        Returns
+        -------
+        self : object
+            The fitted estimator.
+
+        Raises
+        ------
+        ValueError, TypeError
+            As `fit` does, and for pairs that are not two different rows of X each, pairs
+            of one kind only, or weights that are negative or all 0; the estimator then
+            stays as it was.
+
+        Warns
+        -----
+        UserWarning
+            If pairs, in either order, are both similar and dissimilar; all are learnt
+            from.
+
+        Notes
+        -----
+        An iteration of L-BFGS over n rows and m pairs in k dimensions takes
+        O(n · n_features · k + m · k) time, an epoch of the others O(m · n_features · k).
+        Memory is that of the indices and, for L-BFGS, of X and the mapped rows.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from skmetric import ContrastiveMetricLearner
+        >>> X = np.array([[0.0, 0.0], [0.1, 3.0], [1.0, 0.1], [1.1, 3.1]])
+        >>> pairs, similar = [[0, 1], [2, 3], [0, 2], [1, 3]], [True, True, False, False]
+        >>> learner = ContrastiveMetricLearner().fit_pairs(X, pairs, similar)
+        >>> near, far = learner.pair_distances(X[[0, 0]], X[[1, 2]])
+        >>> bool(near < far)
+        True
+        """
+        X, given = self._given(X, pairs, similar, sample_weight, reset=True, depth=6)
+        return self._fit(X, given, {"X": X})
+
+    @available_if(is_stochastic)
+    @all_or_nothing
+    def partial_fit_pairs(self, X, pairs, similar, sample_weight=None):
+        """Go once over a chunk of pairs, in mini-batches, at a constant learning rate.
+
+        As `partial_fit`, which it may take turns with: both go on from the map there is.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            The rows that the chunk refers to.
+        pairs : array-like of int of shape (n_pairs, 2)
+            Row indices into this X.
+        similar : array-like of bool of shape (n_pairs,)
+            Whether the rows belong together; some of each kind.
+        sample_weight : array-like of shape (n_pairs,), default=None
+            Weights, whose proportions within a kind and the chunk matter.
+
+        Returns
+        -------
+        self : object
+            The fitted estimator.
+
+        Raises
+        ------
+        ValueError, TypeError
+            As `fit_pairs` does; the estimator then stays as it was.
+
+        Warns
+        -----
+        UserWarning
+            As `fit_pairs` does.
+        """
+        reset = not hasattr(self, "components_")
+        given = self._given(X, pairs, similar, sample_weight, reset, depth=5)
+        return self._partial_fit(*given)
+
+    def _given(self, X, pairs, similar, sample_weight, reset, depth):
+        X, rows, weights = self._checked_tuples(X, "pairs", pairs, sample_weight, reset)
+        similar = check_similar(similar, len(rows))
+        weights, rows, similar = without_zeros(weights, rows, similar)
+        check_both_kinds(similar)
+        self._warn_of_contradictions(rows, similar, X.shape[0], depth)
+        weights = normalised(weights, len(rows))
+        factors = pair_factors(weights, similar, self.negative_weight)
+        margins = self.margin, self.pos_margin
+        return X, Pairs(rows, weights, self.loss, *margins, similar, factors)
+
+    def _warn_of_contradictions(self, pairs, similar, n_rows, depth):
+        n = count_contradictions(pairs, similar, n_rows)
+        if n:
+            warn(
+                f"{type(self).__name__} got contradictory pairs, similar in one place and "
+                f"dissimilar in another: {n}. Each counts as both; drop the wrong ones.",
+                UserWarning,
+                stacklevel=depth,
+            )
 
     def _constraints(self, n_components):
         positives, negatives = resolve_strategies(

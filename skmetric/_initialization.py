@@ -22,7 +22,8 @@ def initial_map(X, y, n_components, init, random_state):
     Parameters
     ----------
     X : ndarray or CSR of shape (n, d)
-    y : ndarray of int of shape (n,)
+    y : ndarray of int of shape (n,), or None
+        Labels, which only ``"lda"`` needs.
     n_components : int or None
         None takes all d, or as many as `init` has to give.
     init : {"auto", "identity", "pca", "lda", "random"} or array-like of shape (k, d)
@@ -37,12 +38,17 @@ def initial_map(X, y, n_components, init, random_state):
     ------
     ValueError
         For more components than features or than `init` has to give, an array of the
-        wrong shape, or ``"lda"`` on sparse X.
+        wrong shape, or ``"lda"`` on sparse X or without labels.
     """
     if not isinstance(init, str):
         return _given(init, X, n_components)
     d = X.shape[1]
     check_word("init", init, INITS)
+    if init == "lda" and y is None:
+        raise ValueError(
+            "Got init='lda' without labels, but LDA needs a label for each row. Use "
+            "init='pca' or 'identity'."
+        )
     if n_components is not None:
         _check_n_components(n_components, d, "features of X")
     if init == "auto":

@@ -5,17 +5,18 @@ from warnings import warn
 
 import numpy as np
 from sklearn.exceptions import ConvergenceWarning
-from sklearn.metrics import pairwise_distances_argmin
 from sklearn.utils import check_random_state
 
-from ._batches import epoch, hold_out
 from ._initialization import mean_squared_distance
 from ._objective import Problem, map_rows
 from ._optimizers import adam_init, adam_update, sgd_init, sgd_update
 from ._solvers import Step, minimize_lbfgs, minimize_stochastic, run_epoch
+from ._tuple_problem import TupleProblem
 
 # Up to this many rows "auto" takes L-BFGS, which sees all neighbours, for a few seconds.
 AUTO_LBFGS_ROWS = 2000
+# Up to this many triplets or pairs, if they are given.
+AUTO_LBFGS_TUPLES = 200_000
 # How often L-BFGS forms constraints that follow the map, and its budget each time.
 ROUNDS = 3
 LBFGS_ITERATIONS = 100
@@ -24,26 +25,37 @@ MIN_EPOCHS = 10
 MIN_UPDATES = 200
 
 
-def solver_for(estimator, n_samples):
+def are_labels(target):
+    """Whether a map is learnt from labels, rather than from given constraints."""
+    return isinstance(target, np.ndarray)
+
+
+def solver_for(estimator, target):
     """The solver that ``"auto"`` stands for."""
     if estimator.solver != "auto":
         return estimator.solver
-    return "lbfgs" if n_samples <= AUTO_LBFGS_ROWS else "adam"
+    most = AUTO_LBFGS_ROWS if are_labels(target) else AUTO_LBFGS_TUPLES
+    return "lbfgs" if len(target) <= most else "adam"
 
 
-def n_epochs(estimator, n_samples):
+def solver_for_chunks(estimator):
+    """The same where a chunk comes at a time."""
+    return "adam" if estimator.solver == "auto" else estimator.solver
+
+
+def n_epochs(estimator, target):
     """The budget of a stochastic solver."""
-    n_batches = max(1, round(n_samples / estimator.batch_size))
+    n_batches = max(1, round(len(target) / estimator.batch_size))
     return estimator.max_iter or max(MIN_EPOCHS, -(-MIN_UPDATES // n_batches))
 
 
-def n_tasks(estimator, n_samples):
+def n_tasks(estimator, target):
     """How many iterations callbacks may expect, None where nobody knows."""
-    stochastic = solver_for(estimator, n_samples) != "lbfgs"
-    return n_epochs(estimator, n_samples) if stochastic else None
+    stochastic = solver_for(estimator, target) != "lbfgs"
+    return n_epochs(estimator, target) if stochastic else None
 
 
-def learn(estimator, X, y, W0, start, random_state, monitor):
+def learn(estimator, X, target, W0, start, random_state, monitor):
     """Find the map for a whole data set.
 
     Parameters
@@ -51,7 +63,8 @@ def learn(estimator, X, y, W0, start, random_state, monitor):
     estimator : BaseMetricLearner
         Its parameters, checked, are read; nothing is set.
     X : ndarray or CSR of shape (n, d)
-    y : ndarray of int of shape (n,)
+    target : ndarray of int of shape (n,), Triplets or Pairs
+        What to learn from: labels, or given constraints.
     W0, start : ndarray of shape (k, d)
         What the penalty pulls to, and where to start.
     random_state : RandomState
@@ -62,13 +75,14 @@ def learn(estimator, X, y, W0, start, random_state, monitor):
     result : Result
         Its parameters are the map.
     """
-    solver = solver_for(estimator, len(y))
+    solver = solver_for(estimator, target)
+    problem = _problem(estimator, X, target, W0, solver)
     by = _by_lbfgs if solver == "lbfgs" else _by_epochs
-    return by(estimator, X, y, W0, start, random_state, monitor)
+    return by(estimator, problem, target, start, random_state, monitor)
 
 
-def learn_from_chunk(estimator, X, y, random_state, optimizer_state):
-    """Go once over a chunk of rows, from the map there is.
+def learn_from_chunk(estimator, X, target, random_state, optimizer_state):
+    """Go once over a chunk of rows or constraints, from the map there is.
 
     Returns
     -------
@@ -76,12 +90,11 @@ def learn_from_chunk(estimator, X, y, random_state, optimizer_state):
         Its parameters are the map.
     optimizer_state : tuple
     """
-    problem = _problem(
-        estimator, X, y, estimator.initial_components_, solver_for(estimator, np.inf)
-    )
-    init, update = _optimizer(estimator, solver_for(estimator, np.inf))
+    solver = solver_for_chunks(estimator)
+    problem = _problem(estimator, X, target, estimator.initial_components_, solver)
+    init, update = _optimizer(estimator, solver)
     U = estimator.components_ / problem.unit
-    batches = list(epoch(y, estimator.batch_size, random_state))
+    batches = problem.batches(estimator.batch_size, random_state)
     U, state, loss, active = run_epoch(
         partial(problem.on_batch, random_state=random_state),
         batches,
@@ -93,9 +106,14 @@ def learn_from_chunk(estimator, X, y, random_state, optimizer_state):
     return Step(problem.components(U), loss, active), state
 
 
-def warn_of_trouble(estimator, X, converged):
+def warn_of_trouble(estimator, X, target, converged):
     """Warn of a budget that ended first, a collapsed map, and nothing to learn from."""
     name = type(estimator).__name__
+    # Given constraints are what they are.
+    harder = " or choose harder constraints, for example positives='hard' or 'all'"
+    easier = " or choose easier constraints, for example negatives='semihard' or 'all'"
+    if not are_labels(target):
+        harder, easier = " or give harder constraints", " or give easier constraints"
     if not converged:
         unit = "iterations" if estimator.solver_ == "lbfgs" else "epochs"
         warn(
@@ -103,26 +121,29 @@ def warn_of_trouble(estimator, X, converged):
             f"{estimator.n_iter_} {unit}. Increase max_iter, or scale the features, for "
             "example with StandardScaler.",
             ConvergenceWarning,
-            stacklevel=5,
+            stacklevel=6,
         )
-    if not any(estimator.active_fraction_curve_):
+    if not any(estimator.active_fraction_curve_) and _unmoved(estimator):
         warn(
             f"{name} found no active constraint: all of them are satisfied by "
             f"margin={estimator.margin} already, and the map is the initial one. Raise "
-            "the margin, or choose harder constraints, for example positives='hard' or "
-            "'all'.",
+            f"the margin,{harder}.",
             UserWarning,
-            stacklevel=5,
+            stacklevel=6,
         )
     if _collapsed(estimator, X):
         warn(
             f"{name} collapsed: distances between rows have become small against "
             f"margin={estimator.margin}, so that the loss sits at the margin. Raise alpha "
-            f"(got alpha={estimator.alpha}), or choose easier constraints, for example "
-            "negatives='semihard' or 'all'.",
+            f"(got alpha={estimator.alpha}),{easier}.",
             UserWarning,
-            stacklevel=5,
+            stacklevel=6,
         )
+
+
+def _unmoved(estimator):
+    W0 = estimator.initial_components_
+    return np.linalg.norm(estimator.components_ - W0) <= 1e-4 * np.linalg.norm(W0)
 
 
 def _collapsed(estimator, X):
@@ -140,11 +161,12 @@ def _mean_distance(E, metric):
     return {"euclidean": np.sqrt(squared), "cosine": squared / 2}.get(metric, squared)
 
 
-def _problem(estimator, X, y, W0, solver):
+def _problem(estimator, X, target, W0, solver):
+    metric, alpha, by_entry = estimator.metric, estimator.alpha, solver == "adam"
+    if not are_labels(target):
+        return TupleProblem(X, target, W0, metric, alpha, by_entry)
     constraints = estimator._constraints(len(W0))
-    return Problem(
-        X, y, W0, estimator.metric, constraints, estimator.alpha, solver == "adam"
-    )
+    return Problem(X, target, W0, metric, constraints, alpha, by_entry)
 
 
 def _optimizer(estimator, solver):
@@ -158,10 +180,9 @@ def _optimizer(estimator, solver):
     )
 
 
-def _by_lbfgs(estimator, X, y, W0, start, random_state, monitor):
-    problem = _problem(estimator, X, y, W0, "lbfgs")
+def _by_lbfgs(estimator, problem, target, start, random_state, monitor):
     monitor.follow("iteration", problem.components)
-    X, U = problem.rows(), start / problem.unit
+    X, U = problem.all_rows(), start / problem.unit
     seed, choice, n_iter = random_state.randint(2**31 - 1), None, 0
     for _ in range(ROUNDS):
         # Draws are the same in every round, so that only the map changes the choice.
@@ -182,31 +203,26 @@ def _by_lbfgs(estimator, X, y, W0, start, random_state, monitor):
     return result._replace(parameters=problem.components(U), n_iter=n_iter)
 
 
-def _by_epochs(estimator, X, y, W0, start, random_state, monitor):
-    train, score = slice(None), None
+def _by_epochs(estimator, problem, target, start, random_state, monitor):
+    score = None
     if estimator.early_stopping:
-        train, held = hold_out(y, estimator.validation_fraction, random_state)
-    solver = solver_for(estimator, len(y))
-    problem = _problem(estimator, X[train], y[train], W0, solver)
-    monitor.follow("epoch", problem.components)
-    if estimator.early_stopping:
+        fraction = estimator.validation_fraction
+        problem, score_held = problem.hold_out(fraction, random_state)
 
         def score(U):
-            W = problem.components(U)
-            maps = [map_rows(part, W, estimator.metric) for part in (X[held], problem.X)]
-            right = problem.y[pairwise_distances_argmin(*maps)] == y[held]
-            monitor.scores.append(float(right.mean()))
+            monitor.scores.append(score_held(U))
             return monitor.scores[-1]
 
-    init, update = _optimizer(estimator, solver)
+    monitor.follow("epoch", problem.components)
+    init, update = _optimizer(estimator, solver_for(estimator, target))
     U = start / problem.unit
     result = minimize_stochastic(
         partial(problem.on_batch, random_state=random_state),
-        lambda: list(epoch(problem.y, estimator.batch_size, random_state)),
+        lambda: problem.batches(estimator.batch_size, random_state),
         U,
         init(U),
         update,
-        max_iter=n_epochs(estimator, len(y)),
+        max_iter=n_epochs(estimator, target),
         rate=estimator.learning_rate_init,
         tol=estimator.tol,
         patience=estimator.n_iter_no_change,

@@ -19,7 +19,9 @@ from typing import NamedTuple
 
 import numpy as np
 from scipy.sparse import issparse
+from sklearn.metrics import pairwise_distances_argmin
 
+from ._batches import epoch, hold_out
 from ._strategies import row_blocks
 from .distances import (
     block_distances,
@@ -129,8 +131,8 @@ def evaluate(W, X, y, metric, constraints, *, choice=None, random_state=None):
     return Evaluation(loss, gradient, n_active / max(n_constraints, 1), n_constraints)
 
 
-class Problem:
-    """What a fit minimises, in coordinates relative to the map it starts from.
+class Coordinates:
+    """Coordinates relative to the map that a fit starts from, and the pull towards it.
 
     ``W = unit * U``, where `unit` follows from the size of W₀. Steps, tolerances and
     gradients in U then mean the same however X is scaled.
@@ -138,10 +140,8 @@ class Problem:
     Parameters
     ----------
     X : ndarray or CSR of shape (n, d)
-    y : ndarray of int of shape (n,)
     W0 : ndarray of shape (k, d)
     metric : str
-    constraints : TripletConstraints or PairConstraints
     alpha : float
         Weight of the penalty ``alpha / 2 * |W - W0|**2 / |W0|**2``.
     by_entry : bool
@@ -149,9 +149,9 @@ class Problem:
         are by entry, rather than by its Frobenius norm.
     """
 
-    def __init__(self, X, y, W0, metric, constraints, alpha, by_entry=False):
-        self.X, self.y, self.W0 = X, y, W0
-        self.metric, self.constraints, self.alpha = metric, constraints, alpha
+    def __init__(self, X, W0, metric, alpha, by_entry=False):
+        self.X, self.W0, self.metric = X, W0, metric
+        self.alpha, self.by_entry = alpha, by_entry
         self.norm = float(np.linalg.norm(W0))
         self.unit = self.norm / (W0.size**0.5 if by_entry else 1)
         # Distances do not depend on where 0 is, but in float32 their digits do.
@@ -166,22 +166,60 @@ class Problem:
         X = self.X[batch]
         return X if self.centre is None else X - self.centre
 
+    def all_rows(self):
+        """The rows that evaluation takes if it is not on a batch."""
+        return self.rows()
+
+    def penalised(self, W, evaluation):
+        """An evaluation with the pull, its gradient with respect to U."""
+        away = W - self.W0
+        share = self.alpha / self.norm**2
+        gradient = evaluation.gradient
+        gradient *= self.unit
+        loss = evaluation.loss + share / 2 * float(np.vdot(away, away))
+        away *= self.unit * share
+        gradient += away
+        return evaluation._replace(loss=loss, gradient=gradient)
+
+
+class Problem(Coordinates):
+    """What a fit to labels minimises.
+
+    Parameters
+    ----------
+    X : ndarray or CSR of shape (n, d)
+    y : ndarray of int of shape (n,)
+    W0 : ndarray of shape (k, d)
+    metric : str
+    constraints : TripletConstraints or PairConstraints
+    alpha, by_entry
+        See :class:`Coordinates`.
+    """
+
+    def __init__(self, X, y, W0, metric, constraints, alpha, by_entry=False):
+        super().__init__(X, W0, metric, alpha, by_entry)
+        self.y, self.constraints = y, constraints
+
     def choose(self, U, X, random_state):
-        """Form the constraints over all rows, given as ``rows()``."""
+        """Form the constraints over all rows, given as ``all_rows()``."""
         W = self.unit * U
         return choose(W, X, self.y, self.metric, self.constraints, random_state)
 
     def on_choice(self, U, X, choice):
         """Evaluation over all rows for constraints formed before."""
         W = self.unit * U
-        return self._penalised(
+        return self.penalised(
             W, evaluate(W, X, self.y, self.metric, self.constraints, choice=choice)
         )
+
+    def batches(self, batch_size, random_state):
+        """Class-balanced batches that together hold every row once."""
+        return list(epoch(self.y, batch_size, random_state))
 
     def on_batch(self, U, batch, random_state):
         """Evaluation on the constraints within a batch."""
         W, y = self.unit * U, self.y[batch]
-        return self._penalised(
+        return self.penalised(
             W,
             evaluate(
                 W,
@@ -193,15 +231,34 @@ class Problem:
             ),
         )
 
-    def _penalised(self, W, evaluation):
-        away = W - self.W0
-        share = self.alpha / self.norm**2
-        gradient = evaluation.gradient
-        gradient *= self.unit
-        loss = evaluation.loss + share / 2 * float(np.vdot(away, away))
-        away *= self.unit * share
-        gradient += away
-        return evaluation._replace(loss=loss, gradient=gradient)
+    def hold_out(self, fraction, random_state):
+        """A problem without some of the rows, and the score of parameters on those.
+
+        Returns
+        -------
+        problem : Problem
+        score : callable
+            ``score(U)``: the share of rows whose nearest neighbour among the rows that
+            are left is of their class.
+        """
+        kept, held = hold_out(self.y, fraction, random_state)
+        problem = Problem(
+            self.X[kept],
+            self.y[kept],
+            self.W0,
+            self.metric,
+            self.constraints,
+            self.alpha,
+            self.by_entry,
+        )
+
+        def score(U):
+            W = self.components(U)
+            maps = [map_rows(X, W, self.metric) for X in (self.X[held], problem.X)]
+            right = problem.y[pairwise_distances_argmin(*maps)] == self.y[held]
+            return float(right.mean())
+
+        return problem, score
 
 
 class _Blocks:

@@ -3,10 +3,13 @@
 from dataclasses import dataclass
 
 import numpy as np
+from sklearn.utils.metaestimators import available_if
 
 from ._all_negatives import against_all_negatives
-from ._base import BaseMetricLearner
+from ._base import BaseMetricLearner, all_or_nothing, is_stochastic
+from ._compat import with_callbacks
 from ._strategies import candidates_of, resolve_strategies, select_triplets
+from ._tuples import Triplets, normalised, without_zeros
 from .losses import LOSSES
 
 
@@ -69,7 +72,7 @@ class TripletMetricLearner(BaseMetricLearner):
     For every selected triplet the anchor shall be nearer to the positive, a row of its
     class, than to the negative, a row of another class, by a margin. Only the order of
     distances matters, not their size: the right choice for nearest neighbours and
-    retrieval.
+    retrieval. Triplets may also be given, with ``fit_triplets`` in place of ``fit``.
 
     Parameters
     ----------
@@ -110,9 +113,11 @@ default="all"
         mined constraints are formed anew in up to 3 rounds. ``"adam"`` and ``"sgd"`` go
         through class-balanced mini-batches and form constraints within each, in
         O(n · batch_size) time an epoch; their learning rate falls linearly to 0 over the
-        budget. ``"auto"`` is ``"lbfgs"`` up to 2000 rows and ``"adam"`` above.
+        budget. ``"auto"`` is ``"lbfgs"`` up to 2000 rows, or 200,000 given triplets, and
+        ``"adam"`` above.
     batch_size : int, default=256
-        Rows in a mini-batch, about; at least 4. Larger ones find nearer neighbours.
+        Rows in a mini-batch, about; at least 4. Larger ones find nearer neighbours. For
+        given triplets: how many of these, about.
     learning_rate_init : float, default=0.02
         Step size at the start, relative to W₀: to the root mean square of its entries for
         ``"adam"``, to its Frobenius norm for ``"sgd"``.
@@ -164,7 +169,8 @@ default="all"
     active_fraction_curve_ : list of float
         The share of selected constraints with a positive slack, at each iteration.
     validation_scores_ : list of float or None
-        1-nearest-neighbour accuracy after each epoch, with `early_stopping`.
+        With `early_stopping`, after each epoch: 1-nearest-neighbour accuracy, or for
+        given triplets the share of those held out in the right order.
     n_features_in_ : int
         Number of features seen during fit.
     feature_names_in_ : ndarray of shape (n_features_in_,)
@@ -260,6 +266,95 @@ default="all"
         self.warm_start = warm_start
         self.verbose = verbose
         self.random_state = random_state
+
+    @all_or_nothing
+    @with_callbacks
+    def fit_triplets(self, X, triplets, sample_weight=None):
+        """Learn the map from given triplets, without labels.
+
+        `positives`, `negatives` and `n_neighbors` are ignored. Mini-batches of the
+        stochastic solvers consist of about `batch_size` triplets, and an epoch visits
+        each exactly once. With `early_stopping`, `validation_fraction` of the triplets
+        are held out, and an epoch is judged by the share of these in the right order.
+        ``init="lda"`` needs labels and is refused.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            float32 stays float32; CSR is never made dense.
+        triplets : array-like of int of shape (n_triplets, 3)
+            Row indices into X: anchor, positive, negative, three different rows.
+        sample_weight : array-like of shape (n_triplets,), default=None
+            Weights of triplets, at least 0; None stands for equal ones. The loss is the
+            weighted mean, so a weight of 2 is as the triplet given twice, and only the
+            proportions of weights matter.
+
+        Returns
+        -------
+        self : object
+            The fitted estimator.
+
+        Raises
+        ------
+        ValueError, TypeError
+            As `fit` does, and for triplets that are not three different rows of X each,
+            or weights that are negative or all 0; the estimator then stays as it was.
+
+        Notes
+        -----
+        An iteration of L-BFGS over n rows and m triplets in k dimensions takes
+        O(n · n_features · k + m · k) time, an epoch of the others O(m · n_features · k).
+        Memory is that of the indices and, for L-BFGS, of X and the mapped rows.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from skmetric import TripletMetricLearner
+        >>> X = np.array([[0.0, 0.0], [0.1, 3.0], [1.0, 0.1], [1.1, 3.1]])
+        >>> triplets = [[0, 1, 2], [1, 0, 3], [2, 3, 0], [3, 2, 1]]
+        >>> learner = TripletMetricLearner().fit_triplets(X, triplets)
+        >>> learner.score_triplets(X, triplets)
+        1.0
+        """
+        X, given = self._given(X, triplets, sample_weight, reset=True)
+        return self._fit(X, given, {"X": X})
+
+    @available_if(is_stochastic)
+    @all_or_nothing
+    def partial_fit_triplets(self, X, triplets, sample_weight=None):
+        """Go once over a chunk of triplets, in mini-batches, at a constant learning rate.
+
+        As `partial_fit`, which it may take turns with: both go on from the map there is.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            The rows that the chunk refers to.
+        triplets : array-like of int of shape (n_triplets, 3)
+            Row indices into this X.
+        sample_weight : array-like of shape (n_triplets,), default=None
+            Weights, whose proportions within the chunk matter.
+
+        Returns
+        -------
+        self : object
+            The fitted estimator.
+
+        Raises
+        ------
+        ValueError, TypeError
+            As `fit_triplets` does; the estimator then stays as it was.
+        """
+        reset = not hasattr(self, "components_")
+        return self._partial_fit(*self._given(X, triplets, sample_weight, reset))
+
+    def _given(self, X, triplets, sample_weight, reset):
+        X, rows, weights = self._checked_tuples(
+            X, "triplets", triplets, sample_weight, reset
+        )
+        weights, rows = without_zeros(weights, rows)
+        weights = normalised(weights, len(rows))
+        return X, Triplets(rows, weights, self.loss, self.margin)
 
     def _constraints(self, n_components):
         positives, negatives = resolve_strategies(

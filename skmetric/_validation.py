@@ -1,6 +1,7 @@
 """Every sentence a user can be scolded with: what was got, what was expected."""
 
 import difflib
+from itertools import combinations
 from numbers import Integral, Real
 
 import numpy as np
@@ -141,6 +142,96 @@ def check_similar(similar, n_pairs):
                 "True for pairs that belong together and False for pairs that do not."
             )
     return similar.astype(bool)
+
+
+def check_tuples(name, tuples, width, n_rows):
+    """Triplets or pairs: row indices in range, all different within a tuple.
+
+    Parameters
+    ----------
+    name : {"triplets", "pairs"}
+    tuples : array-like of int of shape (m, width)
+    width, n_rows : int
+
+    Returns
+    -------
+    tuples : ndarray of int of shape (m, width)
+        Of the dtype that was given, not a copy if it was an array.
+    """
+    tuples = np.asarray(tuples)
+    if tuples.size == 0:
+        raise ValueError(f"Got no {name}, but expected at least one.")
+    if tuples.ndim != 2 or tuples.shape[1] != width:
+        raise ValueError(
+            f"Got {name} of shape {tuples.shape}, but expected (n_{name}, {width}): row "
+            "indices into X, not the rows themselves."
+        )
+    if tuples.dtype.kind not in "iu":
+        raise TypeError(
+            f"Got {name} of dtype {tuples.dtype}, but expected integers: row indices "
+            f"into X. Convert them, for example with np.asarray({name}, dtype=int)."
+        )
+    low, high = tuples.min(), tuples.max()
+    if low < 0 or high >= n_rows:
+        raise ValueError(
+            f"Got {name} with indices from {low} to {high}, but expected them from 0 to "
+            f"{n_rows - 1}: X has {n_rows} rows."
+        )
+    same = np.zeros(len(tuples), dtype=bool)
+    for i, j in combinations(range(width), 2):
+        same |= tuples[:, i] == tuples[:, j]
+    if same.any():
+        first = same.argmax()
+        raise ValueError(
+            f"Got {np.count_nonzero(same)} {name} that name a row twice, the first at "
+            f"{first}: {tuples[first].tolist()}, but expected {width} different rows in "
+            "each. Drop them."
+        )
+    return tuples
+
+
+def check_constraint_weights(sample_weight, name, n_tuples):
+    """Finite weights that are not negative, of which some are positive, or None."""
+    if sample_weight is None:
+        return None
+    weights = np.asarray(sample_weight)
+    if weights.shape != (n_tuples,):
+        raise ValueError(
+            f"Got sample_weight of shape {weights.shape}, but expected ({n_tuples},): "
+            f"one weight for each of the {name}."
+        )
+    weights = check_array(
+        weights, ensure_2d=False, dtype=np.float64, input_name="sample_weight"
+    )
+    if weights.min() < 0 or weights.max() == 0:
+        raise ValueError(
+            f"Got sample_weight from {weights.min()} to {weights.max()}, but expected "
+            "weights >= 0 of which some are > 0. To turn a constraint round, swap its "
+            "rows or its kind."
+        )
+    return weights
+
+
+def check_both_kinds(similar):
+    """Refuse pairs of one kind, for which a trivial map is best."""
+    if similar.all():
+        raise ValueError(
+            "Got similar pairs only, but expected dissimilar ones, too: without them "
+            "there is nothing to push apart, and a map to a single point is best. Pairs "
+            "of rows at random commonly do."
+        )
+    if not similar.any():
+        raise ValueError(
+            "Got dissimilar pairs only, but expected similar ones, too: without them "
+            "there is nothing to pull together, and the largest map is best."
+        )
+
+
+def count_contradictions(pairs, similar, n_rows):
+    """How many pairs, in either order, are both similar and dissimilar."""
+    low, high = pairs.min(axis=1).astype(np.int64), pairs.max(axis=1)
+    keys = low * n_rows + high.astype(np.int64, copy=False)
+    return len(np.intersect1d(keys[similar], keys[~similar]))
 
 
 def encode_labels(y):

@@ -1,6 +1,8 @@
 """What a fit gives: invariances, known optima, streaming, warnings, failed fits."""
 
 import pickle
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -9,6 +11,7 @@ from sklearn.datasets import load_iris, make_blobs
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.neighbors import KNeighborsClassifier
 from sklearn.preprocessing import StandardScaler
+from threadpoolctl import threadpool_limits
 
 from skmetric import ContrastiveMetricLearner, TripletMetricLearner, _objective
 
@@ -119,6 +122,37 @@ def test_same_seed_same_bits(learner, solver):
     assert learner.set_params(random_state=1).fit(X, Y).components_.tobytes() != one
 
 
+@pytest.mark.parametrize("solver", ["lbfgs", "adam"])
+def test_same_seed_same_bits_in_another_process(learner, solver, tmp_path):
+    short(learner, solver, negatives="random")
+    here = learner.fit(X, Y).components_
+    assert moved(learner)
+    (tmp_path / "job.pickle").write_bytes(pickle.dumps((learner, X, Y)))
+    fit = (
+        "import pickle, sys; learner, X, Y = pickle.load(open('job.pickle', 'rb'));"
+        "sys.stdout.buffer.write(learner.fit(X, Y).components_.tobytes())"
+    )
+    there = subprocess.run(
+        [sys.executable, "-c", fit], cwd=tmp_path, capture_output=True, check=True
+    )
+    assert there.stdout == here.tobytes()
+
+
+@pytest.mark.parametrize("solver", ["lbfgs", "adam"])
+def test_number_of_threads_does_not_matter(learner, solver):
+    # Large enough for products of matrices to be shared out among threads.
+    rng = np.random.default_rng(1)
+    wide = np.hstack([X, rng.standard_normal((len(X), 90))])
+    short(learner, solver, positives="all")
+    maps = []
+    for n_threads in (1, 2):
+        with threadpool_limits(n_threads):
+            maps.append(learner.fit(wide, Y).components_)
+    assert moved(learner)
+    scale = np.abs(maps[0]).max()
+    np.testing.assert_allclose(maps[0], maps[1], rtol=1e-6, atol=1e-6 * scale)
+
+
 @pytest.mark.parametrize("metric", METRICS)
 @pytest.mark.parametrize("solver", ["lbfgs", "adam"])
 def test_float32_stays_and_is_near_float64(learner, solver, metric):
@@ -206,6 +240,19 @@ def test_adam_comes_near_the_known_optimum(pulled):
     pulled.set_params(n_iter_no_change=200).fit(IRIS, IRIS_Y)
     W, W0 = closed_form(pulled.initial_components_, 0.5), pulled.initial_components_
     assert np.linalg.norm(pulled.components_ - W) < 0.05 * np.linalg.norm(W0 - W)
+
+
+def test_adam_and_lbfgs_agree(learner):
+    # Smooth, one batch an epoch and a pull: one problem with one valley.
+    learner.set_params(loss="softplus", positives="all", alpha=1.0)
+    learner.set_params(batch_size=len(X), tol=1e-9, max_iter=600, learning_rate_init=0.1)
+    exact = learner.set_params(solver="lbfgs").fit(X, Y)
+    W, loss, first = exact.components_, exact.loss_, exact.loss_curve_[0]
+    assert moved(exact)
+    near = learner.set_params(solver="adam", n_iter_no_change=600).fit(X, Y)
+    assert near.loss_ == pytest.approx(loss, rel=1e-4)
+    assert first > loss + 0.01
+    assert np.linalg.norm(near.components_ - W) < 0.01 * np.linalg.norm(W)
 
 
 def test_a_strong_pull_keeps_the_initial_map(learner):

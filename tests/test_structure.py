@@ -12,12 +12,13 @@ HOUSE = Path(skmetric.__file__).parent
 # floor if there is no way back.
 FLOORS = (
     {"_validation", "_compat", "_optimizers", "_batches", "distances", "_strategies"},
-    {"losses", "mining", "_all_negatives"},
-    {"_objective", "_solvers", "_initialization", "_monitor"},
+    {"losses", "mining", "_all_negatives"}
+    | {"_ranking", "_retrieval", "_retrieval_scores", "_scorers", "_verification"},
+    {"_objective", "_tuples", "_tuple_problem", "_solvers", "_initialization", "_monitor"},
     {"_learning"},
     {"_base"},
     {"_triplet", "_contrastive"},
-    {"metrics", "plotting", "dask"},
+    {"metrics", "_verifier", "model_selection", "plotting", "dask"},
     {"__init__"},
 )
 FLOOR_OF = {name: i for i, names in enumerate(FLOORS) for name in names}

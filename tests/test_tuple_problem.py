@@ -1,0 +1,340 @@
+"""Loss and gradient of given triplets and pairs: against loops, labels, dense, blocks."""
+
+from dataclasses import replace
+from math import exp, log1p, sqrt
+
+import numpy as np
+import pytest
+from scipy.sparse import csr_matrix
+from sklearn import config_context
+
+from skmetric._objective import evaluate
+from skmetric._strategies import resolve_strategies
+from skmetric._triplet import TripletConstraints
+from skmetric._tuple_problem import (
+    TupleProblem,
+    dealt,
+    evaluate_tuples,
+    incidence,
+    named_rows,
+    tuple_blocks,
+)
+from skmetric._tuples import Pairs, Triplets, normalised, pair_factors
+from skmetric.losses import contrastive_loss, triplet_loss
+
+METRICS = ("sqeuclidean", "euclidean", "cosine")
+LOSSES = ("hinge", "squared_hinge", "softplus")
+KINDS = ("triplets", "pairs")
+MARGIN, POS_MARGIN, NEGATIVE_WEIGHT = 0.9, 0.2, 3.0
+N, D, K, M = 30, 6, 4, 80
+TINY = 1e-4
+
+
+def different_rows(rng, m, width, n=N):
+    return np.array([rng.choice(n, width, replace=False) for _ in range(m)])
+
+
+@pytest.fixture(scope="module")
+def data():
+    rng = np.random.default_rng(0)
+    X, W = rng.normal(size=(N, D)), rng.normal(size=(K, D)) / 4
+    rows = {"triplets": different_rows(rng, M, 3), "pairs": different_rows(rng, M, 2)}
+    return X, W, rows, rng.random(M) < 0.3, rng.uniform(0.1, 3, M)
+
+
+def given(kind, loss, rows, similar, weights=None):
+    weights = normalised(weights, len(rows))
+    if kind == "triplets":
+        return Triplets(rows, weights, loss, MARGIN)
+    factors = pair_factors(weights, similar, NEGATIVE_WEIGHT)
+    return Pairs(rows, weights, loss, MARGIN, POS_MARGIN, similar, factors)
+
+
+def distance(a, b, metric):
+    square = sum((p - q) ** 2 for p, q in zip(a, b, strict=True))
+    if metric == "cosine":
+        lengths = sqrt(sum(p * p for p in a)) * sqrt(sum(q * q for q in b))
+        return 1 - sum(p * q for p, q in zip(a, b, strict=True)) / lengths
+    return sqrt(square) if metric == "euclidean" else square
+
+
+def cost(v, loss):
+    if loss == "softplus":
+        return log1p(exp(v))
+    return max(v, 0) ** (2 if loss == "squared_hinge" else 1)
+
+
+def by_loops(kind, Z, metric, loss, rows, similar, weights):
+    """The definition, and the weighted share of active constraints."""
+    sums, totals, active = [0, 0], [0, 0], 0
+    for t, same, w in zip(rows, similar, weights, strict=True):
+        near = distance(Z[t[0]], Z[t[1]], metric)
+        if kind == "triplets":
+            v, part = near - distance(Z[t[0]], Z[t[2]], metric) + MARGIN, 0
+        else:
+            v, part = (near - POS_MARGIN, 0) if same else (MARGIN - near, 1)
+        sums[part] += w * cost(v, loss)
+        totals[part] += w
+        active += w * (v > 0)
+    means = [s / max(t, 1e-300) for s, t in zip(sums, totals, strict=True)]
+    return means[0] + NEGATIVE_WEIGHT * means[1], active / sum(totals)
+
+
+def central_differences(function, W, step=1e-5):
+    gradient = np.empty_like(W)
+    for at in np.ndindex(W.shape):
+        away = np.zeros_like(W)
+        away[at] = step
+        gradient[at] = (function(W + away) - function(W - away)) / (2 * step)
+    return gradient
+
+
+def assert_same_gradient(found, expected, rtol):
+    scale = np.abs(expected).max()
+    assert scale > 1e-3
+    np.testing.assert_allclose(found, expected, rtol=rtol, atol=rtol * scale)
+
+
+def assert_same(found, expected, rtol=1e-10):
+    assert found.loss == pytest.approx(expected.loss, rel=rtol)
+    assert found.active_fraction == pytest.approx(expected.active_fraction, rel=rtol)
+    assert_same_gradient(found.gradient, expected.gradient, rtol)
+
+
+@pytest.mark.parametrize("weighted", [False, True])
+@pytest.mark.parametrize("loss", LOSSES)
+@pytest.mark.parametrize("metric", METRICS)
+@pytest.mark.parametrize("kind", KINDS)
+def test_loss_is_the_definition_and_gradient_its_own(data, kind, metric, loss, weighted):
+    X, W, rows, similar, weights = data
+    tuples = given(kind, loss, rows[kind], similar, weights if weighted else None)
+    found = evaluate_tuples(W, X, tuples, metric)
+    plain = weights if weighted else np.ones(M)
+    value, active = by_loops(kind, X @ W.T, metric, loss, rows[kind], similar, plain)
+    assert found.loss == pytest.approx(value, rel=1e-12)
+    assert found.active_fraction == pytest.approx(active)
+    assert 0 < active < 1
+    assert found.n_constraints == M
+    expected = central_differences(lambda V: evaluate_tuples(V, X, tuples, metric).loss, W)
+    assert_same_gradient(found.gradient, expected, 1e-6)
+
+
+@pytest.mark.parametrize("loss", LOSSES)
+@pytest.mark.parametrize("metric", METRICS)
+@pytest.mark.parametrize("kind", KINDS)
+def test_against_the_losses_on_rows(data, kind, metric, loss):
+    X, W, rows, similar, _ = data
+    Z, rows = X @ W.T, rows[kind]
+    options = {"margin": MARGIN, "metric": metric, "loss": loss, "return_gradient": True}
+    if kind == "triplets":
+        value, gradients = triplet_loss(*(Z[at] for at in rows.T), **options)
+    else:
+        # Three dissimilar pairs for a similar one, and a NEGATIVE_WEIGHT of 3: all count
+        # the same.
+        similar = np.arange(M) % 4 == 0
+        options["pos_margin"] = POS_MARGIN
+        value, gradients = contrastive_loss(*(Z[at] for at in rows.T), similar, **options)
+    dZ = np.zeros_like(Z)
+    for at, gradient in zip(rows.T, gradients, strict=True):
+        np.add.at(dZ, at, gradient)
+    tuples = given(kind, loss, rows, similar)
+    share = 1 if kind == "triplets" else 0.25
+    found = evaluate_tuples(W, X, tuples, metric)
+    assert share * found.loss == pytest.approx(value, rel=1e-12)
+    assert_same_gradient(share * found.gradient, dZ.T @ X, 1e-10)
+
+
+@pytest.mark.parametrize("metric", METRICS)
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_weight_is_a_repetition(data, kind, metric):
+    X, W, rows, similar, _ = data
+    times = np.random.default_rng(1).integers(1, 5, M)
+    repeated = given(
+        kind, "softplus", np.repeat(rows[kind], times, axis=0), np.repeat(similar, times)
+    )
+    expected = evaluate_tuples(W, X, repeated, metric)
+    for scale in (1.0, 1e-200, 1e300):
+        weighted = given(kind, "softplus", rows[kind], similar, scale * times)
+        assert_same(evaluate_tuples(W, X, weighted, metric), expected, 1e-12)
+    plain = evaluate_tuples(W, X, given(kind, "softplus", rows[kind], similar), metric)
+    assert abs(plain.loss - expected.loss) > 1e-3 * plain.loss
+
+
+@pytest.mark.parametrize("loss", LOSSES)
+@pytest.mark.parametrize("metric", METRICS)
+def test_all_triplets_of_labels(data, metric, loss):
+    X, W, *_ = data
+    y = np.arange(N) % 4
+    a, p, n = (at.ravel() for at in np.meshgrid(*[np.arange(N)] * 3, indexing="ij"))
+    right = (y[a] == y[p]) & (a != p) & (y[a] != y[n])
+    tuples = given("triplets", loss, np.column_stack([a, p, n])[right], None)
+    words = resolve_strategies(
+        "all", "all", n_neighbors=1, metric=metric, n_components=K, pairs=False
+    )
+    expected = evaluate(W, X, y, metric, TripletConstraints(loss, MARGIN, *words))
+    assert expected.n_constraints == len(tuples)
+    assert_same(evaluate_tuples(W, X, tuples, metric), expected)
+
+
+@pytest.mark.parametrize("metric", METRICS)
+@pytest.mark.parametrize("kind", KINDS)
+def test_sparse_rows_and_small_blocks(data, kind, metric):
+    X, W, rows, similar, weights = data
+    X = np.where(np.abs(X) > 0.4, X, 0)
+    tuples = given(kind, "squared_hinge", rows[kind], similar, weights)
+    dense = evaluate_tuples(W, X, tuples, metric)
+    sparse = evaluate_tuples(W, csr_matrix(X), tuples, metric)
+    assert type(sparse.gradient) is np.ndarray
+    assert sparse.gradient.flags.c_contiguous
+    assert_same(sparse, dense)
+    with config_context(working_memory=TINY):
+        assert len(list(tuple_blocks(M, np.empty((N, K))))) == M
+        assert_same(evaluate_tuples(W, X, tuples, metric), dense)
+
+
+@pytest.mark.parametrize("loss", LOSSES)
+@pytest.mark.parametrize("metric", METRICS)
+@pytest.mark.parametrize("kind", KINDS)
+def test_float32_stays_and_is_near(data, kind, metric, loss):
+    X, W, rows, similar, weights = data
+    tuples = given(kind, loss, rows[kind], similar, weights)
+    expected = evaluate_tuples(W, X, tuples, metric)
+    X, W = X.astype(np.float32), W.astype(np.float32)
+    found = evaluate_tuples(W, X, tuples, metric)
+    assert found.gradient.dtype == np.float32
+    assert_same(found, expected, 1e-4)
+
+
+@pytest.mark.parametrize("metric", METRICS)
+@pytest.mark.parametrize("kind", KINDS)
+def test_finite_where_rows_coincide_or_are_zero(data, kind, metric):
+    X, W, rows, similar, _ = data
+    X = X.copy()
+    X[4:20] = X[3]
+    X[20:25] = 0
+    tuples = given(kind, "softplus", rows[kind], similar)
+    for V in (W, np.zeros_like(W)):
+        found = evaluate_tuples(V, X, tuples, metric)
+        assert np.isfinite(found.loss)
+        assert np.isfinite(found.gradient).all()
+    assert (found.gradient == 0).all()
+
+
+@pytest.mark.parametrize("dtype", [np.int8, np.uint16, np.int64, np.uint64])
+def test_integers_of_any_type(data, dtype):
+    X, W, rows, _, _ = data
+    tuples = given("triplets", "hinge", rows["triplets"], None)
+    typed = replace(tuples, rows=tuples.rows.astype(dtype))
+    assert_same(
+        evaluate_tuples(W, X, typed, "cosine"), evaluate_tuples(W, X, tuples, "cosine")
+    )
+
+
+# The problem
+
+
+@pytest.mark.parametrize("by_entry", [False, True])
+@pytest.mark.parametrize("metric", METRICS)
+@pytest.mark.parametrize("kind", KINDS)
+def test_problem_gradient_and_penalty(data, kind, metric, by_entry):
+    X, W, rows, similar, weights = data
+    # Fewer places than rows, so that some rows are not named.
+    tuples = given(kind, "softplus", rows[kind][:9], similar[:9], weights[:9])
+    W0, alpha = np.eye(K, D) + 0.1, 0.3
+    problem = TupleProblem(X, tuples, W0, metric, alpha, by_entry)
+    U = W / problem.unit
+    named = problem.all_rows()
+    assert len(named) == len(np.unique(tuples.rows)) < N
+    choice = problem.choose(U, named, None)
+    assert choice.same_as(problem.choose(U, named, None))
+
+    def loss(V):
+        return problem.on_choice(V, named, choice).loss
+
+    penalty = alpha / 2 * ((W - W0) ** 2).sum() / (W0**2).sum()
+    plain = evaluate_tuples(W, X, tuples, metric).loss
+    assert loss(U) == pytest.approx(plain + penalty, rel=1e-12)
+    found = problem.on_choice(U, named, choice).gradient
+    assert_same_gradient(found, central_differences(loss, U), 1e-6)
+
+
+@pytest.mark.parametrize("metric", METRICS)
+@pytest.mark.parametrize("kind", KINDS)
+def test_batches_hold_each_tuple_once_and_average_to_the_whole(data, kind, metric):
+    X, W, rows, similar, weights = data
+    tuples = given(kind, "softplus", rows[kind], similar, weights)
+    problem = TupleProblem(X, tuples, np.eye(K, D), metric, alpha=0.1)
+    batches = problem.batches(7, np.random.RandomState(0))
+    assert len(batches) == round(M / 7)
+    np.testing.assert_array_equal(np.sort(np.concatenate(batches)), np.arange(M))
+    assert not np.array_equal(np.concatenate(batches), np.arange(M))
+    if kind == "pairs":
+        shares = [similar[batch].sum() for batch in batches]
+        assert max(shares) - min(shares) <= 2
+    U = W / problem.unit
+    parts = [problem.on_batch(U, batch, None) for batch in batches]
+    share = np.array([len(batch) for batch in batches]) / M
+    whole = problem.on_batch(U, np.arange(M), None)
+    assert share @ [part.loss for part in parts] == pytest.approx(whole.loss)
+    gradient = sum(s * part.gradient for s, part in zip(share, parts, strict=True))
+    assert_same_gradient(gradient, whole.gradient, 1e-10)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_hold_out_by_kind_and_score(data, kind):
+    X, W, rows, similar, weights = data
+    tuples = given(kind, "hinge", rows[kind], similar, weights)
+    problem = TupleProblem(X, tuples, np.eye(K, D), "sqeuclidean", alpha=0.1)
+    kept, score = problem.hold_out(0.25, np.random.RandomState(0))
+    both = np.concatenate([kept.tuples.rows, score.__self__.tuples.rows])
+    assert sorted(both.tolist()) == sorted(rows[kind].tolist())
+    held = score.__self__.tuples
+    if kind == "pairs":
+        assert held.similar.sum() == int(0.25 * similar.sum())
+    Z = X @ W.T
+    edges = [[((Z[t[0]] - Z[j]) ** 2).sum() for j in t[1:]] for t in held.rows]
+    d = np.array(edges)
+    if kind == "triplets":
+        right, w = d[:, 0] < d[:, 1], held.weights
+    else:
+        near, far = held.similar, ~held.similar
+        right = d[near] < d[far].T
+        w = held.weights[near][:, None] * held.weights[far]
+    expected = (w * right).sum() / w.sum()
+    assert score(W / problem.unit) == pytest.approx(expected)
+    with pytest.raises(ValueError, match="Raise validation_fraction"):
+        problem.hold_out(0.01, np.random.RandomState(0))
+
+
+# The small ones
+
+
+def test_named_rows():
+    tuples = np.array([[7, 2], [2, 900]])
+    rows, places = named_rows(tuples, 1000)
+    assert rows.tolist() == [2, 7, 900]
+    np.testing.assert_array_equal(rows[places], tuples)
+    everything, same = named_rows(np.array([[0, 2], [2, 1]]), 4)
+    assert everything == slice(None)
+    assert same.tolist() == [[0, 2], [2, 1]]
+
+
+def test_incidence_is_differences_forward_and_scatter_back():
+    edges = np.array([[0, 2], [2, 1], [0, 2]])
+    E = np.arange(8.0).reshape(4, 2) ** 2
+    B = incidence(edges, 4, E.dtype)
+    np.testing.assert_array_equal(B @ E, E[edges[:, 0]] - E[edges[:, 1]])
+    np.testing.assert_array_equal(B.T @ np.ones(3), [2, -1, -1, 0])
+
+
+def test_dealt_spreads_what_is_rare():
+    order = dealt([np.arange(4), np.arange(4, 100)], np.random.RandomState(0))
+    places = np.flatnonzero(order < 4)
+    assert sorted(order) == list(range(100))
+    assert (np.diff(places) == 25).all() or np.ptp(np.diff(places)) <= 2
+
+
+def test_equal_weights_take_no_memory():
+    weights = normalised(None, 10**12)
+    assert weights.shape == (10**12,)
+    assert weights.strides == (0,)
