@@ -1,0 +1,248 @@
+"""PairVerifier: a threshold on the distances of any fitted learner or transformer."""
+
+import numpy as np
+from scipy.sparse import issparse
+from sklearn import get_config
+from sklearn.base import BaseEstimator, ClassifierMixin
+from sklearn.metrics import accuracy_score
+from sklearn.utils import check_array, check_consistent_length, gen_batches
+from sklearn.utils.validation import check_is_fitted
+
+from ._validation import check_similar
+from ._verification import check_criterion, verification_threshold
+from .distances import paired_distances
+
+
+class PairVerifier(ClassifierMixin, BaseEstimator):
+    """Decide whether two rows belong together, by a threshold on their distance.
+
+    The distance comes from an estimator that is fitted already and stays as it is; only
+    the threshold is learnt, and should be on pairs of rows, better still of classes, that
+    the estimator was not fitted on. Pairs are given either as row indices, of shape
+    (n_pairs, 2), with the rows `X` they refer to, or as two arrays (A, B) whose rows i are
+    a pair.
+
+    Parameters
+    ----------
+    estimator : estimator instance
+        Fitted; neither cloned nor fitted again. Its ``pair_distances(A, B)`` is the
+        distance if it has one, as the learners of this package do; otherwise the Euclidean
+        distance of ``transform(A)`` and ``transform(B)`` is, as for a `Pipeline` of
+        transformers.
+    criterion : {"accuracy", "f1", "tpr_at_fpr", "tnr_at_tpr"}, default="accuracy"
+        What the threshold shall maximise, see :func:`verification_threshold`.
+    rate : float, default=None
+        In [0, 1]: the false positive rate to stay below, or the true positive rate to
+        reach, for the last two criteria.
+
+    Attributes
+    ----------
+    threshold_ : float
+        In units of the distance. A pair is similar where its distance is at most that.
+    classes_ : ndarray of shape (2,)
+        False and True.
+
+    See Also
+    --------
+    verification_threshold : The same for distances.
+
+    Notes
+    -----
+    Row indices are taken a block at a time, bounded by scikit-learn's ``working_memory``.
+    A clone has an estimator that is not fitted; wrap it in
+    :class:`sklearn.frozen.FrozenEstimator` to keep it fitted.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_digits
+    >>> from skmetric import TripletMetricLearner
+    >>> from skmetric.metrics import PairVerifier
+    >>> from skmetric.mining import mine_pairs
+    >>> X, y = (array[::4] for array in load_digits(return_X_y=True))
+    >>> seen = y < 5
+    >>> learner = TripletMetricLearner(n_components=8).fit(X[seen], y[seen])
+    >>> X, y = X[~seen], y[~seen]
+    >>> pairs, similar = mine_pairs(X, y, max_pairs=2000, random_state=0)
+    >>> verifier = PairVerifier(learner).fit(pairs[::2], similar[::2], X=X)
+    >>> verifier.score(pairs[1::2], similar[1::2], X=X) > 0.7
+    True
+    >>> verifier.predict((X[:3], X[3:6])).shape
+    (3,)
+    """
+
+    def __init__(self, estimator, *, criterion="accuracy", rate=None):
+        self.estimator = estimator
+        self.criterion = criterion
+        self.rate = rate
+
+    def fit(self, pairs, similar, X=None):
+        """Choose the threshold.
+
+        Parameters
+        ----------
+        pairs : array-like of int of shape (n_pairs, 2), or tuple of two arrays
+            Row indices into `X`; or, without `X`, arrays A and B of n_pairs rows each.
+        similar : array-like of shape (n_pairs,)
+            True where the two belong together, False where they do not.
+        X : {array-like, sparse matrix, dataframe} of shape (n_samples, n_features), \
+default=None
+            The rows that `pairs` refers to.
+
+        Returns
+        -------
+        self : object
+            The fitted verifier.
+
+        Raises
+        ------
+        ValueError
+            For pairs that are none, a `similar` that is not boolean or of one kind only,
+            and what :func:`verification_threshold` refuses.
+        """
+        check_criterion(self.criterion, self.rate)
+        distances = self._distances(pairs, X)
+        self.threshold_ = verification_threshold(
+            distances, similar, self.criterion, self.rate
+        )
+        self.classes_ = np.array([False, True])
+        return self
+
+    def decision_function(self, pairs, X=None):
+        """By how much the distance of a pair stays below the threshold.
+
+        Parameters
+        ----------
+        pairs, X
+            As for :meth:`fit`.
+
+        Returns
+        -------
+        decision : ndarray of shape (n_pairs,)
+            ``threshold_ - distance``: at least 0 for similar pairs.
+        """
+        check_is_fitted(self)
+        return self.threshold_ - self._distances(pairs, X)
+
+    def predict(self, pairs, X=None):
+        """Whether the two rows of a pair belong together.
+
+        Parameters
+        ----------
+        pairs, X
+            As for :meth:`fit`.
+
+        Returns
+        -------
+        similar : ndarray of bool of shape (n_pairs,)
+        """
+        check_is_fitted(self)
+        return self._distances(pairs, X) <= self.threshold_
+
+    def score(self, pairs, similar, X=None):
+        """Share of pairs decided rightly.
+
+        Parameters
+        ----------
+        pairs, similar, X
+            As for :meth:`fit`, but pairs of one kind will do.
+
+        Returns
+        -------
+        accuracy : float
+            In [0, 1].
+        """
+        predicted = self.predict(pairs, X)
+        return float(accuracy_score(check_similar(similar, len(predicted)), predicted))
+
+    def _distances(self, pairs, X):
+        distance = distance_of(self.estimator)
+        if X is None:
+            return distance(*_two_arrays(pairs))
+        X = X.tocsr() if hasattr(X, "tocsr") else X
+        n_rows, row_size = _size(X)
+        pairs = _row_indices(pairs, n_rows)
+        at_once = max(1, int(get_config()["working_memory"] * 2**20 / (64 * row_size)))
+        return np.concatenate(
+            [
+                distance(*(_take(X, column) for column in pairs[part].T))
+                for part in gen_batches(len(pairs), at_once)
+            ]
+        )
+
+
+def distance_of(estimator):
+    """The distance that an estimator stands for, as a function of two arrays.
+
+    Parameters
+    ----------
+    estimator : estimator instance
+        Fitted, with ``pair_distances`` or ``transform``.
+
+    Returns
+    -------
+    distance : callable
+        (A, B) -> float64 array of shape (n_pairs,).
+    """
+    kinds = ("pair_distances", "transform")
+    if not any(hasattr(estimator, kind) for kind in kinds) or isinstance(estimator, type):
+        raise TypeError(
+            f"Got estimator={estimator!r}, but expected a fitted learner with "
+            "pair_distances or a fitted transformer."
+        )
+    check_is_fitted(estimator)
+    if hasattr(estimator, "pair_distances"):
+        return lambda A, B: np.asarray(estimator.pair_distances(A, B), dtype=np.float64)
+    return lambda A, B: _euclidean(estimator.transform(A), estimator.transform(B))
+
+
+def _euclidean(A, B):
+    A, B = (check_array(Z, accept_sparse="csr", dtype=np.float64) for Z in (A, B))
+    if not issparse(A):
+        return paired_distances(A, B, "euclidean")
+    difference = A - B
+    return np.sqrt(np.asarray(difference.multiply(difference).sum(axis=1)).ravel())
+
+
+def _two_arrays(pairs):
+    if not isinstance(pairs, tuple) or len(pairs) != 2:
+        got = f"of shape {pairs.shape}" if hasattr(pairs, "shape") else type(pairs).__name__
+        raise ValueError(
+            f"Got pairs {got} without X, but expected a tuple of two arrays (A, B), or "
+            "row indices together with the rows X."
+        )
+    check_consistent_length(*pairs)
+    return pairs
+
+
+def _row_indices(pairs, n_rows):
+    pairs = np.asarray(pairs)
+    if pairs.ndim != 2 or pairs.shape[1] != 2 or len(pairs) == 0:
+        raise ValueError(
+            f"Got pairs of shape {pairs.shape}, but expected (n_pairs, 2) row indices into "
+            "X, at least one. To give two arrays (A, B), leave X out."
+        )
+    if pairs.dtype.kind not in "iu":
+        raise ValueError(
+            f"Got pairs of type {pairs.dtype}, but expected integers: row indices into X."
+        )
+    if pairs.min() < 0 or pairs.max() >= n_rows:
+        raise ValueError(
+            f"Got pairs with row indices from {pairs.min()} to {pairs.max()}, but expected "
+            f"them from 0 to {n_rows - 1}, the rows of X."
+        )
+    return pairs
+
+
+def _size(X):
+    """Rows, and numbers in a row."""
+    if not hasattr(X, "shape"):
+        return len(X), np.size(X[0])
+    n_numbers = X.nnz if hasattr(X, "nnz") else np.prod(X.shape)
+    return X.shape[0], 1 + int(n_numbers) // X.shape[0]
+
+
+def _take(X, rows):
+    """Rows of an array, a sparse matrix, a data frame or a list."""
+    if hasattr(X, "iloc"):
+        return X.iloc[rows]
+    return X[rows] if hasattr(X, "shape") else [X[i] for i in rows]

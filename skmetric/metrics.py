@@ -1,0 +1,47 @@
+"""How good an embedding is: retrieval, verification, and scorers for model selection.
+
+Retrieval asks whether the nearest rows are of the class of a query: the seven scores,
+:func:`retrieval_report` for several at once, :func:`retrieval_scorer` for ``scoring=``.
+
+Verification asks whether two rows belong together: error rates over thresholds on their
+distance, and :class:`PairVerifier`, which learns a threshold.
+"""
+
+from ._retrieval import RetrievalReport, retrieval_report
+from ._retrieval_scores import (
+    mean_average_precision,
+    mean_average_precision_at_r,
+    mean_reciprocal_rank,
+    ndcg_at_k,
+    precision_at_k,
+    r_precision,
+    recall_at_k,
+)
+from ._scorers import retrieval_scorer
+from ._verification import (
+    VerificationCurve,
+    equal_error_rate,
+    tar_at_far,
+    verification_curve,
+    verification_threshold,
+)
+from ._verifier import PairVerifier
+
+__all__ = [
+    "PairVerifier",
+    "RetrievalReport",
+    "VerificationCurve",
+    "equal_error_rate",
+    "mean_average_precision",
+    "mean_average_precision_at_r",
+    "mean_reciprocal_rank",
+    "ndcg_at_k",
+    "precision_at_k",
+    "r_precision",
+    "recall_at_k",
+    "retrieval_report",
+    "retrieval_scorer",
+    "tar_at_far",
+    "verification_curve",
+    "verification_threshold",
+]

@@ -1,0 +1,351 @@
+"""Thresholds against every threshold in loops, and curves whose shape is known."""
+
+import itertools
+import pickle
+
+import numpy as np
+import pytest
+from scipy.sparse import csr_matrix
+from sklearn import config_context
+from sklearn.base import clone
+from sklearn.decomposition import PCA
+from sklearn.exceptions import NotFittedError
+from sklearn.frozen import FrozenEstimator
+from sklearn.metrics import f1_score, roc_curve
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import FunctionTransformer, Normalizer, StandardScaler
+
+from skmetric import ContrastiveMetricLearner, TripletMetricLearner
+from skmetric.metrics import (
+    PairVerifier,
+    equal_error_rate,
+    tar_at_far,
+    verification_curve,
+    verification_threshold,
+)
+from skmetric.mining import mine_pairs
+
+
+def tied_pairs(seed, n=40):
+    """Distances of few values, so that most are shared by pairs of both kinds."""
+    rng = np.random.default_rng(seed)
+    similar = rng.random(n) < 0.4
+    similar[:2] = True, False
+    return rng.integers(0, 9, n) + 3.0 * ~similar, similar
+
+
+def rates(distances, similar, threshold):
+    """Share of dissimilar pairs accepted, and of similar pairs rejected, by counting."""
+    fp = sum(d <= threshold for d, s in zip(distances, similar, strict=True) if not s)
+    fn = sum(d > threshold for d, s in zip(distances, similar, strict=True) if s)
+    return fp / sum(~similar), fn / sum(similar)
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_curve_against_loops(seed):
+    distances, similar = tied_pairs(seed)
+    thresholds, fmr, fnmr = verification_curve(distances, similar)
+    assert thresholds.tolist() == [-np.inf, *sorted(set(distances.tolist()))]
+    expected = [rates(distances, similar, t) for t in thresholds]
+    np.testing.assert_allclose(np.column_stack([fmr, fnmr]), expected, rtol=1e-15)
+    assert (fmr[0], fnmr[0], fmr[-1], fnmr[-1]) == (0, 1, 1, 0)
+
+
+def test_curve_is_the_roc_of_scikit_learn():
+    distances, similar = tied_pairs(0, n=300)
+    curve = verification_curve(distances, similar)
+    fpr, tpr, _ = roc_curve(similar, -distances, drop_intermediate=False)
+    np.testing.assert_allclose(curve.fmr, fpr)
+    np.testing.assert_allclose(1 - curve.fnmr, tpr)
+
+
+@pytest.mark.parametrize("rate", [0.0, 0.01, 0.1, 0.25, 0.5, 1.0])
+@pytest.mark.parametrize("seed", range(5))
+def test_tar_at_far_against_loops(seed, rate):
+    distances, similar = tied_pairs(seed)
+    points = [rates(distances, similar, t) for t in [-np.inf, *distances]]
+    expected = max(1 - fnmr for fmr, fnmr in points if fmr <= rate)
+    assert tar_at_far(distances, similar, rate) == pytest.approx(expected)
+
+
+def test_a_far_of_one_pair_in_so_many_is_met_exactly():
+    similar = np.array([True] * 3 + [False] * 10)
+    distances = np.array([1.0, 3.0, 9.0, 2.0, 4.0, 5.0, 6.0, 7.0, 8.0, 10, 11, 12, 13])
+    assert tar_at_far(distances, similar, 0.1) == pytest.approx(2 / 3)
+    assert tar_at_far(distances, similar, 0.0999) == pytest.approx(1 / 3)
+    assert tar_at_far(distances, similar, 0.6) == 1
+
+
+@pytest.mark.parametrize(
+    ("distances", "similar", "expected"),
+    [
+        ([1, 2, 3, 4], [1, 1, 0, 0], 0),
+        ([1, 2, 3, 4], [0, 0, 1, 1], 1),
+        # One threshold for all: the straight line from (0, 1) to (1, 0) is crossed midway.
+        ([5, 5, 5], [1, 1, 0], 0.5),
+        # (0, 1/2) and (1, 1/2): a level line, crossed at its height.
+        ([1, 2, 3], [1, 0, 1], 0.5),
+        # From (1/2, 2/3) to (1/2, 1/3): a plumb line, crossed at its foot.
+        ([1, 2, 3, 4, 5], [1, 0, 1, 1, 0], 0.5),
+        # From (0, 3/4) to (1/4, 0): fmr s/4 meets fnmr 3/4 (1 - s) at s = 3/4.
+        ([1, 2, 2, 2, 2, 3, 4, 5], [1, 1, 1, 1, 0, 0, 0, 0], 3 / 16),
+    ],
+)
+def test_equal_error_rate_by_hand(distances, similar, expected):
+    assert equal_error_rate(distances, similar) == pytest.approx(expected)
+
+
+def test_equal_error_rate_of_two_uniform_distributions():
+    # Similar on [0, 1], dissimilar on [a, 1 + a]: the rates are equal at (1 + a) / 2.
+    grid, a = (np.arange(5000) + 0.5) / 5000, 0.4
+    distances, similar = np.r_[grid, grid + a], np.repeat([True, False], 5000)
+    assert equal_error_rate(distances, similar) == pytest.approx((1 - a) / 2, abs=2e-4)
+    assert tar_at_far(distances, similar, 0.1) == pytest.approx(0.5, abs=4e-4)
+    middle = verification_threshold(distances, similar, "tnr_at_tpr", rate=0.9)
+    assert middle == pytest.approx(0.9, abs=2e-4)
+
+
+def test_only_the_order_of_distances_matters():
+    rng = np.random.default_rng(0)
+    similar = rng.random(200) < 0.5
+    distances = rng.gamma(2.0, size=200) + ~similar
+    for stretched in (distances**2, np.exp(distances), 3 * distances - 7):
+        assert equal_error_rate(stretched, similar) == equal_error_rate(distances, similar)
+        for far in (0.01, 0.1, 0.5):
+            assert tar_at_far(stretched, similar, far) == tar_at_far(
+                distances, similar, far
+            )
+
+
+def worth(criterion, rate, distances, similar, threshold):
+    """What is to be maximised, from the predictions at a threshold; None if not allowed."""
+    accepted = distances <= threshold
+    fmr, fnmr = rates(distances, similar, threshold)
+    if criterion == "accuracy":
+        return np.mean(accepted == similar)
+    if criterion == "f1":
+        return f1_score(similar, accepted, zero_division=0)
+    if criterion == "tpr_at_fpr":
+        return 1 - fnmr if fmr <= rate else None
+    return 1 - fmr if 1 - fnmr >= rate else None
+
+
+@pytest.mark.parametrize(
+    ("criterion", "rate"),
+    [
+        ("accuracy", None),
+        ("f1", None),
+        ("tpr_at_fpr", 0.2),
+        ("tpr_at_fpr", 1.0),
+        ("tnr_at_tpr", 0.0),
+        ("tnr_at_tpr", 0.8),
+        ("tnr_at_tpr", 1.0),
+    ],
+)
+@pytest.mark.parametrize("seed", range(6))
+def test_threshold_against_every_other(seed, criterion, rate):
+    distances, similar = tied_pairs(seed)
+    values = sorted(set(distances.tolist()))
+    middles = [(a + b) / 2 for a, b in itertools.pairwise(values)]
+    candidates = [np.nextafter(values[0], -np.inf), *middles, values[-1]]
+    worths = [worth(criterion, rate, distances, similar, t) for t in candidates]
+    best = max(w for w in worths if w is not None)
+    expected = next(
+        t
+        for t, w in zip(candidates, worths, strict=True)
+        if w is not None and w > best - 1e-12
+    )
+    found = verification_threshold(distances, similar, criterion, rate)
+    assert found == expected
+
+
+def test_threshold_between_neighbouring_numbers():
+    for low in (1.0, np.nextafter(1, 2)):  # The middle is rounded down, and up.
+        high = np.nextafter(low, 2)
+        threshold = verification_threshold([low, high], [True, False])
+        assert low <= threshold < high
+
+
+@pytest.mark.parametrize("function", [verification_curve, equal_error_rate])
+def test_bad_distances(function):
+    with pytest.raises(ValueError, match="distances contains NaN"):
+        function([1.0, np.nan], [True, False])
+    with pytest.raises(ValueError, match=r"distances of shape \(2, 1\)"):
+        function([[1.0], [2.0]], [True, False])
+    with pytest.raises(ValueError, match="3 values in similar"):
+        function([1.0, 2.0], [True, False, True])
+    with pytest.raises(ValueError, match="expected booleans"):
+        function([1.0, 2.0], [1, -1])
+    with pytest.raises(ValueError, match="2 similar pairs only"):
+        function([1.0, 2.0], [True, True])
+    with pytest.raises(ValueError, match="2 dissimilar pairs only"):
+        function([1.0, 2.0], [0, 0])
+
+
+@pytest.mark.parametrize(
+    ("criterion", "rate", "match"),
+    [
+        ("acuracy", None, "Did you mean 'accuracy'"),
+        ("accuracy", 0.5, "expected None for criterion='accuracy'"),
+        ("tpr_at_fpr", None, "rate=None"),
+        ("tnr_at_tpr", 1.5, r"rate=1\.5"),
+        ("tpr_at_fpr", -0.1, r"rate=-0\.1"),
+        ("tpr_at_fpr", 0.4, r"no similar pair .* less than 0\.5 of the dissimilar"),
+    ],
+)
+def test_bad_criteria(criterion, rate, match):
+    distances, similar = [1.0, 2.0, 3.0], [False, True, False]
+    with pytest.raises(ValueError, match=match):
+        verification_threshold(distances, similar, criterion, rate)
+    verifier = PairVerifier(StandardScaler().fit(X), criterion=criterion, rate=rate)
+    with pytest.raises(ValueError, match=match):
+        A = np.zeros((3, 3))
+        verifier.fit((A, A + np.outer(distances, X.std(axis=0))), similar)
+
+
+def test_far_out_of_range():
+    with pytest.raises(ValueError, match="far=2"):
+        tar_at_far([1.0, 2.0], [True, False], 2)
+
+
+RNG = np.random.default_rng(4)
+Y = np.repeat([0, 1, 2, 3], 15)
+X = RNG.standard_normal((60, 3)) + 3 * RNG.standard_normal((4, 3))[Y]
+PAIRS, SIMILAR = mine_pairs(X, Y, max_pairs=300, random_state=0)
+
+
+def learners():
+    return [
+        TripletMetricLearner(random_state=0),
+        ContrastiveMetricLearner(metric="cosine", random_state=0),
+        StandardScaler(),
+        Normalizer(),
+        make_pipeline(StandardScaler(), PCA(2)),
+        make_pipeline(StandardScaler(), TripletMetricLearner(n_components=2)),
+    ]
+
+
+@pytest.fixture(params=learners(), ids=lambda learner: type(learner).__name__)
+def fitted(request):
+    return clone(request.param).fit(X, Y)
+
+
+def distances_by_hand(estimator, A, B):
+    difference = estimator.transform(A) - estimator.transform(B)
+    squared = (difference**2).sum(axis=1)
+    metric = getattr(estimator, "metric", "euclidean")
+    return {"sqeuclidean": squared, "cosine": squared / 2}.get(metric, np.sqrt(squared))
+
+
+@pytest.mark.parametrize("working_memory", [1024, 0.001])
+def test_verifier_on_indices_and_on_arrays(fitted, working_memory):
+    A, B = X[PAIRS[:, 0]], X[PAIRS[:, 1]]
+    distances = distances_by_hand(fitted, A, B)
+    by_arrays = PairVerifier(fitted).fit((A, B), SIMILAR)
+    with config_context(working_memory=working_memory):
+        by_indices = PairVerifier(fitted).fit(PAIRS, SIMILAR, X=X)
+        decisions = by_indices.decision_function(PAIRS, X=X)
+    expected = verification_threshold(distances, SIMILAR)
+    assert by_arrays.threshold_ == pytest.approx(expected)
+    assert by_indices.threshold_ == pytest.approx(expected)
+    np.testing.assert_allclose(decisions, expected - distances, atol=1e-9)
+    accepted = distances <= expected
+    for pairs, options in (((A, B), {}), (PAIRS, {"X": X})):
+        np.testing.assert_array_equal(by_arrays.predict(pairs, **options), accepted)
+        score = by_arrays.score(pairs, SIMILAR, **options)
+        assert score == pytest.approx(np.mean(accepted == SIMILAR))
+    assert by_arrays.classes_.tolist() == [False, True]
+
+
+def test_verifier_keeps_a_rate(fitted):
+    options = {"criterion": "tpr_at_fpr", "rate": 0.1}
+    verifier = PairVerifier(fitted, **options).fit(PAIRS, SIMILAR, X=X)
+    accepted = verifier.predict(PAIRS, X=X)
+    assert accepted[~SIMILAR].mean() <= 0.1
+    A, B = X[PAIRS[:, 0]], X[PAIRS[:, 1]]
+    expected = tar_at_far(distances_by_hand(fitted, A, B), SIMILAR, 0.1)
+    assert accepted[SIMILAR].mean() == pytest.approx(expected)
+
+
+def test_verifier_leaves_the_estimator_alone(fitted):
+    before = pickle.dumps(fitted)
+    verifier = PairVerifier(fitted).fit(PAIRS, SIMILAR, X=X)
+    assert verifier.estimator is fitted
+    assert pickle.dumps(fitted) == before
+
+
+def test_verifier_is_an_estimator(fitted):
+    verifier = PairVerifier(FrozenEstimator(fitted), criterion="f1")
+    copy = clone(verifier).fit(PAIRS, SIMILAR, X=X)
+    assert copy.get_params(deep=False)["criterion"] == "f1"
+    again = pickle.loads(pickle.dumps(copy))
+    np.testing.assert_array_equal(
+        again.decision_function(PAIRS, X=X), copy.decision_function(PAIRS, X=X)
+    )
+    with pytest.raises(NotFittedError):
+        clone(copy).predict(PAIRS, X=X)
+
+
+def test_verifier_decides_rows_of_equal_distance_alike():
+    rows = np.array([[0.0], [1.0], [2.0], [5.0]])
+    pairs, similar = [[0, 1], [1, 2], [0, 2], [2, 3]], [True, True, False, False]
+    verifier = PairVerifier(FunctionTransformer().fit(rows)).fit(pairs, similar, X=rows)
+    assert verifier.threshold_ == 1.5
+    assert verifier.predict(([[7.0], [7.0]], [[8.0], [8.6]])).tolist() == [True, False]
+    assert verifier.decision_function(([[7.0]], [[8.5]])).tolist() == [0.0]
+    assert verifier.predict(([[7.0]], [[8.5]])).tolist() == [True]
+
+
+def test_verifier_on_other_containers():
+    pd = pytest.importorskip("pandas")
+    learner = TripletMetricLearner(random_state=0).fit(X, Y)
+    expected = PairVerifier(learner).fit(PAIRS, SIMILAR, X=X).decision_function(PAIRS, X=X)
+    scaler = StandardScaler(with_mean=False).fit(X)
+    for model in (learner, make_pipeline(scaler)):
+        expected = (
+            PairVerifier(model).fit(PAIRS, SIMILAR, X=X).decision_function(PAIRS, X=X)
+        )
+        for rows in (csr_matrix(X), csr_matrix(X).tocoo(), X.tolist()):
+            verifier = PairVerifier(model).fit(PAIRS.tolist(), SIMILAR.tolist(), X=rows)
+            found = verifier.decision_function(PAIRS, X=rows)
+            np.testing.assert_allclose(found, expected, atol=1e-9)
+    frame = pd.DataFrame(X, columns=list("abc"), index=range(200, 260))
+    by_name = TripletMetricLearner(random_state=0).fit(frame, Y)
+    verifier = PairVerifier(by_name.set_output(transform="pandas"))
+    assert verifier.fit(PAIRS, SIMILAR, X=frame).score(PAIRS, SIMILAR, X=frame) > 0.5
+
+
+@pytest.mark.parametrize(
+    ("pairs", "rows", "match"),
+    [
+        (PAIRS, None, r"shape \(300, 2\) without X"),
+        ([[0, 1]], None, "list without X"),
+        ((X, X, X), None, "tuple without X"),
+        ((X, X[:5]), None, "inconsistent numbers"),
+        (PAIRS + 0.5, X, "float64, but expected integers"),
+        (PAIRS - 60, X, "row indices from -"),
+        (PAIRS + 10, X, "from 0 to 59"),
+        (PAIRS[:, 0], X, r"shape \(300,\)"),
+        (np.empty((0, 2), dtype=int), X, "at least one"),
+        ((X, X), X, "leave X out"),
+    ],
+)
+def test_bad_pairs(pairs, rows, match):
+    verifier = PairVerifier(StandardScaler().fit(X))
+    with pytest.raises(ValueError, match=match):
+        verifier.fit(pairs, SIMILAR, X=rows)
+    assert not hasattr(verifier, "threshold_")
+
+
+def test_bad_estimators():
+    with pytest.raises(NotFittedError):
+        PairVerifier(TripletMetricLearner()).fit(PAIRS, SIMILAR, X=X)
+    with pytest.raises(NotFittedError):
+        PairVerifier(make_pipeline(StandardScaler(), PCA())).fit(PAIRS, SIMILAR, X=X)
+    for estimator in (None, "pca", StandardScaler):
+        with pytest.raises(TypeError, match="Got estimator="):
+            PairVerifier(estimator).fit(PAIRS, SIMILAR, X=X)
+    with pytest.raises(ValueError, match="4 values in similar"):
+        PairVerifier(StandardScaler().fit(X)).fit(PAIRS, [True] * 4, X=X)
+    with pytest.raises(ValueError, match="similar pairs only"):
+        PairVerifier(StandardScaler().fit(X)).fit(PAIRS, np.ones(300, dtype=bool), X=X)
