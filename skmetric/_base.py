@@ -260,8 +260,8 @@ class BaseMetricLearner(
             self.n_iter_, self.validation_scores_ = 0, None
             self._record([], [])
         X = X.astype(self.components_.dtype, copy=False)
-        result, optimizer_state = learn_from_chunk(
-            self, X, target, rng, optimizer_state=state and state[1]
+        result, learning_state = learn_from_chunk(
+            self, X, target, rng, state=state and state[1]
         )
         self.components_ = result.parameters
         self.solver_, self.n_iter_ = solver_for_chunks(self), self.n_iter_ + 1
@@ -269,7 +269,7 @@ class BaseMetricLearner(
             [*self.loss_curve_, result.loss],
             [*self.active_fraction_curve_, result.active_fraction],
         )
-        self._streaming_state = rng, optimizer_state
+        self._streaming_state = rng, learning_state
         return self
 
     def _checked(self, X, y, reset):

@@ -108,9 +108,10 @@ class ContrastiveMetricLearner(BaseMetricLearner):
         The map W₀ to start from, and towards which `alpha` pulls. ``"auto"`` is
         ``"identity"`` if all components are kept, else ``"pca"``. All but an array are
         scaled so that the mean squared distance between two training rows is 1.
-    alpha : float, default=0.001
-        Weight of the pull towards W₀: ``alpha / 2 * |W - W₀|² / |W₀|²`` is added to the
-        loss. At least 0.
+    alpha : float, default=0.03
+        Weight of the pull towards W₀: ``alpha / 2 * g * |W - W₀|² / |W₀|²`` is added to the
+        loss, with ``g = |W₀| * |gradient at W₀|``. So 1 stops a slope that stays as it is
+        at a distance of ``|W₀|``, on any data and for any loss. At least 0.
     solver : {"auto", "lbfgs", "adam", "sgd"}, default="auto"
         ``"lbfgs"`` takes all rows at once, deterministically, in O(n²) time an iteration;
         mined constraints are formed anew in up to 3 rounds. ``"adam"`` and ``"sgd"`` go
@@ -131,7 +132,7 @@ class ContrastiveMetricLearner(BaseMetricLearner):
     epsilon : float, default=1e-8
         Adam's term for numerical stability.
     max_iter : int, default=None
-        Epochs, or iterations of L-BFGS in each round. None is 100 iterations, or 10
+        Epochs, or iterations of L-BFGS in each round. None is 100 iterations, or 15
         epochs and more where it takes more to make 200 updates.
     tol : float, default=1e-4
         An iteration that lowers the loss by less than this share of the loss at the start
@@ -220,7 +221,7 @@ class ContrastiveMetricLearner(BaseMetricLearner):
         negatives="all",
         n_neighbors=3,
         init="auto",
-        alpha=0.001,
+        alpha=0.03,
         solver="auto",
         batch_size=256,
         learning_rate_init=0.02,

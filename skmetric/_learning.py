@@ -21,8 +21,10 @@ AUTO_LBFGS_TUPLES = 200_000
 ROUNDS = 3
 LBFGS_ITERATIONS = 100
 # The budget of the stochastic solvers: so many epochs, and more where batches are few.
-MIN_EPOCHS = 10
+MIN_EPOCHS = 15
 MIN_UPDATES = 200
+# From about so many rows or constraints stochastic solvers learn how steep the loss is at W₀.
+ROWS_FOR_PULL = 1024
 
 
 def are_labels(target):
@@ -81,29 +83,39 @@ def learn(estimator, X, target, W0, start, random_state, monitor):
     return by(estimator, problem, target, start, random_state, monitor)
 
 
-def learn_from_chunk(estimator, X, target, random_state, optimizer_state):
+def learn_from_chunk(estimator, X, target, random_state, state):
     """Go once over a chunk of rows or constraints, from the map there is.
+
+    Parameters
+    ----------
+    estimator, X, target, random_state
+        As for :func:`learn`.
+    state : tuple or None
+        From the chunk before.
 
     Returns
     -------
     step : Step
         Its parameters are the map.
-    optimizer_state : tuple
+    state : tuple
+        The weight of the pull, and the optimizer's state.
     """
     solver = solver_for_chunks(estimator)
     problem = _problem(estimator, X, target, estimator.initial_components_, solver)
     init, update = _optimizer(estimator, solver)
     U = estimator.components_ / problem.unit
+    pull, state = state or (_pull(estimator, problem, random_state), init(U))
+    problem.pull = pull
     batches = problem.batches(estimator.batch_size, random_state)
     U, state, loss, active = run_epoch(
         partial(problem.on_batch, random_state=random_state),
         batches,
         U,
-        optimizer_state or init(U),
+        state,
         update,
         np.full(len(batches), estimator.learning_rate_init),
     )
-    return Step(problem.components(U), loss, active), state
+    return Step(problem.components(U), loss, active), (pull, state)
 
 
 def warn_of_trouble(estimator, X, target, converged):
@@ -162,11 +174,21 @@ def _mean_distance(E, metric):
 
 
 def _problem(estimator, X, target, W0, solver):
-    metric, alpha, by_entry = estimator.metric, estimator.alpha, solver == "adam"
+    metric, by_entry = estimator.metric, solver == "adam"
     if not are_labels(target):
-        return TupleProblem(X, target, W0, metric, alpha, by_entry)
-    constraints = estimator._constraints(len(W0))
-    return Problem(X, target, W0, metric, constraints, alpha, by_entry)
+        return TupleProblem(X, target, W0, metric, by_entry)
+    return Problem(X, target, W0, metric, estimator._constraints(len(W0)), by_entry)
+
+
+def _pull(estimator, problem, random_state):
+    """Weight of the pull, from the gradient of some batches at W₀."""
+    batches = problem.batches(estimator.batch_size, random_state)
+    some = batches[: -(-ROWS_FOR_PULL // estimator.batch_size)]
+    U0 = problem.W0 / problem.unit
+    seen = [problem.on_batch(U0, batch, random_state) for batch in some]
+    total = sum(evaluation.n_constraints * evaluation.gradient for evaluation in seen)
+    count = sum(evaluation.n_constraints for evaluation in seen)
+    return estimator.alpha * problem.steepness(total / max(count, 1))
 
 
 def _optimizer(estimator, solver):
@@ -184,6 +206,10 @@ def _by_lbfgs(estimator, problem, target, start, random_state, monitor):
     monitor.follow("iteration", problem.components)
     X, U = problem.all_rows(), start / problem.unit
     seed, choice, n_iter = random_state.randint(2**31 - 1), None, 0
+    U0 = problem.W0 / problem.unit
+    choice_at_start = problem.choose(U0, X, check_random_state(seed))
+    gradient = problem.on_choice(U0, X, choice_at_start).gradient
+    problem.pull = estimator.alpha * problem.steepness(gradient)
     for _ in range(ROUNDS):
         # Draws are the same in every round, so that only the map changes the choice.
         before, choice = choice, problem.choose(U, X, check_random_state(seed))
@@ -214,6 +240,7 @@ def _by_epochs(estimator, problem, target, start, random_state, monitor):
             return monitor.scores[-1]
 
     monitor.follow("epoch", problem.components)
+    problem.pull = _pull(estimator, problem, random_state)
     init, update = _optimizer(estimator, solver_for(estimator, target))
     U = start / problem.unit
     result = minimize_stochastic(

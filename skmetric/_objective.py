@@ -142,16 +142,19 @@ class Coordinates:
     X : ndarray or CSR of shape (n, d)
     W0 : ndarray of shape (k, d)
     metric : str
-    alpha : float
-        Weight of the penalty ``alpha / 2 * |W - W0|**2 / |W0|**2``.
     by_entry : bool
         Measure U by the root mean square of the entries of W₀, for optimizers whose steps
         are by entry, rather than by its Frobenius norm.
+
+    Attributes
+    ----------
+    pull : float
+        Weight of the penalty ``pull / 2 * |W - W0|**2 / |W0|**2``, at first 0.
     """
 
-    def __init__(self, X, W0, metric, alpha, by_entry=False):
-        self.X, self.W0, self.metric = X, W0, metric
-        self.alpha, self.by_entry = alpha, by_entry
+    def __init__(self, X, W0, metric, by_entry=False):
+        self.X, self.W0, self.metric, self.by_entry = X, W0, metric, by_entry
+        self.pull = 0.0
         self.norm = float(np.linalg.norm(W0))
         self.unit = self.norm / (W0.size**0.5 if by_entry else 1)
         # Distances do not depend on where 0 is, but in float32 their digits do.
@@ -166,6 +169,10 @@ class Coordinates:
         X = self.X[batch]
         return X if self.centre is None else X - self.centre
 
+    def steepness(self, gradient):
+        """Norm of a gradient by U if W is measured in units of the norm of W₀."""
+        return float(np.linalg.norm(gradient)) * self.norm / self.unit
+
     def all_rows(self):
         """The rows that evaluation takes if it is not on a batch."""
         return self.rows()
@@ -173,7 +180,7 @@ class Coordinates:
     def penalised(self, W, evaluation):
         """An evaluation with the pull, its gradient with respect to U."""
         away = W - self.W0
-        share = self.alpha / self.norm**2
+        share = self.pull / self.norm**2
         gradient = evaluation.gradient
         gradient *= self.unit
         loss = evaluation.loss + share / 2 * float(np.vdot(away, away))
@@ -192,12 +199,12 @@ class Problem(Coordinates):
     W0 : ndarray of shape (k, d)
     metric : str
     constraints : TripletConstraints or PairConstraints
-    alpha, by_entry
+    by_entry : bool
         See :class:`Coordinates`.
     """
 
-    def __init__(self, X, y, W0, metric, constraints, alpha, by_entry=False):
-        super().__init__(X, W0, metric, alpha, by_entry)
+    def __init__(self, X, y, W0, metric, constraints, by_entry=False):
+        super().__init__(X, W0, metric, by_entry)
         self.y, self.constraints = y, constraints
 
     def choose(self, U, X, random_state):
@@ -248,7 +255,6 @@ class Problem(Coordinates):
             self.W0,
             self.metric,
             self.constraints,
-            self.alpha,
             self.by_entry,
         )
 

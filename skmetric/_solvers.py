@@ -14,7 +14,7 @@ import numpy as np
 from scipy.optimize import minimize
 
 # See minimize_stochastic.
-SETTLED = 0.05
+SETTLED = 0.1
 
 
 class Step(NamedTuple):
@@ -150,8 +150,8 @@ def minimize_stochastic(
     -------
     result : Result
         As the rate falls to 0 the budget is commonly used up. It ended too early if the
-        last epoch still lowered the loss by more than the share `SETTLED` of the first
-        epoch's.
+        last epoch's loss is below all before by more than the share `SETTLED` of the
+        first epoch's.
     """
     curve, values, best = [], [], parameters
     for n_iter in range(1, max_iter + 1):
@@ -169,7 +169,7 @@ def minimize_stochastic(
             return Result(best, n_iter, True, stopped=True)
         if _without_improvement(values, tol) >= patience:
             return Result(best, n_iter, True)
-    settled = len(curve) > 1 and curve[-2] - curve[-1] <= SETTLED * curve[0]
+    settled = len(curve) > 1 and min(curve[:-1]) - curve[-1] <= SETTLED * curve[0]
     return Result(best, max_iter, settled)
 
 

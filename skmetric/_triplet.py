@@ -86,7 +86,7 @@ class TripletMetricLearner(BaseMetricLearner):
         What the slack ``v = d(anchor, positive) - d(anchor, negative) + margin`` costs:
         ``max(v, 0)``, its square, or ``log(1 + exp(v))``. The mean is over all selected
         triplets.
-    margin : float, default=0.2
+    margin : float, default=0.1
         By how much a negative shall be farther than a positive. In units in which the mean
         squared distance of two rows under W₀ is 1; under ``"cosine"`` distances are
         between 0 and 2. Greater than 0.
@@ -98,16 +98,17 @@ default="all"
         Which rows of other classes: every one, the nearest that is farther than the
         positive, the nearest, one at random, or one drawn by distance
         (``metric="cosine"`` only). See :mod:`skmetric.mining` for callables.
-    n_neighbors : int, default=3
+    n_neighbors : int, default=4
         For ``positives="nearest"``: how many, or as many as there are.
     init : {"auto", "identity", "pca", "lda", "random"} or array-like of shape \
 (n_components, n_features), default="auto"
         The map W₀ to start from, and towards which `alpha` pulls. ``"auto"`` is
         ``"identity"`` if all components are kept, else ``"pca"``. All but an array are
         scaled so that the mean squared distance between two training rows is 1.
-    alpha : float, default=0.001
-        Weight of the pull towards W₀: ``alpha / 2 * |W - W₀|² / |W₀|²`` is added to the
-        loss. At least 0.
+    alpha : float, default=0.03
+        Weight of the pull towards W₀: ``alpha / 2 * g * |W - W₀|² / |W₀|²`` is added to the
+        loss, with ``g = |W₀| * |gradient at W₀|``. So 1 stops a slope that stays as it is
+        at a distance of ``|W₀|``, on any data and for any loss. At least 0.
     solver : {"auto", "lbfgs", "adam", "sgd"}, default="auto"
         ``"lbfgs"`` takes all rows at once, deterministically, in O(n²) time an iteration;
         mined constraints are formed anew in up to 3 rounds. ``"adam"`` and ``"sgd"`` go
@@ -118,7 +119,7 @@ default="all"
     batch_size : int, default=256
         Rows in a mini-batch, about; at least 4. Larger ones find nearer neighbours. For
         given triplets: how many of these, about.
-    learning_rate_init : float, default=0.02
+    learning_rate_init : float, default=0.03
         Step size at the start, relative to W₀: to the root mean square of its entries for
         ``"adam"``, to its Frobenius norm for ``"sgd"``.
     momentum : float, default=0.9
@@ -128,7 +129,7 @@ default="all"
     epsilon : float, default=1e-8
         Adam's term for numerical stability.
     max_iter : int, default=None
-        Epochs, or iterations of L-BFGS in each round. None is 100 iterations, or 10
+        Epochs, or iterations of L-BFGS in each round. None is 100 iterations, or 15
         epochs and more where it takes more to make 200 updates.
     tol : float, default=1e-4
         An iteration that lowers the loss by less than this share of the loss at the start
@@ -220,15 +221,15 @@ default="all"
         *,
         metric="sqeuclidean",
         loss="hinge",
-        margin=0.2,
+        margin=0.1,
         positives="nearest",
         negatives="all",
-        n_neighbors=3,
+        n_neighbors=4,
         init="auto",
-        alpha=0.001,
+        alpha=0.03,
         solver="auto",
         batch_size=256,
-        learning_rate_init=0.02,
+        learning_rate_init=0.03,
         momentum=0.9,
         beta_1=0.9,
         beta_2=0.999,

@@ -151,12 +151,12 @@ class TupleProblem(Coordinates):
     ----------
     X : ndarray or CSR of shape (n, d)
     tuples : Triplets or Pairs
-    W0, metric, alpha, by_entry
+    W0, metric, by_entry
         See :class:`~skmetric._objective.Coordinates`.
     """
 
-    def __init__(self, X, tuples, W0, metric, alpha, by_entry=False):
-        super().__init__(X, W0, metric, alpha, by_entry)
+    def __init__(self, X, tuples, W0, metric, by_entry=False):
+        super().__init__(X, W0, metric, by_entry)
         self.tuples = tuples
 
     @cached_property
@@ -229,4 +229,4 @@ class TupleProblem(Coordinates):
         return self.tuples.score(edge_lengths(E, places, self.metric))
 
     def _with(self, tuples):
-        return TupleProblem(self.X, tuples, self.W0, self.metric, self.alpha, self.by_entry)
+        return TupleProblem(self.X, tuples, self.W0, self.metric, self.by_entry)

@@ -210,7 +210,8 @@ def closed_form(W0, alpha):
     i, j = np.nonzero((IRIS_Y[:, None] == IRIS_Y) & ~np.eye(len(IRIS_Y), dtype=bool))
     differences = IRIS[i] - IRIS[j]
     S = differences.T @ differences / len(i)
-    strength = 2 * np.linalg.norm(W0) ** 2 / alpha
+    slope_at_start = 2 * np.linalg.norm(W0 @ S)
+    strength = 2 * np.linalg.norm(W0) / (alpha * slope_at_start)
     return W0 @ np.linalg.inv(np.eye(len(S)) + strength * S)
 
 

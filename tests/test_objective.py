@@ -102,8 +102,9 @@ def test_gradient(data, kind, positives, negatives, metric, loss):
 def test_problem_gradient_and_penalty(data, kind, metric, by_entry):
     X, y, W = data
     constraints = constraints_of(kind, "all", "all", metric, "softplus")
-    W0, alpha = np.eye(3, 5) + 0.1, 0.3
-    problem = Problem(X, y, W0, metric, constraints, alpha, by_entry)
+    W0 = np.eye(3, 5) + 0.1
+    problem = Problem(X, y, W0, metric, constraints, by_entry)
+    problem.pull = 0.3
     U = W / problem.unit
     np.testing.assert_allclose(problem.components(U), W)
     rows = problem.rows()
@@ -113,7 +114,7 @@ def test_problem_gradient_and_penalty(data, kind, metric, by_entry):
         return problem.on_choice(V, rows, choice).loss
 
     plain = evaluate(W, X, y, metric, constraints).loss
-    penalty = alpha / 2 * ((W - W0) ** 2).sum() / (W0**2).sum()
+    penalty = 0.3 / 2 * ((W - W0) ** 2).sum() / (W0**2).sum()
     assert loss(U) == pytest.approx(plain + penalty, rel=1e-12)
     found = problem.on_choice(U, rows, choice).gradient
     assert_same_gradient(found, central_differences(loss, U), 1e-6)

@@ -240,8 +240,9 @@ def test_problem_gradient_and_penalty(data, kind, metric, by_entry):
     X, W, rows, similar, weights = data
     # Fewer places than rows, so that some rows are not named.
     tuples = given(kind, "softplus", rows[kind][:9], similar[:9], weights[:9])
-    W0, alpha = np.eye(K, D) + 0.1, 0.3
-    problem = TupleProblem(X, tuples, W0, metric, alpha, by_entry)
+    W0 = np.eye(K, D) + 0.1
+    problem = TupleProblem(X, tuples, W0, metric, by_entry)
+    problem.pull = 0.3
     U = W / problem.unit
     named = problem.all_rows()
     assert len(named) == len(np.unique(tuples.rows)) < N
@@ -251,7 +252,7 @@ def test_problem_gradient_and_penalty(data, kind, metric, by_entry):
     def loss(V):
         return problem.on_choice(V, named, choice).loss
 
-    penalty = alpha / 2 * ((W - W0) ** 2).sum() / (W0**2).sum()
+    penalty = 0.3 / 2 * ((W - W0) ** 2).sum() / (W0**2).sum()
     plain = evaluate_tuples(W, X, tuples, metric).loss
     assert loss(U) == pytest.approx(plain + penalty, rel=1e-12)
     found = problem.on_choice(U, named, choice).gradient
@@ -263,7 +264,8 @@ def test_problem_gradient_and_penalty(data, kind, metric, by_entry):
 def test_batches_hold_each_tuple_once_and_average_to_the_whole(data, kind, metric):
     X, W, rows, similar, weights = data
     tuples = given(kind, "softplus", rows[kind], similar, weights)
-    problem = TupleProblem(X, tuples, np.eye(K, D), metric, alpha=0.1)
+    problem = TupleProblem(X, tuples, np.eye(K, D), metric)
+    problem.pull = 0.1
     batches = problem.batches(7, np.random.RandomState(0))
     assert len(batches) == round(M / 7)
     np.testing.assert_array_equal(np.sort(np.concatenate(batches)), np.arange(M))
@@ -284,7 +286,8 @@ def test_batches_hold_each_tuple_once_and_average_to_the_whole(data, kind, metri
 def test_hold_out_by_kind_and_score(data, kind):
     X, W, rows, similar, weights = data
     tuples = given(kind, "hinge", rows[kind], similar, weights)
-    problem = TupleProblem(X, tuples, np.eye(K, D), "sqeuclidean", alpha=0.1)
+    problem = TupleProblem(X, tuples, np.eye(K, D), "sqeuclidean")
+    problem.pull = 0.1
     kept, score = problem.hold_out(0.25, np.random.RandomState(0))
     both = np.concatenate([kept.tuples.rows, score.__self__.tuples.rows])
     assert sorted(both.tolist()) == sorted(rows[kind].tolist())
