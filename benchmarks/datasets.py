@@ -10,27 +10,11 @@ from pathlib import Path
 
 import numpy as np
 from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
-from sklearn.metrics import pairwise_distances_chunked
 from sklearn.neighbors import KNeighborsClassifier, NeighborhoodComponentsAnalysis
 from sklearn.preprocessing import FunctionTransformer, StandardScaler, normalize
 
 from skmetric import ContrastiveMetricLearner, TripletMetricLearner
-
-
-def map_at_r(E, y):
-    """MAP@R, each row a query against all the others (Musgrave et al. 2020, eq. 2)."""
-    n_relevant = np.bincount(y)[y] - 1
-    most, done, scores = n_relevant.max(), 0, []
-    for D in pairwise_distances_chunked(E):
-        rows = slice(done, done + len(D))
-        D[np.arange(len(D)), np.arange(rows.start, rows.stop)] = np.inf
-        nearest = np.argsort(D, axis=1, kind="stable")[:, :most]
-        hits = y[nearest] == y[rows, None]
-        hits &= np.arange(most) < n_relevant[rows, None]
-        precision = np.cumsum(hits, axis=1) / np.arange(1, most + 1)
-        scores.append((precision * hits).sum(axis=1) / np.maximum(n_relevant[rows], 1))
-        done = rows.stop
-    return np.concatenate(scores)[n_relevant > 0].mean()
+from skmetric.metrics import mean_average_precision_at_r
 
 
 def timed_fit(learner, X, y):
@@ -55,9 +39,11 @@ def banking(X, y, split):
         learner, seconds = timed_fit(method, X[train], y[train])
         Z = normalize(learner.transform(X))
         accuracy = KNeighborsClassifier(5).fit(Z[train], y[train]).score(Z[test], y[test])
-        closed = map_at_r(Z[test], y[test])
+        closed = mean_average_precision_at_r(Z[test], y[test])
         learner, _ = timed_fit(method, X[train & seen], y[train & seen])
-        held_out = map_at_r(normalize(learner.transform(X[~seen])), y[~seen])
+        held_out = mean_average_precision_at_r(
+            normalize(learner.transform(X[~seen])), y[~seen]
+        )
         print(
             f"  {name:<12} 5-NN {accuracy:.4f}  MAP@R {closed:.4f}  "
             f"held-out classes {held_out:.4f}  fit {seconds:.2f} s"

@@ -1,10 +1,10 @@
 """3-NN accuracy on published folds, beside raw distances, LDA, NCA and published results.
 
 ``python benchmarks/league.py FOLDER [-j JOBS] [--inner] [--set NAME=VALUE ...]`` reads
-``FOLDER/keel18.npz`` (``NAME/X``, ``NAME/y``, ``NAME/fold``: the test fold of a row) and, if
-it is there, ``FOLDER/keel18_published_3nn.csv`` (a row a set, a column a method). Features
-are min-max scaled on each training part. Both learners are at their defaults, or at the
-parameters given.
+``FOLDER/keel18.npz`` (``NAME/X``, ``NAME/y``, ``NAME/fold``: the test fold of a row) and
+``FOLDER/keel18_published_3nn.csv`` (a row a set, a column a method), if it is
+there. Features are min-max scaled on each training part. Both learners are at their
+defaults, or at the parameters given.
 
 ``--inner`` never looks at a test fold: within each training part a quarter of the rows,
 stratified, takes its place. Choose parameters by this, then report the other once.

@@ -8,28 +8,27 @@ import time
 
 import numpy as np
 from sklearn.datasets import load_digits
-from sklearn.metrics import pairwise_distances
 from sklearn.model_selection import train_test_split
 from sklearn.neighbors import KNeighborsClassifier
 
 from skmetric import TripletMetricLearner
-
-
-def retrieval_scores(E, y):
-    """Precision@1 and MAP@R, each row a query against all the others."""
-    D = pairwise_distances(E)
-    np.fill_diagonal(D, np.inf)
-    hits = y[np.argsort(D, axis=1, kind="stable")[:, :-1]] == y[:, None]
-    n_relevant = hits.sum(axis=1)
-    precision = np.cumsum(hits, axis=1) / np.arange(1, len(y))
-    within = np.arange(len(y) - 1) < n_relevant[:, None]
-    average = (precision * hits * within).sum(axis=1) / n_relevant
-    return hits[:, 0].mean(), average.mean()
+from skmetric.metrics import retrieval_report
 
 
 def show(name, before, after):
     """Print a row of the table."""
     print(f"  {name:<14} {before:8.3f} -> {after:.3f}")
+
+
+def show_retrieval(learner, X, y):
+    """Print how well rows find those of their class, each against all the others."""
+    scores = {"precision@1": "precision_at_1", "MAP@R": "map_at_r"}
+    before, after = (
+        retrieval_report(E, y, scores=list(scores.values()))
+        for E in (X, learner.transform(X))
+    )
+    for name, score in scores.items():
+        show(name, before[score], after[score])
 
 
 def main():
@@ -50,20 +49,12 @@ def main():
             learner.transform(X_test), y_test
         ),
     )
-    before, after = (
-        retrieval_scores(E, y_test) for E in (X_test, learner.transform(X_test))
-    )
-    show("precision@1", before[0], after[0])
-    show("MAP@R", before[1], after[1])
+    show_retrieval(learner, X_test, y_test)
 
     seen = y < 5
     few = TripletMetricLearner(random_state=0).fit(X[seen], y[seen])
     print("digits 5 to 9, learnt from 0 to 4 only")
-    before, after = (
-        retrieval_scores(E, y[~seen]) for E in (X[~seen], few.transform(X[~seen]))
-    )
-    show("precision@1", before[0], after[0])
-    show("MAP@R", before[1], after[1])
+    show_retrieval(few, X[~seen], y[~seen])
     draw(X_train, y_train, X_test, y_test)
 
 

@@ -8,13 +8,15 @@ number of positives after it, a positive's is the number of negatives before it.
 squared hinge needs cumulated keys besides the counts. A negative finds its count by
 comparison with every positive, O(positives * n) an anchor with a small constant, or,
 where there are many, from one sort of all keys, O(n log n). A positive's count follows
-from a histogram of the negatives' counts.
+from a histogram of the negatives' counts. Where all but a few negatives come after every
+positive, only those few are looked at.
 
 The softplus has no such form. There each positive is compared with all negatives in turn:
 O(positives * n) an anchor in time, O(n) in memory.
 """
 
 import numpy as np
+from scipy.sparse import csr_array
 from sklearn.utils import gen_batches
 
 from ._strategies import slots_of
@@ -22,6 +24,8 @@ from .losses import softplus
 
 # Up to this many positives an anchor, comparing costs no more than sorting.
 FEW_POSITIVES = 100
+# Up to this share of active negatives, lists of entries cost less than arrays (b, n).
+FEW_ACTIVE = 1 / 32
 # So many entries at a time are counted, which keeps temporaries in the processor's cache.
 CACHED_ENTRIES = 2**16
 
@@ -43,8 +47,8 @@ def against_all_negatives(D, anchors, positives, is_negative, margin, loss):
     -------
     total : float
         The sum of the costs.
-    G : ndarray of shape (b, n)
-        Its gradient with respect to `D`.
+    G : ndarray or sparse array of shape (b, n)
+        Its gradient with respect to `D`; sparse where few negatives are active.
     n_active : int
         How many triplets have a positive slack.
     """
@@ -53,20 +57,44 @@ def against_all_negatives(D, anchors, positives, is_negative, margin, loss):
     if loss == "softplus":
         return _enumerated(D, anchors, positives, is_negative, margin)
     keys, columns = _positives_by_rank(D, anchors, positives, margin)
-    count = _count_by_comparing if keys.shape[1] <= FEW_POSITIVES else _count_by_sorting
     slopes_of, degree = (_hinge, 1) if loss == "hinge" else (_squared_hinge, 2)
+    is_active = keys[:, :1] > D
+    is_active &= is_negative
+    if np.count_nonzero(is_active) <= FEW_ACTIVE * D.size:
+        total, G, n_active = _of_few(D, keys, columns, is_active, slopes_of)
+    else:
+        total, G, n_active = _of_many(D, keys, columns, is_negative, slopes_of)
+    return total / degree, G, n_active
+
+
+def _of_few(D, keys, columns, is_active, slopes_of):
+    m = keys.shape[1]
+    rows, away = np.divmod(np.flatnonzero(is_active), D.shape[1])
+    distances, after = D[rows, away], np.empty(len(rows), dtype=np.intp)
+    for part in gen_batches(max(len(rows), 1), max(1, CACHED_ENTRIES // m)):
+        comes_after = distances[part, None] < keys[rows[part]]
+        after[part] = comes_after.sum(axis=1)
+    values, slopes = np.empty_like(distances), np.empty_like(keys)
+    n_active = slopes_of(distances, keys, after, rows, values, slopes)
+    given = np.nonzero(keys)
+    values_given = np.concatenate([values, slopes[given]])
+    places = np.concatenate([rows, given[0]]), np.concatenate([away, columns[given]])
+    G = csr_array((values_given, places), shape=D.shape)
+    total = np.vdot(values, distances) + np.vdot(slopes, keys)
+    return float(total), G, n_active
+
+
+def _of_many(D, keys, columns, is_negative, slopes_of):
+    count = _count_by_comparing if keys.shape[1] <= FEW_POSITIVES else _count_by_sorting
     G, slopes, n_active = np.empty_like(D), np.empty_like(keys), 0
-    for rows in gen_batches(len(D), max(1, CACHED_ENTRIES // D.shape[1])):
-        after = count(keys[rows], np.where(is_negative[rows], D[rows], np.inf))
-        places = after + np.arange(len(after))[:, None] * (keys.shape[1] + 1)
-        before = _sum_before(places, keys.shape[1])
-        n_active += int(before.sum())
-        slopes_of(D[rows], keys[rows], places, after, before, G[rows], slopes[rows])
-    # The loss is homogeneous in the keys, so its gradient gives its value (Euler).
+    for part in gen_batches(len(D), max(1, CACHED_ENTRIES // D.shape[1])):
+        after = count(keys[part], np.where(is_negative[part], D[part], np.inf))
+        rows = np.arange(len(after))[:, None]
+        n_active += slopes_of(D[part], keys[part], after, rows, G[part], slopes[part])
     by_row = np.einsum("ij,ij->i", G, D) + np.einsum("ij,ij->i", slopes, keys)
     given = np.nonzero(keys)
     G[given[0], columns[given]] = slopes[given]
-    return float(by_row.sum(dtype=np.float64) / degree), G, n_active
+    return float(by_row.sum(dtype=np.float64)), G, n_active
 
 
 def _positives_by_rank(D, anchors, positives, margin):
@@ -123,27 +151,52 @@ def _merge_order(keys, others):
     return order, order >= keys.shape[1]
 
 
-def _sum_before(places, m, weights=None):
-    """Sum over the negatives before each key, of ones or of weights, shape (b, m).
+def _hinge(distances, keys, after, rows, out, slopes):
+    """Derivatives by negatives into `out`, by positives into `slopes`.
 
-    A negative with m keys at most after it stands in one of m + 1 places of its row.
+    As the loss is homogeneous in distances and keys, these give its value, too (Euler).
+
+    Parameters
+    ----------
+    distances, after, out : ndarrays of one shape
+        Of negatives: the number of keys after each.
+    keys, slopes : ndarrays of shape (b, m)
+    rows : ndarray of int
+        Row of each negative, of that shape or one that broadcasts to it.
+
+    Returns
+    -------
+    n_active : int
     """
-    flat = None if weights is None else weights.ravel()
-    by_place = np.bincount(places.ravel(), flat, minlength=len(places) * (m + 1))
-    return np.cumsum(by_place.reshape(-1, m + 1)[:, ::-1], axis=1)[:, -2::-1]
-
-
-def _hinge(D, keys, places, after, before, out, slopes):
+    before = _sum_before(_places(after, rows, keys), keys)
     out[...] = after
     np.negative(out, out=out)
     slopes[...] = before
+    return int(before.sum())
 
 
-def _squared_hinge(D, keys, places, after, before, out, slopes):
+def _squared_hinge(distances, keys, after, rows, out, slopes):
+    """The same; a sum of squares is homogeneous of degree 2."""
+    places = _places(after, rows, keys)
+    before = _sum_before(places, keys)
     sums = np.zeros((len(keys), keys.shape[1] + 1))
     np.cumsum(keys, axis=1, out=sums[:, 1:])
-    out[...] = 2 * (after * D.astype(np.float64) - sums.ravel()[places])
-    slopes[...] = 2 * (before * keys - _sum_before(places, keys.shape[1], D))
+    out[...] = 2 * (after * distances.astype(np.float64) - sums.ravel()[places])
+    slopes[...] = 2 * (before * keys - _sum_before(places, keys, distances))
+    return int(before.sum())
+
+
+def _places(after, rows, keys):
+    """Where each negative stands among the m + 1 places between the keys of its row."""
+    return after + rows * (keys.shape[1] + 1)
+
+
+def _sum_before(places, keys, weights=None):
+    """Sum over the negatives before each key, of ones or of weights, shape (b, m)."""
+    b, m = keys.shape
+    flat = None if weights is None else weights.ravel()
+    by_place = np.bincount(places.ravel(), flat, minlength=b * (m + 1))
+    return np.cumsum(by_place.reshape(b, m + 1)[:, ::-1], axis=1)[:, -2::-1]
 
 
 def _enumerated(D, anchors, positives, is_negative, margin):

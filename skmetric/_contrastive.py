@@ -108,7 +108,7 @@ class ContrastiveMetricLearner(BaseMetricLearner):
         The map W₀ to start from, and towards which `alpha` pulls. ``"auto"`` is
         ``"identity"`` if all components are kept, else ``"pca"``. All but an array are
         scaled so that the mean squared distance between two training rows is 1.
-    alpha : float, default=0.03
+    alpha : float, default=0.05
         Weight of the pull towards W₀: ``alpha / 2 * g * |W - W₀|² / |W₀|²`` is added to the
         loss, with ``g = |W₀| * |gradient at W₀|``. So 1 stops a slope that stays as it is
         at a distance of ``|W₀|``, on any data and for any loss. At least 0.
@@ -122,7 +122,7 @@ class ContrastiveMetricLearner(BaseMetricLearner):
     batch_size : int, default=256
         Rows in a mini-batch, about; at least 4. Larger ones find nearer neighbours. For
         given pairs: how many of these, about.
-    learning_rate_init : float, default=0.02
+    learning_rate_init : float, default=0.03
         Step size at the start, relative to W₀: to the root mean square of its entries for
         ``"adam"``, to its Frobenius norm for ``"sgd"``.
     momentum : float, default=0.9
@@ -221,10 +221,10 @@ class ContrastiveMetricLearner(BaseMetricLearner):
         negatives="all",
         n_neighbors=3,
         init="auto",
-        alpha=0.03,
+        alpha=0.05,
         solver="auto",
         batch_size=256,
-        learning_rate_init=0.02,
+        learning_rate_init=0.03,
         momentum=0.9,
         beta_1=0.9,
         beta_2=0.999,

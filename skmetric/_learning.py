@@ -23,7 +23,7 @@ LBFGS_ITERATIONS = 100
 # The budget of the stochastic solvers: so many epochs, and more where batches are few.
 MIN_EPOCHS = 15
 MIN_UPDATES = 200
-# From about so many rows or constraints stochastic solvers learn how steep the loss is at W₀.
+# From about so many rows or constraints stochastic solvers see how steep W₀ is.
 ROWS_FOR_PULL = 1024
 
 

@@ -105,7 +105,7 @@ default="all"
         The map W₀ to start from, and towards which `alpha` pulls. ``"auto"`` is
         ``"identity"`` if all components are kept, else ``"pca"``. All but an array are
         scaled so that the mean squared distance between two training rows is 1.
-    alpha : float, default=0.03
+    alpha : float, default=0.05
         Weight of the pull towards W₀: ``alpha / 2 * g * |W - W₀|² / |W₀|²`` is added to the
         loss, with ``g = |W₀| * |gradient at W₀|``. So 1 stops a slope that stays as it is
         at a distance of ``|W₀|``, on any data and for any loss. At least 0.
@@ -226,7 +226,7 @@ default="all"
         negatives="all",
         n_neighbors=4,
         init="auto",
-        alpha=0.03,
+        alpha=0.05,
         solver="auto",
         batch_size=256,
         learning_rate_init=0.03,

@@ -9,6 +9,7 @@ distances and ``C = G + G.T``, the gradient with respect to the rows is
 """
 
 import numpy as np
+from scipy.sparse import issparse
 
 METRICS = ("sqeuclidean", "euclidean", "cosine")
 
@@ -104,8 +105,11 @@ def block_distances(factors, rows, metric):
 
 
 def slope_by_square(G, D, metric):
-    """Turn a gradient by distance into one by squared distance, in place."""
-    if metric == "euclidean":
+    """Turn a gradient by distance, maybe sparse, into one by squared distance, in place."""
+    if issparse(G):
+        rows = np.repeat(np.arange(G.shape[0]), np.diff(G.indptr))
+        slope_by_square(G.data, D[rows, G.indices], metric)
+    elif metric == "euclidean":
         inverse = np.divide(0.5, D, out=np.zeros_like(D), where=D > 0)
         G *= inverse
     elif metric == "cosine":
@@ -120,12 +124,12 @@ def block_pullback(dE, G, E, rows):
     ----------
     dE : ndarray of shape (n, k)
         Added to in place.
-    G : ndarray of shape (b, n)
+    G : ndarray or sparse array of shape (b, n)
         Gradient with respect to the squared distances between ``E[rows]`` and ``E``.
     E : ndarray of shape (n, k)
     rows : slice
     """
-    if len(G) == len(E):
+    if G.shape[0] == len(E):
         C = G + G.T
         towards = C @ E
         towards -= C.sum(axis=1)[:, None] * E

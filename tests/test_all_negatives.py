@@ -2,9 +2,10 @@
 
 import numpy as np
 import pytest
+from scipy.sparse import issparse
 
 from skmetric import _all_negatives
-from skmetric._all_negatives import FEW_POSITIVES, against_all_negatives
+from skmetric._all_negatives import FEW_POSITIVES
 
 COSTS = {
     "hinge": lambda v: (max(v, 0.0), float(v > 0)),
@@ -14,6 +15,19 @@ COSTS = {
 FEW = 6
 # Many: the sort; few: the comparison. The second anchor class is a singleton.
 CLASSES = {"few": [4, 1, 3, 6], "many": [3, 1, 12, 9], "two": [2, 15]}
+
+
+@pytest.fixture(autouse=True, params=["entries", "arrays"])
+def form(request, monkeypatch):
+    """Have all active negatives looked at as entries of a list, or as arrays."""
+    share = {"entries": 1, "arrays": -1}[request.param]
+    monkeypatch.setattr(_all_negatives, "FEW_ACTIVE", share)
+    return request.param
+
+
+def against_all_negatives(*arguments):
+    total, G, n_active = _all_negatives.against_all_negatives(*arguments)
+    return total, G.toarray() if issparse(G) else G, n_active
 
 
 @pytest.fixture(autouse=True)
@@ -144,3 +158,17 @@ def test_comparing_and_sorting_agree_where_they_meet(loss, monkeypatch):
     compared = against_all_negatives(*arguments, 0.5, loss)
     assert compared[2] > FEW_POSITIVES**2
     assert_same(compared, sorted_ones, 1e-12)
+
+
+def test_a_few_active_negatives_give_a_sparse_gradient(monkeypatch):
+    monkeypatch.setattr(_all_negatives, "FEW_ACTIVE", 0.01)
+    D, anchors, positives, is_negative = block([30, 40], np.float64, False)
+    D[is_negative] += 100
+    few = _all_negatives.against_all_negatives(
+        D, anchors, positives, is_negative, 1.0, "hinge"
+    )
+    many = _all_negatives.against_all_negatives(
+        D, anchors, positives, is_negative, 200.0, "hinge"
+    )
+    assert issparse(few[1])
+    assert not issparse(many[1])
