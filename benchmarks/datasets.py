@@ -59,7 +59,7 @@ def tabular(X, y, split):
         "LDA": LinearDiscriminantAnalysis(),
         "triplet": TripletMetricLearner(random_state=0),
         "contrastive": ContrastiveMetricLearner(random_state=0),
-        "NCA": NeighborhoodComponentsAnalysis(max_iter=30, random_state=0),
+        "NCA": NeighborhoodComponentsAnalysis(random_state=0),
     }
     for name, method in methods.items():
         learner, seconds = timed_fit(method, X[train], y[train])

@@ -58,12 +58,12 @@ def against_all_negatives(D, anchors, positives, is_negative, margin, loss):
         return _enumerated(D, anchors, positives, is_negative, margin)
     keys, columns = _positives_by_rank(D, anchors, positives, margin)
     slopes_of, degree = (_hinge, 1) if loss == "hinge" else (_squared_hinge, 2)
-    is_active = keys[:, :1] > D
-    is_active &= is_negative
+    others = np.where(is_negative, D, np.inf)
+    is_active = others < keys[:, :1]
     if np.count_nonzero(is_active) <= FEW_ACTIVE * D.size:
         total, G, n_active = _of_few(D, keys, columns, is_active, slopes_of)
     else:
-        total, G, n_active = _of_many(D, keys, columns, is_negative, slopes_of)
+        total, G, n_active = _of_many(D, keys, columns, others, slopes_of)
     return total / degree, G, n_active
 
 
@@ -84,11 +84,11 @@ def _of_few(D, keys, columns, is_active, slopes_of):
     return float(total), G, n_active
 
 
-def _of_many(D, keys, columns, is_negative, slopes_of):
+def _of_many(D, keys, columns, others, slopes_of):
     count = _count_by_comparing if keys.shape[1] <= FEW_POSITIVES else _count_by_sorting
     G, slopes, n_active = np.empty_like(D), np.empty_like(keys), 0
     for part in gen_batches(len(D), max(1, CACHED_ENTRIES // D.shape[1])):
-        after = count(keys[part], np.where(is_negative[part], D[part], np.inf))
+        after = count(keys[part], others[part])
         rows = np.arange(len(after))[:, None]
         n_active += slopes_of(D[part], keys[part], after, rows, G[part], slopes[part])
     by_row = np.einsum("ij,ij->i", G, D) + np.einsum("ij,ij->i", slopes, keys)

@@ -48,16 +48,17 @@ def _round_centre(Z):
 
 
 def embed_pullback(dE, E, norms):
-    """Gradient with respect to Z from the gradient with respect to ``embed(Z)``.
+    """Gradient with respect to Z from the one with respect to ``embed(Z)``, in place.
 
     A zero row under ``"cosine"`` has no direction; its gradient is taken as 0. Without
     `norms` the rows were only shifted, and gradients of distances pass unchanged.
     """
     if norms is None:
         return dE
-    along = np.einsum("ij,ij->i", dE, E)[:, None]
-    dE -= along * E
-    return np.divide(dE, norms, out=np.zeros_like(dE), where=norms > 0)
+    inverse = np.divide(1, norms, out=np.zeros_like(norms), where=norms > 0)
+    dE -= np.einsum("ij,ij->i", dE, E)[:, None] * E
+    dE *= inverse
+    return dE
 
 
 def gram_factors(E, metric):
