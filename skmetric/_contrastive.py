@@ -8,7 +8,7 @@ from sklearn.utils.metaestimators import available_if
 
 from ._base import BaseMetricLearner, all_or_nothing, is_stochastic
 from ._compat import with_callbacks
-from ._strategies import candidates_of, resolve_strategies, select_pairs
+from ._strategies import all_rows, candidates_of, resolve_strategies, select_pairs
 from ._tuples import Pairs, normalised, pair_factors, without_zeros
 from ._validation import check_both_kinds, check_similar, count_contradictions
 from .losses import LOSSES
@@ -50,13 +50,14 @@ class PairConstraints:
         weights = np.array([1.0, self.negative_weight]) / np.maximum(totals, 1)
         scale, weight = D.dtype.type(weights[0]), D.dtype.type(weights[1])
         cost_of = LOSSES[self.loss]
-        where = candidates_of(y, rows)[1] if dissimilar is None else dissimilar
+        if dissimilar is None:
+            dissimilar = self._all_dissimilar(D, y, rows)
         v_similar = D[similar] - D.dtype.type(self.pos_margin)
-        v_dissimilar = D.dtype.type(self.margin) - D[where]
+        v_dissimilar = D.dtype.type(self.margin) - D[dissimilar]
         near_cost, near_slope = cost_of(v_similar)
         far_cost, far_slope = cost_of(v_dissimilar)
         G = np.zeros_like(D)
-        G[where] = -weight * far_slope
+        G[dissimilar] = -weight * far_slope
         G[similar] = scale * near_slope
         loss = weights @ [
             near_cost.sum(dtype=np.float64),
@@ -64,6 +65,13 @@ class PairConstraints:
         ]
         n_active = np.count_nonzero(v_similar > 0) + np.count_nonzero(v_dissimilar > 0)
         return loss, G, n_active
+
+    def _all_dissimilar(self, D, y, rows):
+        """Every dissimilar pair, or every active one if the others cost nothing."""
+        others = candidates_of(y, rows)[1]
+        if self.loss != "softplus":
+            others &= D.dtype.type(self.margin) > D
+        return all_rows(D, others, None)
 
 
 class ContrastiveMetricLearner(BaseMetricLearner):
@@ -117,11 +125,12 @@ class ContrastiveMetricLearner(BaseMetricLearner):
         mined constraints are formed anew in up to 3 rounds. ``"adam"`` and ``"sgd"`` go
         through class-balanced mini-batches and form constraints within each, in
         O(n · batch_size) time an epoch; their learning rate falls linearly to 0 over the
-        budget. ``"auto"`` is ``"lbfgs"`` up to 2000 rows, or 200,000 given pairs, and
-        ``"adam"`` above.
-    batch_size : int, default=256
-        Rows in a mini-batch, about; at least 4. Larger ones find nearer neighbours. For
-        given pairs: how many of these, about.
+        budget. ``"auto"`` is ``"lbfgs"`` up to 2000 rows if X has no more than 65,536
+        entries, or up to 200,000 given pairs; ``"adam"`` above, where that is faster.
+    batch_size : int, default=None
+        Rows in a mini-batch, about; at least 4. Larger ones find nearer neighbours. None is
+        256, and up to 1024 where X has fewer than 256 features. For given pairs: how
+        many of these, about, and None is 256.
     learning_rate_init : float, default=0.03
         Step size at the start, relative to W₀: to the root mean square of its entries for
         ``"adam"``, to its Frobenius norm for ``"sgd"``.
@@ -223,7 +232,7 @@ class ContrastiveMetricLearner(BaseMetricLearner):
         init="auto",
         alpha=0.05,
         solver="auto",
-        batch_size=256,
+        batch_size=None,
         learning_rate_init=0.03,
         momentum=0.9,
         beta_1=0.9,

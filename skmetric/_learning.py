@@ -13,13 +13,17 @@ from ._optimizers import adam_init, adam_update, sgd_init, sgd_update
 from ._solvers import Step, minimize_lbfgs, minimize_stochastic, run_epoch
 from ._tuple_problem import TupleProblem
 
-# Up to this many rows "auto" takes L-BFGS, which sees all neighbours, for a few seconds.
-AUTO_LBFGS_ROWS = 2000
+# Up to this many rows, and entries of X, "auto" takes L-BFGS, which sees all neighbours.
+# Beyond, the stochastic solvers are faster.
+AUTO_LBFGS_ROWS, AUTO_LBFGS_ENTRIES = 2000, 2**16
 # Up to this many triplets or pairs, if they are given.
 AUTO_LBFGS_TUPLES = 200_000
 # How often L-BFGS forms constraints that follow the map, and its budget each time.
 ROUNDS = 3
 LBFGS_ITERATIONS = 100
+# Rows in a batch: more where there are few features, as these cost less and neighbours in
+# few dimensions matter more. So many entries of X at most, within bounds.
+MIN_BATCH, MAX_BATCH, BATCH_ENTRIES = 256, 1024, 2**16
 # The budget of the stochastic solvers: so many epochs, and more where batches are few.
 MIN_EPOCHS = 15
 MIN_UPDATES = 200
@@ -32,11 +36,13 @@ def are_labels(target):
     return isinstance(target, np.ndarray)
 
 
-def solver_for(estimator, target):
+def solver_for(estimator, X, target):
     """The solver that ``"auto"`` stands for."""
     if estimator.solver != "auto":
         return estimator.solver
-    most = AUTO_LBFGS_ROWS if are_labels(target) else AUTO_LBFGS_TUPLES
+    if not are_labels(target):
+        return "lbfgs" if len(target) <= AUTO_LBFGS_TUPLES else "adam"
+    most = min(AUTO_LBFGS_ROWS, AUTO_LBFGS_ENTRIES // X.shape[1])
     return "lbfgs" if len(target) <= most else "adam"
 
 
@@ -45,16 +51,24 @@ def solver_for_chunks(estimator):
     return "adam" if estimator.solver == "auto" else estimator.solver
 
 
-def n_epochs(estimator, target):
+def batch_size_for(estimator, X, target):
+    """How many rows or constraints make a mini-batch."""
+    if estimator.batch_size is not None:
+        return estimator.batch_size
+    most = MAX_BATCH if are_labels(target) else MIN_BATCH
+    return min(most, max(MIN_BATCH, BATCH_ENTRIES // X.shape[1]))
+
+
+def n_epochs(estimator, X, target):
     """The budget of a stochastic solver."""
-    n_batches = max(1, round(len(target) / estimator.batch_size))
+    n_batches = max(1, round(len(target) / batch_size_for(estimator, X, target)))
     return estimator.max_iter or max(MIN_EPOCHS, -(-MIN_UPDATES // n_batches))
 
 
-def n_tasks(estimator, target):
+def n_tasks(estimator, X, target):
     """How many iterations callbacks may expect, None where nobody knows."""
-    stochastic = solver_for(estimator, target) != "lbfgs"
-    return n_epochs(estimator, target) if stochastic else None
+    stochastic = solver_for(estimator, X, target) != "lbfgs"
+    return n_epochs(estimator, X, target) if stochastic else None
 
 
 def learn(estimator, X, target, W0, start, random_state, monitor):
@@ -77,7 +91,7 @@ def learn(estimator, X, target, W0, start, random_state, monitor):
     result : Result
         Its parameters are the map.
     """
-    solver = solver_for(estimator, target)
+    solver = solver_for(estimator, X, target)
     problem = _problem(estimator, X, target, W0, solver)
     by = _by_lbfgs if solver == "lbfgs" else _by_epochs
     return by(estimator, problem, target, start, random_state, monitor)
@@ -104,9 +118,10 @@ def learn_from_chunk(estimator, X, target, random_state, state):
     problem = _problem(estimator, X, target, estimator.initial_components_, solver)
     init, update = _optimizer(estimator, solver)
     U = estimator.components_ / problem.unit
-    pull, state = state or (_pull(estimator, problem, random_state), init(U))
+    pull, state = state or (_pull(estimator, problem, target, random_state), init(U))
     problem.pull = pull
-    batches = problem.batches(estimator.batch_size, random_state)
+    batch_size = batch_size_for(estimator, X, target)
+    batches = problem.batches(batch_size, random_state)
     U, state, loss, active = run_epoch(
         partial(problem.on_batch, random_state=random_state),
         batches,
@@ -180,10 +195,10 @@ def _problem(estimator, X, target, W0, solver):
     return Problem(X, target, W0, metric, estimator._constraints(len(W0)), by_entry)
 
 
-def _pull(estimator, problem, random_state):
+def _pull(estimator, problem, target, random_state):
     """Weight of the pull, from the gradient of some batches at W₀."""
-    batches = problem.batches(estimator.batch_size, random_state)
-    some = batches[: -(-ROWS_FOR_PULL // estimator.batch_size)]
+    batch_size = batch_size_for(estimator, problem.X, target)
+    some = problem.batches(batch_size, random_state)[: -(-ROWS_FOR_PULL // batch_size)]
     U0 = problem.W0 / problem.unit
     seen = [problem.on_batch(U0, batch, random_state) for batch in some]
     total = sum(evaluation.n_constraints * evaluation.gradient for evaluation in seen)
@@ -240,16 +255,17 @@ def _by_epochs(estimator, problem, target, start, random_state, monitor):
             return monitor.scores[-1]
 
     monitor.follow("epoch", problem.components)
-    problem.pull = _pull(estimator, problem, random_state)
-    init, update = _optimizer(estimator, solver_for(estimator, target))
+    problem.pull = _pull(estimator, problem, target, random_state)
+    batch_size = batch_size_for(estimator, problem.X, target)
+    init, update = _optimizer(estimator, solver_for(estimator, problem.X, target))
     U = start / problem.unit
     result = minimize_stochastic(
         partial(problem.on_batch, random_state=random_state),
-        lambda: problem.batches(estimator.batch_size, random_state),
+        lambda: problem.batches(batch_size, random_state),
         U,
         init(U),
         update,
-        max_iter=n_epochs(estimator, target),
+        max_iter=n_epochs(estimator, problem.X, target),
         rate=estimator.learning_rate_init,
         tol=estimator.tol,
         patience=estimator.n_iter_no_change,

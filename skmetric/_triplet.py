@@ -114,11 +114,12 @@ default="all"
         mined constraints are formed anew in up to 3 rounds. ``"adam"`` and ``"sgd"`` go
         through class-balanced mini-batches and form constraints within each, in
         O(n · batch_size) time an epoch; their learning rate falls linearly to 0 over the
-        budget. ``"auto"`` is ``"lbfgs"`` up to 2000 rows, or 200,000 given triplets, and
-        ``"adam"`` above.
-    batch_size : int, default=256
-        Rows in a mini-batch, about; at least 4. Larger ones find nearer neighbours. For
-        given triplets: how many of these, about.
+        budget. ``"auto"`` is ``"lbfgs"`` up to 2000 rows if X has no more than 65,536
+        entries, or up to 200,000 given triplets; ``"adam"`` above, where that is faster.
+    batch_size : int, default=None
+        Rows in a mini-batch, about; at least 4. Larger ones find nearer neighbours. None is
+        256, and up to 1024 where X has fewer than 256 features. For given triplets: how
+        many of these, about, and None is 256.
     learning_rate_init : float, default=0.03
         Step size at the start, relative to W₀: to the root mean square of its entries for
         ``"adam"``, to its Frobenius norm for ``"sgd"``.
@@ -228,7 +229,7 @@ default="all"
         init="auto",
         alpha=0.05,
         solver="auto",
-        batch_size=256,
+        batch_size=None,
         learning_rate_init=0.03,
         momentum=0.9,
         beta_1=0.9,

@@ -15,7 +15,6 @@ NUMBERS = {
     "negative_weight": {"above": 0},
     "n_neighbors": _COUNT,
     "alpha": {"at_least": 0},
-    "batch_size": {"kind": Integral, "at_least": 4},
     "learning_rate_init": {"above": 0},
     "momentum": _SHARE,
     "beta_1": _SHARE,
@@ -97,8 +96,9 @@ def check_parameters(estimator, words):
         check_flag(name, getattr(estimator, name))
     if not isinstance(estimator.verbose, bool):
         check_number("verbose", estimator.verbose, kind=Integral, at_least=0)
-    if estimator.max_iter is not None:
-        check_number("max_iter", estimator.max_iter, kind=Integral, at_least=1)
+    for name, least in {"batch_size": 4, "max_iter": 1}.items():
+        if getattr(estimator, name) is not None:
+            check_number(name, getattr(estimator, name), kind=Integral, at_least=least)
     if hasattr(estimator, "pos_margin") and estimator.pos_margin >= estimator.margin:
         raise ValueError(
             f"Got pos_margin={estimator.pos_margin} and margin={estimator.margin}, but "
