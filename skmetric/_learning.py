@@ -4,6 +4,7 @@ from functools import partial
 from warnings import warn
 
 import numpy as np
+from sklearn.base import clone
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils import check_random_state
 
@@ -188,6 +189,19 @@ def _mean_distance(E, metric):
     return {"euclidean": np.sqrt(squared), "cosine": squared / 2}.get(metric, squared)
 
 
+def _scoring(estimator):
+    """The scorer of a user, who asks for an estimator, as a function of a map."""
+    if estimator.scoring is None:
+        return None
+
+    def score_map(W, X, y):
+        learner = clone(estimator)
+        learner.components_, learner.n_features_in_ = W, X.shape[1]
+        return float(estimator.scoring(learner, X, y))
+
+    return score_map
+
+
 def _problem(estimator, X, target, W0, solver):
     metric, by_entry = estimator.metric, solver == "adam"
     if not are_labels(target):
@@ -248,7 +262,7 @@ def _by_epochs(estimator, problem, target, start, random_state, monitor):
     score = None
     if estimator.early_stopping:
         fraction = estimator.validation_fraction
-        problem, score_held = problem.hold_out(fraction, random_state)
+        problem, score_held = problem.hold_out(fraction, random_state, _scoring(estimator))
 
         def score(U):
             monitor.scores.append(score_held(U))

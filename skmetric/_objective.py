@@ -238,15 +238,22 @@ class Problem(Coordinates):
             ),
         )
 
-    def hold_out(self, fraction, random_state):
+    def hold_out(self, fraction, random_state, scoring=None):
         """A problem without some of the rows, and the score of parameters on those.
+
+        Parameters
+        ----------
+        fraction : float
+        random_state : RandomState
+        scoring : callable, default=None
+            ``scoring(W, X, y)`` of a map and the rows held out.
 
         Returns
         -------
         problem : Problem
         score : callable
-            ``score(U)``: the share of rows whose nearest neighbour among the rows that
-            are left is of their class.
+            ``score(U)``, of `scoring`, or the share of rows whose nearest neighbour among
+            the rows that are left is of their class.
         """
         kept, held = hold_out(self.y, fraction, random_state)
         problem = Problem(
@@ -260,6 +267,8 @@ class Problem(Coordinates):
 
         def score(U):
             W = self.components(U)
+            if scoring is not None:
+                return scoring(W, self.X[held], self.y[held])
             maps = [map_rows(X, W, self.metric) for X in (self.X[held], problem.X)]
             right = problem.y[pairwise_distances_argmin(*maps)] == self.y[held]
             return float(right.mean())

@@ -144,6 +144,10 @@ default="all"
         end after `n_iter_no_change` epochs without improvement, and keep the best map.
     validation_fraction : float, default=0.1
         For `early_stopping`, in (0, 1).
+    scoring : callable, default=None
+        For `early_stopping` with labels: ``scoring(learner, X, y)`` of the rows held out,
+        greater is better, such as ``retrieval_scorer("map_at_r")``. None is the accuracy of
+        the nearest neighbour among the rows that are learnt from.
     warm_start : bool, default=False
         Start ``fit`` from the map that there is. The pull is still towards W₀.
     verbose : bool or int, default=0
@@ -240,6 +244,7 @@ default="all"
         n_iter_no_change=10,
         early_stopping=False,
         validation_fraction=0.1,
+        scoring=None,
         warm_start=False,
         verbose=0,
         random_state=None,
@@ -265,6 +270,7 @@ default="all"
         self.n_iter_no_change = n_iter_no_change
         self.early_stopping = early_stopping
         self.validation_fraction = validation_fraction
+        self.scoring = scoring
         self.warm_start = warm_start
         self.verbose = verbose
         self.random_state = random_state

@@ -190,7 +190,7 @@ class TupleProblem(Coordinates):
         )
         return self.penalised(W, evaluation)
 
-    def hold_out(self, fraction, random_state):
+    def hold_out(self, fraction, random_state, scoring=None):
         """A problem without some of the tuples, and the score of parameters on those.
 
         Parameters
@@ -198,6 +198,8 @@ class TupleProblem(Coordinates):
         fraction : float
             The share to hold out, rounded down in each stratum.
         random_state : RandomState
+        scoring : None
+            There are no labels for another score.
 
         Returns
         -------
@@ -208,8 +210,13 @@ class TupleProblem(Coordinates):
         Raises
         ------
         ValueError
-            If a stratum is too small to give one.
+            If a stratum is too small to give one, or for a `scoring`.
         """
+        if scoring is not None:
+            raise ValueError(
+                "Got scoring with given constraints, but a scorer needs labels. Set "
+                "scoring=None, which judges by the order of the constraints held out."
+            )
         strata = [random_state.permutation(stratum) for stratum in self.tuples.strata]
         counts = [int(fraction * len(stratum)) for stratum in strata]
         if not all(counts):

@@ -94,6 +94,12 @@ def check_parameters(estimator, words):
             check_number(name, getattr(estimator, name), **bounds)
     for name in ("early_stopping", "warm_start"):
         check_flag(name, getattr(estimator, name))
+    if not (estimator.scoring is None or callable(estimator.scoring)):
+        raise TypeError(
+            f"Got scoring={estimator.scoring!r}, but expected None or a callable "
+            "scoring(learner, X, y), for example "
+            "skmetric.metrics.retrieval_scorer('map_at_r')."
+        )
     if not isinstance(estimator.verbose, bool):
         check_number("verbose", estimator.verbose, kind=Integral, at_least=0)
     for name, least in {"batch_size": 4, "max_iter": 1}.items():

@@ -14,6 +14,7 @@ from sklearn.preprocessing import StandardScaler
 from threadpoolctl import threadpool_limits
 
 from skmetric import ContrastiveMetricLearner, TripletMetricLearner, _objective
+from skmetric.metrics import retrieval_scorer
 
 LEARNERS = [TripletMetricLearner, ContrastiveMetricLearner]
 EUCLIDEAN = ["sqeuclidean", "euclidean"]
@@ -351,6 +352,23 @@ def test_early_stopping_scores_every_epoch_and_keeps_the_best(learner, recorded)
     best = np.flatnonzero(np.equal(scores, max(scores)))[-1]
     np.testing.assert_allclose(learner.components_, recorded[best])
     assert learner.set_params(early_stopping=False).fit(X, Y).validation_scores_ is None
+
+
+def test_early_stopping_by_a_scorer(learner, recorded):
+    scorer, seen = retrieval_scorer("map_at_r"), []
+
+    def scoring(fitted, X_held, y_held):
+        seen.append((X_held, y_held))
+        return scorer(fitted, X_held, y_held)
+
+    short(learner, "adam", early_stopping=True, validation_fraction=0.3, scoring=scoring)
+    learner.fit(X, Y)
+    (rows, labels), n = seen[0], len(seen)
+    assert n == learner.n_iter_ == len(learner.validation_scores_)
+    assert 20 < len(rows) < 40
+    expected = [scorer.score_embedding(rows @ W.T, labels) for W in recorded]
+    np.testing.assert_allclose(learner.validation_scores_, expected)
+    assert max(expected) > expected[0]
 
 
 @pytest.fixture

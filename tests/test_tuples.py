@@ -509,3 +509,10 @@ def test_blocks_are_bounded_by_working_memory(kind):
         peak = peak_bytes(lambda: fitted(learner, kind, rows, constraints))
     # X centred, mapped, its gradient and a product: 2.5 MB each.
     assert peak < 4 * 2**20 + 5 * rows.nbytes + 1.5 * constraints[0].nbytes
+
+
+def test_a_scorer_needs_labels(kind):
+    learner = learner_of(kind, "adam", early_stopping=True, scoring=lambda *given: 1.0)
+    with pytest.raises(ValueError, match="scorer needs labels"):
+        fitted(learner, kind)
+    assert not hasattr(learner, "components_")

@@ -245,3 +245,8 @@ def test_more_neighbors_than_a_class_allows(learner):
     np.testing.assert_allclose(few, every, rtol=1e-6, atol=1e-9)
     one = learner.set_params(positives="nearest", n_neighbors=1).fit(X, Y).components_
     assert not np.allclose(one, every)
+
+
+def test_scoring_by_a_word(prepared):
+    prepared.set_params(scoring="map_at_r")
+    refused(prepared, ["'map_at_r'", "retrieval_scorer('map_at_r')"], error=TypeError)
