@@ -74,7 +74,12 @@ TEST_SHARE, INNER_CLASS_SHARE = 1 / 3, 0.4
 MIN_CLASSES, MIN_MEMBERS = 6, 6
 TRACKS = ("closed", "class-disjoint")
 # What a process for a peak shall not have to import: those that are not there are no error.
-HEAVY = ["sklearn.datasets", "sklearn.neighbors", "skmetric", "pytorch_metric_learning.losses"]
+HEAVY = [
+    "sklearn.datasets",
+    "sklearn.neighbors",
+    "skmetric",
+    "pytorch_metric_learning.losses",
+]
 
 
 @dataclass(frozen=True)
@@ -99,7 +104,7 @@ class Budget:
     rows: int
 
 
-BUDGETS = {"short": Budget(8, 3, 5, 1000), "full": Budget(20, 3, 10, 4000)}
+BUDGETS = {"short": Budget(6, 3, 5, 800), "full": Budget(20, 3, 10, 4000)}
 
 
 def methods(n_features, random_state):
