@@ -30,7 +30,8 @@ many comparisons.
 Seconds are of the refit, and of the scaler too. The peak is the largest over seeds of how
 much a second refit, in a process of its own, raises the largest resident size of that
 process: it sees what numpy, LAPACK and torch allocate, with what the first use of a library
-costs, and is good to a few MiB. A published ``split`` of the data is not used.
+costs, and is good to a few MiB; for Linux and macOS. A published ``split`` of the data is not
+used.
 """
 
 import argparse
@@ -190,12 +191,20 @@ def attempt(function, *arguments):
             simplefilter("ignore")
             return function(*arguments), None
     except Exception as error:
-        return None, f"{type(error).__name__}: {str(error).splitlines()[0]}"
+        message = str(error).strip().partition("\n")[0]
+        return None, f"{type(error).__name__}: {message}"
 
 
 def fitted_score(model, scorer, X, y, train, test):
     """Score on the test rows of a model fitted on the others."""
-    return float(scorer(model.fit(X[train], y[train]), X[test], y[test]))
+    return finite(scorer(model.fit(X[train], y[train]), X[test], y[test]))
+
+
+def finite(score):
+    """The score as a float; one that is none counts as a failure."""
+    if not np.isfinite(score):
+        raise ValueError(f"Got a score of {score}, but expected a finite one.")
+    return float(score)
 
 
 def search(model, space, scorer, X, y, splits, n_trials, seed):
@@ -264,7 +273,7 @@ def refit(model, scorer, X, y, train, test):
     model.fit(X[train], y[train])
     seconds = time.perf_counter() - start
     return {
-        "score": float(scorer(model, X[test], y[test])),
+        "score": finite(scorer(model, X[test], y[test])),
         "seconds": seconds,
         "peak_mib": peak_elsewhere(clone(model), X[train], y[train]),
     }

@@ -3,15 +3,16 @@
 The classes are parted in three: a map is learnt on the first, a threshold on distances is
 calibrated on pairs of the second, to let 5 % of the false ones pass, and both are judged on
 the third, before and after. Whether a row is paired with all of its class or with the
-nearest only is chosen on the first part, by splits of its classes. Three such partitions
-are drawn; their means are printed.
+nearest only is chosen on the first part, by splits of its classes. Several such partitions
+are drawn; printed are means, and in how many the errors became fewer.
 
 Faces are made up, as real ones would have to be downloaded: 40 people, smooth random fields
-of 16 x 16, and 10 images of each with a shift, a light from some side, and noise. The other
-data are scikit-learn's digits, whose 10 classes leave 5 to learn from: little to learn what
-makes any two digits differ.
+of 16 x 16, and 10 images of each with a shift, a light from some side, and noise. What
+differs between images of a person is the same for all people, so 20 people teach it. The
+other data are scikit-learn's digits, whose 10 classes leave 5 to learn from. What tells
+these apart says little about the other five, and there is hardly a gain, or none.
 
-Run with ``python examples/verification.py``; takes some seconds.
+Run with ``python examples/verification.py``; takes about 10 seconds.
 """
 
 import time
@@ -19,8 +20,8 @@ import time
 import numpy as np
 from scipy.ndimage import gaussian_filter, shift
 from sklearn.datasets import load_digits
+from sklearn.metrics import euclidean_distances
 from sklearn.model_selection import GridSearchCV
-from sklearn.neighbors import KNeighborsClassifier
 from sklearn.preprocessing import Normalizer, normalize
 
 from skmetric import ContrastiveMetricLearner
@@ -28,7 +29,7 @@ from skmetric.metrics import PairVerifier, equal_error_rate
 from skmetric.model_selection import ClassDisjointShuffleSplit
 
 N_PEOPLE, N_IMAGES, SIZE = 40, 10, 16
-N_PARTITIONS, N_TASKS = 3, 50
+N_TASKS = 50
 GRID = {"positives": ["all", "nearest"]}
 FALSE_MATCHES = 0.05
 
@@ -68,7 +69,7 @@ def negative_eer(transformer, X, y):
 def learn(X, y):
     """The learner that errs least on classes held out of those given."""
     learner = ContrastiveMetricLearner(metric="cosine", random_state=0)
-    splits = ClassDisjointShuffleSplit(3, test_size=0.4, random_state=0)
+    splits = ClassDisjointShuffleSplit(2, test_size=0.4, random_state=0)
     return GridSearchCV(learner, GRID, scoring=negative_eer, cv=splits).fit(X, y)
 
 
@@ -81,8 +82,8 @@ def few_shot(E, y, n_shots, rng):
             [order[y[order] == label][:n_shots] for label in np.unique(y)]
         )
         others = np.setdiff1d(order, enrolled)
-        nearest = KNeighborsClassifier(1).fit(E[enrolled], y[enrolled])
-        accuracies.append(nearest.score(E[others], y[others]))
+        nearest = euclidean_distances(E[others], E[enrolled]).argmin(axis=1)
+        accuracies.append((y[enrolled][nearest] == y[others]).mean())
     return np.mean(accuracies)
 
 
@@ -102,19 +103,22 @@ def judge(transformer, X, y, calibration, test):
     }
 
 
-def show(name, X, y, n_learn, n_calibrate):
+def show(name, X, y, n_learn, n_calibrate, n_partitions):
     """Print the mean scores before and after."""
     start, before, after = time.perf_counter(), [], []
-    for seed in range(N_PARTITIONS):
+    for seed in range(n_partitions):
         classes = np.random.default_rng(seed).permutation(np.unique(y))
         learnt, calibrated, tested = np.split(classes, [n_learn, n_learn + n_calibrate])
         rows = np.isin(y, learnt)
         sides = [np.flatnonzero(np.isin(y, part)) for part in (calibrated, tested)]
         before.append(judge(Normalizer().fit(X), X, y, *sides))
         after.append(judge(learn(X[rows], y[rows]).best_estimator_, X, y, *sides))
+    eer = "equal error rate"
+    n_better = sum(b[eer] > a[eer] for b, a in zip(before, after, strict=True))
     print(
         f"{name}: learnt on {n_learn} classes, calibrated on {n_calibrate}, judged on "
-        f"{len(tested)} ({time.perf_counter() - start:.0f} s)"
+        f"{len(tested)}; fewer errors in {n_better} of {n_partitions} partitions "
+        f"({time.perf_counter() - start:.0f} s)"
     )
     for score in before[0]:
         raw, ours = (np.mean([scores[score] for scores in of]) for of in (before, after))
@@ -123,9 +127,9 @@ def show(name, X, y, n_learn, n_calibrate):
 
 def main():
     """Print both tables."""
-    show("faces", *make_faces(np.random.default_rng(0)), 20, 10)
+    show("faces", *make_faces(np.random.default_rng(0)), 20, 10, 3)
     X, y = load_digits(return_X_y=True)
-    show("digits", normalize(X)[::2], y[::2], 5, 2)
+    show("digits", normalize(X)[::3], y[::3], 5, 2, 8)
 
 
 if __name__ == "__main__":

@@ -16,7 +16,7 @@ from ._tuple_problem import TupleProblem
 
 # Up to this many rows, and entries of X, "auto" takes L-BFGS, which sees all neighbours.
 # Beyond, the stochastic solvers are faster.
-AUTO_LBFGS_ROWS, AUTO_LBFGS_ENTRIES = 2000, 2**16
+AUTO_LBFGS_ROWS, AUTO_LBFGS_ENTRIES = 3000, 2**17
 # Up to this many triplets or pairs, if they are given.
 AUTO_LBFGS_TUPLES = 200_000
 # How often L-BFGS forms constraints that follow the map, and its budget each time.

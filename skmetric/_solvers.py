@@ -12,6 +12,7 @@ from typing import NamedTuple
 
 import numpy as np
 from scipy.optimize import minimize
+from threadpoolctl import ThreadpoolController  # a dependency of scikit-learn
 
 # See minimize_stochastic.
 SETTLED = 0.1
@@ -84,14 +85,15 @@ def minimize_lbfgs(function, parameters, *, max_iter, tol, monitor):
         monitor.start()
 
     monitor.start()
-    found = minimize(
-        flat,
-        parameters.ravel().astype(np.float64),
-        jac=True,
-        method="L-BFGS-B",
-        callback=after_iteration,
-        options={"maxiter": max_iter, "ftol": tol, "gtol": tol, "maxcor": 10},
-    )
+    with _one_thread_for_scipy():
+        found = minimize(
+            flat,
+            parameters.ravel().astype(np.float64),
+            jac=True,
+            method="L-BFGS-B",
+            callback=after_iteration,
+            options={"maxiter": max_iter, "ftol": tol, "gtol": tol, "maxcor": 10},
+        )
     if found.nit == 0:
         # The start is a minimum already; looking at it is an iteration, too.
         evaluation = latest["evaluation"]
@@ -102,6 +104,16 @@ def minimize_lbfgs(function, parameters, *, max_iter, tol, monitor):
         found.status != 1,
         latest.get("stopped", False),
     )
+
+
+def _one_thread_for_scipy():
+    """Keep the BLAS in scipy's wheels from threads that wait in the way of numpy's BLAS.
+
+    Both spin for a while after each call, and an iteration calls the two in turn.
+    """
+    pools = ThreadpoolController()
+    own = [lib.filepath for lib in pools.lib_controllers if "scipy.libs" in lib.filepath]
+    return pools.select(filepath=own).limit(limits=1)
 
 
 def minimize_stochastic(

@@ -114,7 +114,7 @@ default="all"
         mined constraints are formed anew in up to 3 rounds. ``"adam"`` and ``"sgd"`` go
         through class-balanced mini-batches and form constraints within each, in
         O(n · batch_size) time an epoch; their learning rate falls linearly to 0 over the
-        budget. ``"auto"`` is ``"lbfgs"`` up to 2000 rows if X has no more than 65,536
+        budget. ``"auto"`` is ``"lbfgs"`` up to 3000 rows if X has no more than 131,072
         entries, or up to 200,000 given triplets; ``"adam"`` above, where that is faster.
     batch_size : int, default=None
         Rows in a mini-batch, about; at least 4. Larger ones find nearer neighbours. None is
