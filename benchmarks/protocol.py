@@ -30,8 +30,9 @@ many comparisons.
 Seconds are of the refit, and of the scaler too. The peak is the largest over seeds of how
 much a second refit, in a process of its own, raises the largest resident size of that
 process: it sees what numpy, LAPACK and torch allocate, with what the first use of a library
-costs, and is good to a few MiB; for Linux and macOS. A published ``split`` of the data is not
-used.
+costs, and is good to a few MiB. This is for Linux and macOS.
+
+A published ``split`` of the data is not used.
 """
 
 import argparse
@@ -42,13 +43,13 @@ import time
 from collections import Counter
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import asdict, dataclass, replace
-from multiprocessing import get_context, set_forkserver_preload
+from functools import partial
+from multiprocessing import get_context
 from pathlib import Path
 from warnings import catch_warnings, simplefilter
 
 import numpy as np
 import sklearn
-from joblib import Parallel, delayed
 from peers import peers
 from scipy.stats import loguniform, t, uniform
 from sklearn.base import clone
@@ -263,20 +264,23 @@ def peak_of_process():
 
 def peak_elsewhere(model, X, y):
     """The same in a process of its own."""
-    with ProcessPoolExecutor(1, mp_context=get_context("forkserver")) as pool:
+    with processes(1) as pool:
         return pool.submit(peak_of_fit, model, X, y).result()
 
 
+def processes(n_jobs):
+    """A pool of processes that are forked from one which has no threads."""
+    context = get_context("forkserver")
+    context.set_forkserver_preload(HEAVY)
+    return ProcessPoolExecutor(n_jobs, mp_context=context)
+
+
 def refit(model, scorer, X, y, train, test):
-    """Score, seconds of the fit, and its peak memory."""
+    """Score, and seconds of the fit."""
     start = time.perf_counter()
     model.fit(X[train], y[train])
     seconds = time.perf_counter() - start
-    return {
-        "score": finite(scorer(model, X[test], y[test])),
-        "seconds": seconds,
-        "peak_mib": peak_elsewhere(clone(model), X[train], y[train]),
-    }
+    return {"score": finite(scorer(model, X[test], y[test])), "seconds": seconds}
 
 
 def repetition(track, X, y, budget, seed):
@@ -294,9 +298,13 @@ def repetition(track, X, y, budget, seed):
         )
         result = {"score": None, "seconds": None, "peak_mib": None}
         if best is not None:
-            found, message = attempt(refit, best, scorer, X, y, train, test)
-            result = found or result
             record["n_fits"] += 1
+            found, message = attempt(refit, best, scorer, X, y, train, test)
+            if found:
+                result |= found
+                result["peak_mib"], message = attempt(
+                    peak_elsewhere, clone(best), X[train], y[train]
+                )
             if message:
                 record["failures"][message] = record["failures"].get(message, 0) + 1
         records.append(
@@ -341,15 +349,18 @@ def summary(records):
     for name, of in by_method.items():
         others = {n: m for n, m in means.items() if n != name and m is not None}
         done = [record for record in of.values() if record["score"] is not None]
+        peaks = [r["peak_mib"] for r in done if r["peak_mib"] is not None]
         failures = sum((Counter(r["failures"]) for r in of.values()), Counter())
         rows.append(
             {
                 "method": name,
                 "score": means[name],
                 "against_raw": against(name, "raw"),
-                "against_best_other": against(name, max(others, key=others.get)),
+                "against_best_other": against(
+                    name, max(others, key=others.get, default=None)
+                ),
                 "seconds": mean_of(record["seconds"] for record in done),
-                "peak_mib": max((record["peak_mib"] for record in done), default=None),
+                "peak_mib": max(peaks, default=None),
                 "n_settings": mean_of(record["n_settings"] for record in of.values()),
                 "n_fits": sum(record["n_fits"] for record in of.values()),
                 "failures": dict(failures),
@@ -452,10 +463,13 @@ def run(track, X, y, budget, n_jobs):
     n_classes = len(np.unique(y))
     if track == "class-disjoint" and n_classes < MIN_CLASSES:
         return {"skipped": f"{n_classes} classes, but {MIN_CLASSES} are needed"}
-    records = Parallel(n_jobs)(
-        delayed(repetition)(track, X, y, budget, seed) for seed in range(budget.seeds)
-    )
-    records = [record for of_seed in records for record in of_seed]
+    repeat, seeds = partial(repetition, track, X, y, budget), range(budget.seeds)
+    if n_jobs == 1:
+        found = list(map(repeat, seeds))
+    else:
+        with processes(n_jobs) as pool:
+            found = list(pool.map(repeat, seeds))
+    records = [record for of_seed in found for record in of_seed]
     return {"summary": summary(records), "records": records}
 
 
@@ -484,7 +498,9 @@ def arguments():
     parser.add_argument("--track", choices=TRACKS, nargs="+", default=TRACKS)
     for name in Budget.__dataclass_fields__:
         parser.add_argument(f"--{name}", type=int, help=f"in place of the budget's {name}")
-    parser.add_argument("--jobs", type=int, help="seeds at once; then seconds mean less")
+    parser.add_argument(
+        "--jobs", type=int, default=1, help="seeds at once; then seconds mean less"
+    )
     parser.add_argument("--out", default="protocol", metavar="STEM")
     return parser.parse_args()
 
@@ -492,7 +508,6 @@ def arguments():
 def main():
     """Run, and write after each table what there is so far."""
     args = arguments()
-    set_forkserver_preload(HEAVY)
     changes = {name: getattr(args, name) for name in Budget.__dataclass_fields__}
     budget = replace(
         BUDGETS[args.size], **{name: n for name, n in changes.items() if n is not None}
