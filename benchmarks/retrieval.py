@@ -25,6 +25,7 @@ import resource
 import time
 
 import numpy as np
+from all_triplets import median_seconds
 from sklearn.neighbors import NearestNeighbors
 
 from skmetric.metrics import retrieval_report
@@ -46,17 +47,6 @@ def clouds(n_samples, n_features, sizes, apart=0.3):
     E = rng.standard_normal((n_samples, n_features))
     E += apart * rng.standard_normal((len(sizes), n_features))[y]
     return E.astype(np.float32), y
-
-
-def median_seconds(function, repeats=5):
-    """Median wall time of a call, after one that does not count."""
-    function()
-    seconds = []
-    for _ in range(repeats):
-        start = time.perf_counter()
-        function()
-        seconds.append(time.perf_counter() - start)
-    return float(np.median(seconds))
 
 
 def against_search():

@@ -40,7 +40,8 @@ def check_word(name, value, known):
 
 def _guess(value, words):
     plain = {word.replace("_", ""): word for word in words}
-    typed = str(value).lower().replace("-", "").replace("_", "").replace(" ", "")
+    typed = str(value).lower().replace("@", "at")
+    typed = typed.replace("-", "").replace("_", "").replace(" ", "")
     near = difflib.get_close_matches(typed, plain, n=1)
     return f" Did you mean {plain[near[0]]!r}?" if near else ""
 
