@@ -9,7 +9,7 @@ from sklearn.base import (
     ClassNamePrefixFeaturesOutMixin,
     TransformerMixin,
 )
-from sklearn.utils import check_consistent_length, check_random_state
+from sklearn.utils import check_consistent_length
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted, validate_data
 
@@ -24,6 +24,7 @@ from ._learning import (
     solver_for_chunks,
     warn_of_trouble,
 )
+from ._links import PAGE
 from ._monitor import Monitor
 from ._objective import map_rows
 from ._tuple_problem import edge_lengths, named_rows
@@ -34,6 +35,7 @@ from ._validation import (
     check_parameters,
     check_tuples,
     encode_labels,
+    random_state_of,
 )
 from .distances import METRICS, paired_distances
 from .losses import LOSSES
@@ -80,6 +82,9 @@ class BaseMetricLearner(
     A subclass has the constructor with all parameters and ``_constraints(k)``, which
     gives the object that :mod:`skmetric._objective` asks for constraints in k dimensions.
     """
+
+    _doc_link_module = "skmetric"
+    _doc_link_template = PAGE
 
     @all_or_nothing
     @with_callbacks
@@ -228,7 +233,7 @@ class BaseMetricLearner(
 
     def _fit(self, X, target, data):
         """Fit to checked rows and a target: labels, or given constraints."""
-        rng = check_random_state(self.random_state)
+        rng = random_state_of(self.random_state)
         W0 = self._initial_map(X, target, rng)
         start = self._start(W0)
         solver = solver_for(self, X, target)
@@ -253,15 +258,16 @@ class BaseMetricLearner(
     def _partial_fit(self, X, target):
         """Go once over a checked chunk."""
         state = getattr(self, "_streaming_state", None)
-        rng = deepcopy(state[0]) if state else check_random_state(self.random_state)
+        rng = deepcopy(state[0]) if state else random_state_of(self.random_state)
         if not hasattr(self, "components_"):
             W0 = self._initial_map(X, target, rng)
             self.components_ = self.initial_components_ = W0
             self.n_iter_, self.validation_scores_ = 0, None
             self._record([], [])
         X = X.astype(self.components_.dtype, copy=False)
+        goes_on = state and self.solver_ == solver_for_chunks(self)
         result, learning_state = learn_from_chunk(
-            self, X, target, rng, state=state and state[1]
+            self, X, target, rng, state=state[1] if goes_on else None
         )
         self.components_ = result.parameters
         self.solver_, self.n_iter_ = solver_for_chunks(self), self.n_iter_ + 1

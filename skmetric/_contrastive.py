@@ -136,8 +136,10 @@ class ContrastiveMetricLearner(BaseMetricLearner):
         ``"adam"``, to its Frobenius norm for ``"sgd"``.
     momentum : float, default=0.9
         For ``solver="sgd"``, in [0, 1).
-    beta_1, beta_2 : float, default=0.9, 0.999
-        Decay rates of Adam's running means, in [0, 1).
+    beta_1 : float, default=0.9
+        Decay rate of Adam's running mean of the gradient, in [0, 1).
+    beta_2 : float, default=0.999
+        Decay rate of Adam's running mean of its square, in [0, 1).
     epsilon : float, default=1e-8
         Adam's term for numerical stability.
     max_iter : int, default=None

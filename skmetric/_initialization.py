@@ -82,6 +82,11 @@ def mean_squared_distance(X, W):
 
 
 def _given(init, X, n_components):
+    if np.ndim(init) != 2:
+        raise ValueError(
+            f"Got init={init!r}, but expected one of {sorted(INITS)}, or a map of shape "
+            f"(n_components, {X.shape[1]})."
+        )
     W = check_array(init, dtype=X.dtype, input_name="init", copy=True)
     k = W.shape[0] if n_components is None else n_components
     if W.shape != (k, X.shape[1]):

@@ -113,7 +113,8 @@ def learn_from_chunk(estimator, X, target, random_state, state):
     step : Step
         Its parameters are the map.
     state : tuple
-        The weight of the pull, and the optimizer's state.
+        The weight of the pull, and the optimizer's state, a plain tuple: it is kept
+        on the estimator, which a reader shall not need to trust more classes for.
     """
     solver = solver_for_chunks(estimator)
     problem = _problem(estimator, X, target, estimator.initial_components_, solver)
@@ -131,7 +132,7 @@ def learn_from_chunk(estimator, X, target, random_state, state):
         update,
         np.full(len(batches), estimator.learning_rate_init),
     )
-    return Step(problem.components(U), loss, active), (pull, state)
+    return Step(problem.components(U), loss, active), (pull, tuple(state))
 
 
 def warn_of_trouble(estimator, X, target, converged):

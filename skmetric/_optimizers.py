@@ -1,8 +1,8 @@
 """Stochastic optimizers: two pure functions and explicit state.
 
 ``init(parameters) -> state`` and ``update(gradient, state) -> (step, state)``; the new
-parameters are ``parameters + step``. The learning rate comes with every update, so that
-a schedule needs no optimizer of its own.
+parameters are ``parameters + step``. A plain tuple of the same entries is a state, too.
+The learning rate comes with every update, so that a schedule needs no optimizer of its own.
 """
 
 from typing import NamedTuple
@@ -35,7 +35,8 @@ def sgd_update(gradient, state, learning_rate, momentum):
     ``velocity = momentum * velocity - learning_rate * gradient`` is the step (Polyak
     1964, in the form of Sutskever et al. 2013, eq. 1).
     """
-    velocity = momentum * state.velocity
+    (velocity,) = state
+    velocity = momentum * velocity
     velocity -= learning_rate * gradient
     return velocity, SGDState(velocity)
 
@@ -51,13 +52,14 @@ def adam_update(gradient, state, learning_rate, beta_1, beta_2, epsilon):
     The two bias corrections are put into the step size, so that `epsilon` is added to
     the uncorrected root; scikit-learn's ``MLPClassifier`` does the same.
     """
-    t = state.n_updates + 1
+    n_updates, mean, square = state
+    t = n_updates + 1
     step = gradient * (1 - beta_1)
-    mean = beta_1 * state.mean
+    mean = beta_1 * mean
     mean += step
     np.multiply(gradient, gradient, out=step)
     step *= 1 - beta_2
-    square = beta_2 * state.square
+    square = beta_2 * square
     square += step
     np.sqrt(square, out=step)
     step += epsilon

@@ -194,7 +194,14 @@ def _resolve_negatives(negatives, metric, n_components):
 
 
 def _checked_positives(strategy, distances, candidates, random_state):
-    anchors, columns = strategy(distances, candidates, random_state)
+    answer = strategy(distances, candidates, random_state)
+    try:
+        anchors, columns = answer
+    except (TypeError, ValueError):
+        raise ValueError(
+            f"Got {type(answer).__name__} from the strategy for positives, but expected "
+            "two integer arrays of one length: (anchors, positives)."
+        ) from None
     anchors = np.asarray(anchors)
     if (np.diff(anchors) < 0).any():
         raise ValueError("The strategy for positives must order its pairs by anchor.")

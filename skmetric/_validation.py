@@ -5,7 +5,12 @@ from itertools import combinations
 from numbers import Integral, Real
 
 import numpy as np
-from sklearn.utils import check_array, check_consistent_length, column_or_1d
+from sklearn.utils import (
+    check_array,
+    check_consistent_length,
+    check_random_state,
+    column_or_1d,
+)
 
 _COUNT = {"kind": Integral, "at_least": 1}
 _SHARE = {"at_least": 0, "below": 1}
@@ -74,6 +79,18 @@ def check_flag(name, value):
     if isinstance(value, (bool, np.bool_)):
         return bool(value)
     raise TypeError(f"Got {name}={value!r}, but expected True or False.")
+
+
+def random_state_of(value):
+    """The RandomState that a `random_state` stands for."""
+    try:
+        return check_random_state(value)
+    except ValueError:
+        raise ValueError(
+            f"Got random_state={value!r}, but expected None, an integer >= 0 or a numpy "
+            "RandomState. In place of a Generator give a number drawn from it: "
+            "random_state=int(generator.integers(2**31))."
+        ) from None
 
 
 def check_parameters(estimator, words):
@@ -250,6 +267,8 @@ def encode_labels(y):
         For missing labels, labels that cannot be told apart or ordered, and targets of
         a regression.
     """
+    if y is None:
+        raise ValueError("Got y=None, but expected class labels, one for each row.")
     y = column_or_1d(y, warn=True)
     if y.dtype.kind == "f":
         if not np.isfinite(y).all():

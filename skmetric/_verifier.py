@@ -8,6 +8,7 @@ from sklearn.metrics import accuracy_score
 from sklearn.utils import check_array, check_consistent_length, gen_batches
 from sklearn.utils.validation import check_is_fitted
 
+from ._links import PAGE
 from ._validation import check_similar
 from ._verification import check_criterion, verification_threshold
 from .distances import paired_distances
@@ -69,6 +70,9 @@ class PairVerifier(ClassifierMixin, BaseEstimator):
     >>> verifier.predict((X[:3], X[3:6])).shape
     (3,)
     """
+
+    _doc_link_module = "skmetric"
+    _doc_link_template = PAGE.replace("{estimator_module}", "skmetric.metrics")
 
     def __init__(self, estimator, *, criterion="accuracy", rate=None):
         self.estimator = estimator

@@ -1,5 +1,7 @@
 """The three distances between embedded rows: forward, and the pullback of a gradient.
 
+What the rest is built of: the functions trust their input, and some work in place.
+
 ``sqeuclidean`` is ``|a - b|**2``, ``euclidean`` is ``|a - b|`` and ``cosine`` is
 ``1 - <a, b>`` of L2-normalised rows, which equals ``|a - b|**2 / 2``. All three are
 functions of the squared distance, so one product of matrices serves forward and one
@@ -11,7 +13,23 @@ distances and ``C = G + G.T``, the gradient with respect to the rows is
 import numpy as np
 from scipy.sparse import issparse
 
+__all__ = [
+    "METRICS",
+    "block_distances",
+    "block_pullback",
+    "embed",
+    "embed_pullback",
+    "gram_factors",
+    "paired_distances",
+    "paired_pullback",
+    "slope_by_square",
+]
+
 METRICS = ("sqeuclidean", "euclidean", "cosine")
+
+
+def __dir__():
+    return __all__
 
 
 def embed(Z, metric):

@@ -33,6 +33,18 @@ from .distances import (
     paired_pullback,
 )
 
+__all__ = [
+    "contrastive_loss",
+    "hinge",
+    "softplus",
+    "squared_hinge",
+    "triplet_loss",
+]
+
+
+def __dir__():
+    return __all__
+
 
 def hinge(v):
     """Cost and slope of ``max(v, 0)``; the slope at 0 is 0."""

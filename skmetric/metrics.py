@@ -45,3 +45,7 @@ __all__ = [
     "verification_curve",
     "verification_threshold",
 ]
+
+
+def __dir__():
+    return __all__

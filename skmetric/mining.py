@@ -34,7 +34,6 @@ from functools import partial
 from numbers import Integral
 
 import numpy as np
-from sklearn.utils import check_random_state
 from sklearn.utils.random import sample_without_replacement
 
 from ._strategies import (
@@ -45,8 +44,14 @@ from ._strategies import (
     select_pairs,
     select_triplets,
 )
-from ._validation import check_embedding, check_number, check_word
+from ._validation import check_embedding, check_number, check_word, random_state_of
 from .distances import METRICS, block_distances, embed, gram_factors
+
+__all__ = ["mine_pairs", "mine_triplets"]
+
+
+def __dir__():
+    return __all__
 
 
 def mine_triplets(
@@ -205,7 +210,7 @@ def _prepare(E, y, positives, negatives, n_neighbors, metric, random_state, pair
         pairs=pairs,
     )
     factors = gram_factors(embed(E.copy(), metric)[0], metric)
-    rng = check_random_state(random_state)
+    rng = random_state_of(random_state)
     return strategies, partial(block_distances, factors, metric=metric), y, rng
 
 

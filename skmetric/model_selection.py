@@ -7,9 +7,14 @@ do not do is give every split, however often repeated, classes of all sizes on b
 from numbers import Integral
 
 import numpy as np
-from sklearn.utils import check_random_state
 
-from ._validation import check_number, encode_labels
+from ._validation import check_number, encode_labels, random_state_of
+
+__all__ = ["ClassDisjointShuffleSplit"]
+
+
+def __dir__():
+    return __all__
 
 
 class ClassDisjointShuffleSplit:
@@ -84,7 +89,7 @@ class ClassDisjointShuffleSplit:
                 "Got labels of 1 class, but expected at least 2 classes: one to train on "
                 "and another to test on."
             )
-        rng = check_random_state(self.random_state)
+        rng = random_state_of(self.random_state)
         for _ in range(self.n_splits):
             tested = np.isin(codes, self._draw(sizes, rng))
             yield np.flatnonzero(~tested), np.flatnonzero(tested)

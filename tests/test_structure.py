@@ -11,7 +11,15 @@ HOUSE = Path(skmetric.__file__).parent
 # From the ground up. A module may import what stands on a lower floor, and on its own
 # floor if there is no way back.
 FLOORS = (
-    {"_validation", "_compat", "_optimizers", "_batches", "distances", "_strategies"},
+    {
+        "_validation",
+        "_compat",
+        "_links",
+        "_optimizers",
+        "_batches",
+        "distances",
+        "_strategies",
+    },
     {"losses", "mining", "_all_negatives"}
     | {"_ranking", "_retrieval", "_retrieval_scores", "_scorers", "_verification"},
     {"_objective", "_tuples", "_tuple_problem", "_solvers", "_initialization", "_monitor"},
