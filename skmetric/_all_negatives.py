@@ -4,16 +4,16 @@ For one anchor let a positive's key be its distance plus the margin, and a negat
 key its distance. Then the slack of a triplet is the difference of two keys, and a
 triplet is active if its positive's key comes after its negative's. So the hinge loss is
 a matter of counting, ``sum(coefficient * key)``: a negative's coefficient is minus the
-number of positives after it, a positive's is the number of negatives before it. The
-squared hinge needs cumulated keys besides the counts. A negative finds its count by
-comparison with every positive, O(positives * n) an anchor with a small constant, or,
-where there are many, from one sort of all keys, O(n log n). A positive's count follows
-from a histogram of the negatives' counts. Where all but a few negatives come after every
-positive, only those few are looked at.
+number of positives after it, a positive's is the number of negatives before it. One sort
+of each anchor's keys gives both in O(n log n); the squared hinge needs cumulated keys, too.
+Negatives after an anchor's last positive are in no active triplet. Where few others are
+left, only those are sorted.
 
 The softplus has no such form. There each positive is compared with all negatives in turn:
 O(positives * n) an anchor in time, O(n) in memory.
 """
+
+from functools import partial
 
 import numpy as np
 from scipy.sparse import csr_array
@@ -22,31 +22,31 @@ from sklearn.utils import gen_batches
 from ._strategies import slots_of
 from .losses import softplus
 
-# Up to this many positives an anchor, comparing costs no more than sorting.
-FEW_POSITIVES = 100
-# Up to this share of active negatives, lists of entries cost less than arrays (b, n).
+# Up to this share of active negatives, a sparse gradient costs less than an array (b, n).
 FEW_ACTIVE = 1 / 32
-# So many entries at a time are counted, which keeps temporaries in the processor's cache.
+# So many entries of D at a time are sorted: temporaries stay in the processor's cache.
 CACHED_ENTRIES = 2**16
 
 
-def against_all_negatives(D, anchors, positives, is_negative, margin, loss):
+def against_all_negatives(D, anchors, positives, is_negative, margin, loss, weight=1.0):
     """Sum of the cost over the triplets of given pairs with all negatives.
 
     Parameters
     ----------
     D : ndarray of shape (b, n)
-        Distances from b anchors; not negative.
+        Distances from b anchors; not negative. C-contiguous.
     anchors, positives : ndarray of int of shape (n_pairs,)
         Rows and columns of D, ordered by row.
     is_negative : ndarray of bool of shape (b, n)
     margin : float
     loss : {"hinge", "squared_hinge", "softplus"}
+    weight : float, default=1.0
+        Of each triplet.
 
     Returns
     -------
     total : float
-        The sum of the costs.
+        The weighted sum of the costs.
     G : ndarray or sparse array of shape (b, n)
         Its gradient with respect to `D`; sparse where few negatives are active.
     n_active : int
@@ -55,151 +55,145 @@ def against_all_negatives(D, anchors, positives, is_negative, margin, loss):
     if len(anchors) == 0:
         return 0.0, np.zeros_like(D), 0
     if loss == "softplus":
-        return _enumerated(D, anchors, positives, is_negative, margin)
-    keys, columns = _positives_by_rank(D, anchors, positives, margin)
-    slopes_of, degree = (_hinge, 1) if loss == "hinge" else (_squared_hinge, 2)
-    others = np.where(is_negative, D, np.inf)
-    is_active = others < keys[:, :1]
+        return _enumerated(D, anchors, positives, is_negative, margin, weight)
+    keys = D[anchors, positives] + D.dtype.type(margin)
+    last = np.zeros(len(D), dtype=D.dtype)
+    first = np.flatnonzero(np.diff(anchors, prepend=-1))
+    last[anchors[first]] = np.maximum.reduceat(keys, first)
+    is_active = np.less(D, last[:, None])
+    is_active &= is_negative
+    sort = partial(_by_sorting, slopes_of=SLOPES[loss], weight=weight)
     if np.count_nonzero(is_active) <= FEW_ACTIVE * D.size:
-        total, G, n_active = _of_few(D, keys, columns, is_active, slopes_of)
-    else:
-        total, G, n_active = _of_many(D, keys, columns, others, slopes_of)
-    return total / degree, G, n_active
+        return _of_few(D, anchors, positives, keys, is_active, sort)
+    return _of_many(D, anchors, positives, keys, is_negative, sort)
 
 
-def _of_few(D, keys, columns, is_active, slopes_of):
-    m = keys.shape[1]
-    rows, away = np.divmod(np.flatnonzero(is_active), D.shape[1])
-    distances, after = D[rows, away], np.empty(len(rows), dtype=np.intp)
-    for part in gen_batches(max(len(rows), 1), max(1, CACHED_ENTRIES // m)):
-        comes_after = distances[part, None] < keys[rows[part]]
-        after[part] = comes_after.sum(axis=1)
-    values, slopes = np.empty_like(distances), np.empty_like(keys)
-    n_active = slopes_of(distances, keys, after, rows, values, slopes)
-    given = np.nonzero(keys)
-    values_given = np.concatenate([values, slopes[given]])
-    places = np.concatenate([rows, given[0]]), np.concatenate([away, columns[given]])
-    G = csr_array((values_given, places), shape=D.shape)
-    total = np.vdot(values, distances) + np.vdot(slopes, keys)
-    return float(total), G, n_active
-
-
-def _of_many(D, keys, columns, others, slopes_of):
-    count = _count_by_comparing if keys.shape[1] <= FEW_POSITIVES else _count_by_sorting
-    G, slopes, n_active = np.empty_like(D), np.empty_like(keys), 0
+def _of_many(D, anchors, positives, keys, is_negative, sort):
+    G, total, n_active = np.empty_like(D), 0.0, 0
     for part in gen_batches(len(D), max(1, CACHED_ENTRIES // D.shape[1])):
-        after = count(keys[part], others[part])
-        rows = np.arange(len(after))[:, None]
-        n_active += slopes_of(D[part], keys[part], after, rows, G[part], slopes[part])
-    by_row = np.einsum("ij,ij->i", G, D) + np.einsum("ij,ij->i", slopes, keys)
-    given = np.nonzero(keys)
-    G[given[0], columns[given]] = slopes[given]
-    return float(by_row.sum(dtype=np.float64)), G, n_active
+        pairs = slice(*np.searchsorted(anchors, [part.start, part.stop]))
+        near = anchors[pairs] - part.start, positives[pairs]
+        # Entries that are neither get no slope if they come last.
+        entries = np.where(is_negative[part], D[part], keys.max())
+        entries[near] = keys[pairs]
+        cost, count = sort(entries, near, out=G[part])
+        total, n_active = total + cost, n_active + count
+    return total, G, n_active
 
 
-def _positives_by_rank(D, anchors, positives, margin):
-    """Keys and columns of each row's positives, from the farthest on, then zeros.
-
-    Returns
-    -------
-    keys : ndarray of shape (b, m)
-        Of m positives at most; a key of 0 belongs to none, since margins are positive.
-    columns : ndarray of int of shape (b, m)
-    """
-    slots = slots_of(anchors)
-    keys = np.zeros((len(D), slots.max() + 1), dtype=D.dtype)
-    columns = np.zeros(keys.shape, dtype=np.intp)
-    keys[anchors, slots] = D[anchors, positives] + D.dtype.type(margin)
-    columns[anchors, slots] = positives
-    order = np.argsort(-keys, axis=1)
-    return np.take_along_axis(keys, order, 1), np.take_along_axis(columns, order, 1)
+def _of_few(D, anchors, positives, keys, is_active, sort):
+    rows, away = np.divmod(np.flatnonzero(is_active), D.shape[1])
+    near = anchors, slots_of(anchors)
+    far = rows, slots_of(rows) + near[1].max() + 1
+    width = max(near[1].max(), far[1].max(initial=0)) + 1
+    entries = np.full((len(D), width), keys.max())
+    entries[near], entries[far] = keys, D[rows, away]
+    slopes = np.empty_like(entries)
+    total, n_active = sort(entries, near, out=slopes)
+    places = np.concatenate([anchors, rows]), np.concatenate([positives, away])
+    G = csr_array((np.concatenate([slopes[near], slopes[far]]), places), shape=D.shape)
+    return total, G, n_active
 
 
-def _count_by_comparing(keys, others):
-    """How many of a row's keys come after each of its others, shape (b, n)."""
-    counts = np.zeros(others.shape, dtype=np.uint8)
-    comes_after = np.empty(others.shape, dtype=bool)
-    for slot in range(keys.shape[1]):
-        np.less(others, keys[:, slot, None], out=comes_after)
-        counts += comes_after.view(np.uint8)
-    return counts
-
-
-def _count_by_sorting(keys, others):
-    """The same from one sort; of an equal key and other the key comes first."""
-    b, m = keys.shape
-    order, is_other = _merge_order(keys, others)
-    counts = np.empty(order.shape, dtype=np.int32)
-    order += np.arange(b)[:, None] * order.shape[1]
-    counts.reshape(-1)[order.reshape(-1)] = (
-        m - np.cumsum(~is_other, axis=1, dtype=np.int32)
-    ).reshape(-1)
-    return counts[:, m:]
-
-
-def _merge_order(keys, others):
-    """Columns of ``[keys, others]`` in order of their values, and which are others."""
-    if keys.dtype == np.float32:
-        # The bits of floats that are not negative sort as the floats do, and one sort of
-        # 64-bit integers (value, column) is faster than an argsort of the values.
-        order = np.hstack([keys, others]).view(np.int32).astype(np.int64) << 32
-        order |= np.arange(order.shape[1])
-        order.sort(axis=1)
-        order &= 2**32 - 1
-    else:
-        order = np.argsort(np.hstack([np.nextafter(keys, -np.inf), others]), axis=1)
-    return order, order >= keys.shape[1]
-
-
-def _hinge(distances, keys, after, rows, out, slopes):
-    """Derivatives by negatives into `out`, by positives into `slopes`.
-
-    As the loss is homogeneous in distances and keys, these give its value, too (Euler).
+def _by_sorting(keys, near, out, slopes_of, weight):
+    """Cost and number of active triplets within each row of keys.
 
     Parameters
     ----------
-    distances, after, out : ndarrays of one shape
-        Of negatives: the number of keys after each.
-    keys, slopes : ndarrays of shape (b, m)
-    rows : ndarray of int
-        Row of each negative, of that shape or one that broadcasts to it.
+    keys : ndarray of shape (b, w)
+    near : pair of ndarrays of int
+        Which entries are positives; the others are negatives.
+    out : ndarray of shape (b, w)
+        For the gradient with respect to the keys.
+    slopes_of : callable
+    weight : float
+    """
+    places, at = _merge_order(keys, near)
+    slopes, degree, n_active = slopes_of(keys, places, at, near[0])
+    slopes *= weight
+    out.reshape(-1)[places] = slopes
+    # Homogeneous in the keys, the loss follows from its gradient (Euler).
+    return float(np.vdot(out, keys)) / degree, n_active
+
+
+def _merge_order(keys, near):
+    """Places in ``keys.ravel()``, row by row in order of their keys.
 
     Returns
     -------
-    n_active : int
+    places : ndarray of int of shape (b * w,)
+        A positive comes before an equal negative.
+    at : ndarray of int of shape (n_pairs,)
+        Which of them are positives.
     """
-    before = _sum_before(_places(after, rows, keys), keys)
-    out[...] = after
-    np.negative(out, out=out)
-    slopes[...] = before
-    return int(before.sum())
+    if keys.dtype == np.float32:
+        # The bits of floats that are not negative sort as the floats do, and one sort of
+        # 64-bit integers is faster than an argsort. Adding 0 leaves no negative 0.
+        order = (keys + 0).view(np.int32).astype(np.int64)
+        order <<= 32
+        order |= np.arange(keys.shape[1]) | 1 << 31
+        order[near] ^= 1 << 31
+        order.sort(axis=1)
+        at = np.flatnonzero((order & 1 << 31) == 0)
+        order &= (1 << 31) - 1
+    else:
+        is_positive = np.zeros(keys.shape, dtype=bool)
+        is_positive[near] = True
+        below = np.where(is_positive, np.nextafter(keys, -np.inf), keys)
+        order = np.argsort(below, axis=1)
+        at = np.flatnonzero(np.take_along_axis(is_positive, order, 1))
+    order += np.arange(len(keys))[:, None] * keys.shape[1]
+    return order.ravel(), at
 
 
-def _squared_hinge(distances, keys, after, rows, out, slopes):
-    """The same; a sum of squares is homogeneous of degree 2."""
-    places = _places(after, rows, keys)
-    before = _sum_before(places, keys)
-    sums = np.zeros((len(keys), keys.shape[1] + 1))
-    np.cumsum(keys, axis=1, out=sums[:, 1:])
-    out[...] = 2 * (after * distances.astype(np.float64) - sums.ravel()[places])
-    slopes[...] = 2 * (before * keys - _sum_before(places, keys, distances))
-    return int(before.sum())
+def _hinge(keys, places, at, rows):
+    """Slopes of the sorted entries, the loss's degree, and the number of active triplets.
+
+    A positive's slope is the number of negatives before it, a negative's minus the number
+    of positives after it.
+    """
+    before, after = _counts(at, rows, keys.shape[1])
+    slopes = _spread((-after).astype(keys.dtype), at, rows, keys.shape)
+    slopes[at] = before
+    return slopes, 1, int(before.sum())
 
 
-def _places(after, rows, keys):
-    """Where each negative stands among the m + 1 places between the keys of its row."""
-    return after + rows * (keys.shape[1] + 1)
+def _squared_hinge(keys, places, at, rows):
+    """The same, with the sums of those keys besides their numbers."""
+    before, after = _counts(at, rows, keys.shape[1])
+    sorted_keys = keys.ravel()[places].astype(np.float64)
+    near = sorted_keys[at]
+    sums = np.concatenate([[0], np.cumsum(near)])
+    sums_after = sums[np.arange(len(at)) + after] - sums[:-1]
+    slopes = sorted_keys * _spread(after.astype(np.float64), at, rows, keys.shape)
+    slopes -= _spread(sums_after, at, rows, keys.shape)
+    sorted_keys[at] = 0
+    sums_before = np.cumsum(sorted_keys.reshape(keys.shape), axis=1).ravel()[at]
+    slopes[at] = before * near - sums_before
+    return 2 * slopes, 2, int(before.sum())
 
 
-def _sum_before(places, keys, weights=None):
-    """Sum over the negatives before each key, of ones or of weights, shape (b, m)."""
-    b, m = keys.shape
-    flat = None if weights is None else weights.ravel()
-    by_place = np.bincount(places.ravel(), flat, minlength=b * (m + 1))
-    return np.cumsum(by_place.reshape(b, m + 1)[:, ::-1], axis=1)[:, -2::-1]
+def _counts(at, rows, width):
+    """Of each positive: negatives before it, and positives from it on, in its row."""
+    slots = slots_of(rows)
+    return at - rows * width - slots, np.bincount(rows)[rows] - slots
 
 
-def _enumerated(D, anchors, positives, is_negative, margin):
+def _spread(values, at, rows, shape):
+    """Give each entry the value of the next positive in its row, 0 if there is none."""
+    b, width = shape
+    place = np.arange(len(at)) + rows
+    last = np.cumsum(np.bincount(rows, minlength=b)) + np.arange(b)
+    ends, runs = np.empty((len(at) + b), np.intp), np.zeros(len(at) + b, values.dtype)
+    ends[place], ends[last] = at + 1, np.arange(1, b + 1) * width
+    runs[place] = values
+    return np.repeat(runs, np.diff(ends, prepend=0))
+
+
+SLOPES = {"hinge": _hinge, "squared_hinge": _squared_hinge}
+
+
+def _enumerated(D, anchors, positives, is_negative, margin, weight):
     keys = D[anchors, positives] + D.dtype.type(margin)
     others = np.where(is_negative, D, np.inf)
     G = np.zeros_like(D)
@@ -213,4 +207,5 @@ def _enumerated(D, anchors, positives, is_negative, margin):
         n_active += np.count_nonzero(v > 0)
         G[anchors[at]] -= slope
         G[anchors[at], positives[at]] += slope.sum(axis=1)
-    return total, G, n_active
+    G *= D.dtype.type(weight)
+    return weight * total, G, n_active

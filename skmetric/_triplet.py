@@ -44,20 +44,18 @@ class TripletConstraints:
     def share(self, D, y, rows, selection, totals):
         """What a block contributes to the mean over all triplets."""
         anchors, positives, negatives = selection
+        weight = 1 / max(totals[0], 1)
         if negatives is None:
             is_negative = candidates_of(y, rows)[1]
-            cost, G, n_active = against_all_negatives(
-                D, anchors, positives, is_negative, self.margin, self.loss
+            return against_all_negatives(
+                D, anchors, positives, is_negative, self.margin, self.loss, weight
             )
-        else:
-            v = D[anchors, positives] - D[anchors, negatives] + D.dtype.type(self.margin)
-            costs, slope = LOSSES[self.loss](v)
-            cost, n_active = costs.sum(dtype=np.float64), np.count_nonzero(v > 0)
-            G = scattered(slope, anchors, positives, D)
-            G -= scattered(slope, anchors, negatives, D)
-        total = max(totals[0], 1)
-        G /= total
-        return cost / total, G, n_active
+        v = D[anchors, positives] - D[anchors, negatives] + D.dtype.type(self.margin)
+        costs, slope = LOSSES[self.loss](v)
+        slope *= weight
+        G = scattered(slope, anchors, positives, D)
+        G -= scattered(slope, anchors, negatives, D)
+        return weight * costs.sum(dtype=np.float64), G, np.count_nonzero(v > 0)
 
 
 def scattered(values, rows, columns, like):

@@ -5,15 +5,13 @@ import pytest
 from scipy.sparse import issparse
 
 from skmetric import _all_negatives
-from skmetric._all_negatives import FEW_POSITIVES
 
 COSTS = {
     "hinge": lambda v: (max(v, 0.0), float(v > 0)),
     "squared_hinge": lambda v: (max(v, 0.0) ** 2, 2 * max(v, 0.0)),
     "softplus": lambda v: (np.log1p(np.exp(v)), 1 / (1 + np.exp(-v))),
 }
-FEW = 6
-# Many: the sort; few: the comparison. The second anchor class is a singleton.
+# The second anchor class is a singleton.
 CLASSES = {"few": [4, 1, 3, 6], "many": [3, 1, 12, 9], "two": [2, 15]}
 
 
@@ -30,9 +28,11 @@ def against_all_negatives(*arguments):
     return total, G.toarray() if issparse(G) else G, n_active
 
 
-@pytest.fixture(autouse=True)
-def sort_beyond_a_few(monkeypatch):
-    monkeypatch.setattr(_all_negatives, "FEW_POSITIVES", FEW)
+@pytest.fixture(autouse=True, params=["a few rows", "all rows"])
+def part(request, monkeypatch):
+    """Have arrays sorted in parts, the last one smaller, or at once."""
+    entries = {"a few rows": 100, "all rows": 10_000}[request.param]
+    monkeypatch.setattr(_all_negatives, "CACHED_ENTRIES", entries)
 
 
 def block(sizes, dtype, tied, seed=0):
@@ -80,8 +80,6 @@ def assert_same(found, expected, rtol):
 def test_against_loops(loss, dtype, classes, tied, margin):
     D, anchors, positives, is_negative = block(CLASSES[classes], dtype, tied)
     before = D.copy()
-    few = np.bincount(anchors).max() <= FEW
-    assert few == (classes == "few")
     found = against_all_negatives(D, anchors, positives, is_negative, margin, loss)
     expected = by_loops(D, anchors, positives, is_negative, margin, loss)
     assert 0 < expected[2] < is_negative.sum(axis=1)[anchors].sum()
@@ -112,7 +110,7 @@ def test_gradient_against_differences(loss, classes):
 
 @pytest.mark.parametrize("dtype", [np.float64, np.float32])
 @pytest.mark.parametrize("loss", COSTS)
-@pytest.mark.parametrize("n_positives", [1, FEW, FEW + 1])
+@pytest.mark.parametrize("n_positives", [1, 2, 7])
 def test_some_positives_of_some_anchors(loss, dtype, n_positives):
     D, anchors, positives, is_negative = block(CLASSES["many"], dtype, True)
     first = np.concatenate([np.arange(c) for c in np.bincount(anchors)])
@@ -149,15 +147,24 @@ def test_no_pairs(loss):
     assert (G == 0).all()
 
 
+@pytest.mark.parametrize("loss", COSTS)
+def test_weight(loss):
+    arguments = block(CLASSES["few"], np.float64, False)
+    plain = against_all_negatives(*arguments, 0.5, loss)
+    weighted = against_all_negatives(*arguments, 0.5, loss, 0.25)
+    assert_same(weighted, (plain[0] / 4, plain[1] / 4, plain[2]), 1e-12)
+
+
+@pytest.mark.parametrize("dtype", [np.float64, np.float32])
 @pytest.mark.parametrize("loss", ["hinge", "squared_hinge"])
-def test_comparing_and_sorting_agree_where_they_meet(loss, monkeypatch):
-    arguments = block([FEW_POSITIVES + 1, 30], np.float64, True)
-    assert np.bincount(arguments[1]).max() == FEW_POSITIVES
-    sorted_ones = against_all_negatives(*arguments, 0.5, loss)
-    monkeypatch.setattr(_all_negatives, "FEW_POSITIVES", FEW_POSITIVES)
-    compared = against_all_negatives(*arguments, 0.5, loss)
-    assert compared[2] > FEW_POSITIVES**2
-    assert_same(compared, sorted_ones, 1e-12)
+def test_a_negative_zero_is_a_zero(loss, dtype):
+    D, *pairs, is_negative = block(CLASSES["few"], dtype, True)
+    assert ((D == 0) & is_negative).sum() > 5
+    expected = against_all_negatives(D, *pairs, is_negative, 0.5, loss)
+    found = against_all_negatives(
+        np.where(D == 0, dtype(-0.0), D), *pairs, is_negative, 0.5, loss
+    )
+    assert_same(found, expected, 1e-12)
 
 
 def test_a_few_active_negatives_give_a_sparse_gradient(monkeypatch):
