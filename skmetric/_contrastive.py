@@ -192,7 +192,7 @@ class ContrastiveMetricLearner(BaseMetricLearner):
         given pairs the share of similar ones nearer than dissimilar ones.
     n_features_in_ : int
         Number of features seen during fit.
-    feature_names_in_ : ndarray of shape (n_features_in_,)
+    feature_names_in_ : ndarray of shape (n_features,)
         Their names, if X had any.
 
     See Also

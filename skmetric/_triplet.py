@@ -179,7 +179,7 @@ default="all"
         given triplets the share of those held out in the right order.
     n_features_in_ : int
         Number of features seen during fit.
-    feature_names_in_ : ndarray of shape (n_features_in_,)
+    feature_names_in_ : ndarray of shape (n_features,)
         Their names, if X had any.
 
     See Also

@@ -138,6 +138,7 @@ default=None
         Returns
         -------
         similar : ndarray of bool of shape (n_pairs,)
+            True where the distance is at most `threshold_`.
         """
         check_is_fitted(self)
         return self._distances(pairs, X) <= self.threshold_

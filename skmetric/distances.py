@@ -160,9 +160,28 @@ def block_pullback(dE, G, E, rows):
 
 
 def paired_distances(A, B, metric):
-    """Distance of each row of `A` to the row of `B` at its side, shape (n,).
+    """Distance of each row of `A` to the row of `B` at its side.
 
-    Under ``"cosine"`` the rows must be L2-normalised already.
+    Parameters
+    ----------
+    A : ndarray of shape (n, k)
+        Under ``"cosine"`` the rows of both must be L2-normalised already.
+    B : ndarray of shape (n, k)
+        As many rows.
+    metric : {"sqeuclidean", "euclidean", "cosine"}
+        The distance.
+
+    Returns
+    -------
+    distances : ndarray of shape (n,)
+        At least 0; under ``"cosine"`` at most 2.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skmetric.distances import paired_distances
+    >>> paired_distances(np.array([[0.0, 0.0]]), np.array([[3.0, 4.0]]), "euclidean")
+    array([5.])
     """
     difference = A - B
     squared = np.einsum("ij,ij->i", difference, difference)

@@ -47,18 +47,57 @@ def __dir__():
 
 
 def hinge(v):
-    """Cost and slope of ``max(v, 0)``; the slope at 0 is 0."""
+    """Cost and slope of ``max(v, 0)``.
+
+    Parameters
+    ----------
+    v : ndarray of float
+        Slacks.
+
+    Returns
+    -------
+    cost : ndarray
+        Of the shape and dtype of `v`.
+    slope : ndarray
+        Its derivative; 0 at 0.
+    """
     return np.maximum(v, 0), (v > 0).astype(v.dtype)
 
 
 def squared_hinge(v):
-    """Cost and slope of ``max(v, 0) ** 2``."""
+    """Cost and slope of ``max(v, 0) ** 2``.
+
+    Parameters
+    ----------
+    v : ndarray of float
+        Slacks.
+
+    Returns
+    -------
+    cost : ndarray
+        Of the shape and dtype of `v`.
+    slope : ndarray
+        Its derivative.
+    """
     positive = np.maximum(v, 0)
     return positive * positive, 2 * positive
 
 
 def softplus(v):
-    """Cost and slope of ``log(1 + exp(v))``, without overflow."""
+    """Cost and slope of ``log(1 + exp(v))``, without overflow.
+
+    Parameters
+    ----------
+    v : ndarray of float
+        Slacks.
+
+    Returns
+    -------
+    cost : ndarray
+        Of the shape and dtype of `v`.
+    slope : ndarray
+        Its derivative.
+    """
     small = np.exp(-np.abs(v))
     slope = np.where(v > 0, 1, small) / (1 + small)
     return np.maximum(v, 0) + np.log1p(small), slope

@@ -84,6 +84,7 @@ def mine_triplets(
         If there are more, return that many of them, drawn uniformly without
         replacement. With ``negatives="all"`` the others are then never made.
     random_state : int, RandomState instance or None, default=None
+        For random strategies, and for what is drawn of too many.
 
     Returns
     -------
@@ -155,6 +156,7 @@ default="all"
         If there are more, return that many of them, drawn uniformly without
         replacement.
     random_state : int, RandomState instance or None, default=None
+        For random strategies, and for what is drawn of too many.
 
     Returns
     -------

@@ -95,7 +95,18 @@ class ClassDisjointShuffleSplit:
             yield np.flatnonzero(~tested), np.flatnonzero(tested)
 
     def get_n_splits(self, X=None, y=None, groups=None):
-        """`n_splits`; the arguments are ignored."""
+        """How many splits there are.
+
+        Parameters
+        ----------
+        X, y, groups : object
+            Ignored.
+
+        Returns
+        -------
+        n_splits : int
+            As the constructor was given it.
+        """
         return self.n_splits
 
     def _draw(self, sizes, rng):

@@ -1,0 +1,82 @@
+"""
+What can be learnt from clicks?
+===============================
+
+A log says what was shown for a query and what was clicked; there are no labels. Queries
+and items are vectors, such as embeddings of their texts, and only a few of their
+directions say what a query is after, which raw similarity cannot know. Pairs, clicked or
+not, tell the learner.
+"""
+
+# %%
+# The data are made up, so that it is known what a query is after: a topic, which the
+# learner is not told. New queries, which the log does not have, are judged.
+
+import matplotlib.pyplot as plt
+import numpy as np
+from sklearn.preprocessing import normalize
+
+from skmetric import ContrastiveMetricLearner
+from skmetric.metrics import retrieval_report
+
+N_TOPICS, N_ITEMS, N_QUERIES, N_NEW = 300, 3000, 2000, 1000
+N_FEATURES, N_MEANINGFUL, SHOWN = 64, 8, 12
+
+rng = np.random.default_rng(0)
+n = N_ITEMS + N_QUERIES + N_NEW
+topics = rng.integers(0, N_TOPICS, n)
+centres = rng.standard_normal((N_TOPICS, N_MEANINGFUL))
+meaning = centres[topics] + 0.3 * rng.standard_normal((n, N_MEANINGFUL))
+style = 1.2 * rng.standard_normal((n, N_FEATURES - N_MEANINGFUL))
+turn, _ = np.linalg.qr(rng.standard_normal((N_FEATURES, N_FEATURES)))
+X = (np.hstack([meaning, style]) @ turn).astype(np.float32)
+
+# %%
+# Of twelve items shown, up to three are on topic. Good items are overlooked at times, and
+# others clicked. A pair is two row numbers: those of a query and of an item.
+
+
+def shown_for(query):
+    """Items on topic, and others."""
+    right = np.flatnonzero(topics[:N_ITEMS] == topics[query])
+    right = rng.permutation(right)[: SHOWN // 4]
+    others = np.setdiff1d(rng.integers(0, N_ITEMS, SHOWN - SHOWN // 4), right)
+    return np.concatenate([right, others])
+
+
+queries = range(N_ITEMS, N_ITEMS + N_QUERIES)
+pairs = np.array([(query, item) for query in queries for item in shown_for(query)])
+on_topic = topics[pairs[:, 0]] == topics[pairs[:, 1]]
+clicked = rng.random(len(pairs)) < np.where(on_topic, 0.7, 0.03)
+print(f"{len(pairs)} pairs of {N_QUERIES} queries, {clicked.mean():.0%} clicked")
+
+# %%
+# More of the log gives a better map. ``recall_at_k`` is the share of new queries with an
+# item on topic among the k nearest.
+
+KS = (1, 3, 10, 30)
+
+
+def recalls(E):
+    """Recall of new queries among the items, for each k."""
+    scores = [f"recall_at_{k}" for k in KS]
+    items = {"index": E[:N_ITEMS], "index_labels": topics[:N_ITEMS]}
+    return list(retrieval_report(E[-N_NEW:], topics[-N_NEW:], scores=scores, **items).values())
+
+
+curves = {"raw": recalls(normalize(X))}
+for n_queries in (50, 200, 2000):
+    part = pairs[:, 0] < N_ITEMS + n_queries
+    learner = ContrastiveMetricLearner(16, metric="cosine", random_state=0)
+    learner.fit_pairs(X[:-N_NEW], pairs[part], clicked[part])
+    curves[f"{n_queries} queries in the log"] = recalls(learner.transform(X))
+
+figure, axes = plt.subplots(figsize=(6, 4), layout="constrained")
+for (name, curve), marker in zip(curves.items(), "xsdo", strict=True):
+    print(f"{name:<26}", *[f"recall@{k} {v:.3f}" for k, v in zip(KS, curve, strict=True)])
+    axes.plot(KS, curve, marker=marker, label=name)
+axes.set(xscale="log", xlabel="k", ylabel="recall@k of new queries", ylim=(0, 1))
+axes.set_xticks(KS, KS)
+axes.minorticks_off()
+axes.legend()
+plt.show()

@@ -1,0 +1,57 @@
+"""
+Triplets or pairs: the order of distances, or distances themselves?
+===================================================================
+
+:class:`~skmetric.TripletMetricLearner` asks that a row of the same class be nearer than one
+of another class. :class:`~skmetric.ContrastiveMetricLearner` asks that rows of a class be
+nearer than one number and rows of different classes farther than another. The first serves
+a ranking, the second a threshold.
+"""
+
+# %%
+# Half of the handwritten digits to learn from, half to judge by.
+
+import matplotlib.pyplot as plt
+import numpy as np
+from sklearn.datasets import load_digits
+from sklearn.metrics import pairwise_distances
+from sklearn.model_selection import train_test_split
+from sklearn.neighbors import KNeighborsClassifier
+from sklearn.preprocessing import FunctionTransformer
+
+from skmetric import ContrastiveMetricLearner, TripletMetricLearner
+from skmetric.metrics import equal_error_rate, retrieval_report
+
+X, y = load_digits(return_X_y=True)
+X_train, X_test, y_train, y_test = train_test_split(
+    X, y, test_size=0.5, stratify=y, random_state=0
+)
+maps = {
+    "raw": FunctionTransformer(),
+    "triplet": TripletMetricLearner(random_state=0),
+    "contrastive": ContrastiveMetricLearner(random_state=0),
+}
+
+# %%
+# Three questions are asked of each map: are the nearest rows of the right class (3-NN), are
+# all rows of a class together (MAP@R), and does one threshold on distances tell the same
+# class from different ones (equal error rate, less is better)?
+
+rows, columns = np.triu_indices(len(y_test), 1)
+similar = y_test[rows] == y_test[columns]
+figure, all_axes = plt.subplots(1, 3, figsize=(10, 3.2), layout="constrained")
+for axes, (name, learner) in zip(all_axes, maps.items(), strict=True):
+    learner.fit(X_train, y_train)
+    Z_train, Z = learner.transform(X_train), learner.transform(X_test)
+    accuracy = KNeighborsClassifier(3).fit(Z_train, y_train).score(Z, y_test)
+    map_at_r = retrieval_report(Z, y_test)["map_at_r"]
+    distances = pairwise_distances(Z)[rows, columns]
+    error = equal_error_rate(distances, similar)
+    print(f"{name:<12} 3-NN {accuracy:.3f}   MAP@R {map_at_r:.3f}   EER {error:.3f}")
+
+    bins = np.linspace(0, np.quantile(distances, 0.999), 60)
+    axes.hist(distances[similar], bins, density=True, alpha=0.6, label="same class")
+    axes.hist(distances[~similar], bins, density=True, alpha=0.6, label="different")
+    axes.set(title=f"{name}: EER {error:.3f}", xlabel="distance", yticks=[])
+all_axes[0].legend()
+plt.show()
