@@ -1,10 +1,8 @@
-"""Settings of the documentation; build it with ``sphinx-build -W --keep-going docs build/docs``.
+"""Settings of the documentation: ``sphinx-build -W --keep-going docs build/docs``.
 
 The build needs no network: there is no inventory of other projects to fetch, so that names
 outside of skmetric, listed below, stay without a link.
 """
-
-import os
 
 import skmetric
 
@@ -18,7 +16,7 @@ extensions = [
     "sphinx.ext.autosummary",
     "sphinx_gallery.gen_gallery",
 ]
-exclude_patterns = ["auto_examples/**.ipynb", "pictures"]
+exclude_patterns = ["auto_examples/**.ipynb"]
 templates_path = ["_templates"]
 
 # Every reference must lead somewhere, but for names of other packages.
@@ -43,6 +41,7 @@ sphinx_gallery_conf = {
     "reference_url": {"skmetric": None},
     "image_srcset": ["2x"],
     "download_all_examples": False,
+    "write_computation_times": False,
 }
 
 html_theme = "pydata_sphinx_theme"

@@ -46,7 +46,11 @@ print(f"{learner.n_iter_} of {learner.max_iter} epochs")
 # The same without rows held out goes through the whole budget.
 
 whole = TripletMetricLearner(
-    solver="adam", max_iter=100, learning_rate_init=0.1, n_iter_no_change=100, random_state=0
+    solver="adam",
+    max_iter=100,
+    learning_rate_init=0.1,
+    n_iter_no_change=100,
+    random_state=0,
 ).fit(X_train, y_train)
 embeddings = {
     "raw": X_test,

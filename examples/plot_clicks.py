@@ -61,7 +61,9 @@ def recalls(E):
     """Recall of new queries among the items, for each k."""
     scores = [f"recall_at_{k}" for k in KS]
     items = {"index": E[:N_ITEMS], "index_labels": topics[:N_ITEMS]}
-    return list(retrieval_report(E[-N_NEW:], topics[-N_NEW:], scores=scores, **items).values())
+    return list(
+        retrieval_report(E[-N_NEW:], topics[-N_NEW:], scores=scores, **items).values()
+    )
 
 
 curves = {"raw": recalls(normalize(X))}

@@ -46,15 +46,15 @@ graph = helper.make_graph(
     [helper.make_tensor_value_info("Z", TensorProto.FLOAT, [None, n_components])],
     [numpy_helper.from_array(components, "W")],
 )
-model = helper.make_model(
-    graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=10
-)
+model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=10)
 onnx.checker.check_model(model)
 
 session = onnxruntime.InferenceSession(model.SerializeToString())
 (Z,) = session.run(None, {"X": X_test})
 predictions = knn.predict(learner.transform(X_test))
-print(f"nodes {[node.op_type for node in graph.node]}, {len(model.SerializeToString())} bytes")
+print(
+    f"nodes {[node.op_type for node in graph.node]}, {len(model.SerializeToString())} bytes"
+)
 print(f"largest difference {np.abs(Z - learner.transform(X_test)).max():.1e}")
 print(f"same predictions: {np.array_equal(knn.predict(Z), predictions)}")
 

@@ -28,11 +28,24 @@ from skmetric.metrics import retrieval_report, retrieval_scorer
 from skmetric.model_selection import ClassDisjointShuffleSplit
 
 SIZE = 16
-FONTS = (
-    "DejaVuSans DejaVuSans-Bold DejaVuSans-Oblique DejaVuSansMono DejaVuSerif "
-    "DejaVuSerif-Bold DejaVuSerif-Italic STIXGeneral STIXGeneralBol STIXGeneralItalic "
-    "STIXGeneralBolIta cmr10 cmss10 cmtt10 cmb10 cmti10"
-).split()
+FONTS = [
+    "DejaVuSans",
+    "DejaVuSans-Bold",
+    "DejaVuSans-Oblique",
+    "DejaVuSansMono",
+    "DejaVuSerif",
+    "DejaVuSerif-Bold",
+    "DejaVuSerif-Italic",
+    "STIXGeneral",
+    "STIXGeneralBol",
+    "STIXGeneralItalic",
+    "STIXGeneralBolIta",
+    "cmr10",
+    "cmss10",
+    "cmtt10",
+    "cmb10",
+    "cmti10",
+]
 
 
 def draw(letter, font, rng):
