@@ -1,6 +1,7 @@
 """The house rule: imports point down, and the objective never meets the solvers."""
 
 import ast
+import re
 from pathlib import Path
 
 import pytest
@@ -68,6 +69,14 @@ def test_imports_point_down(module):
     higher = {m for m in imported(module) if FLOOR_OF[m] > FLOOR_OF[module]}
     assert not higher
     assert module not in reachable(module)
+
+
+def test_the_picture_of_the_house_names_every_module():
+    picture = HOUSE.parent / "docs" / "house.svg"
+    if not picture.exists():
+        pytest.skip("installed without its documentation")
+    named = set(re.findall(r'class="name">(\w+)<', picture.read_text()))
+    assert set(MODULES) - {"__init__"} <= named <= set(FLOOR_OF)
 
 
 def test_solvers_and_objective_never_meet():
