@@ -24,7 +24,9 @@ nitpicky = True
 nitpick_ignore_regex = [(r"py:.*", r"(numpy|scipy|sklearn|matplotlib|pandas)\..*")]
 linkcheck_ignore = [r"https?://"]
 
+smartquotes = False
 autosummary_generate = True
+toc_object_entries_show_parents = "hide"
 numpydoc_show_class_members = False
 # All but: an extended summary, "See Also" and an example for each method, the infinitive
 # in a summary, no name in front of what is returned, and a type where it is that of `fit`.
@@ -49,6 +51,8 @@ html_title = "skmetric"
 html_static_path = ["_static"]
 html_css_files = ["site.css"]
 html_show_sourcelink = False
+# Pages without others below them.
+html_sidebars = {page: [] for page in ("benchmarks", "changelog", "guide/getting_started")}
 html_theme_options = {
     "show_prev_next": False,
     "navigation_with_keys": False,

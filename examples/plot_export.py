@@ -13,6 +13,7 @@ To keep the estimator itself, skops writes a file that can be read without runni
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+import matplotlib.pyplot as plt
 import numpy as np
 import onnx
 import onnxruntime
@@ -31,6 +32,16 @@ X_train, X_test, y_train, y_test = train_test_split(
 learner = TripletMetricLearner(n_components=16, random_state=0).fit(X_train, y_train)
 knn = KNeighborsClassifier(3).fit(learner.transform(X_train), y_train)
 print(f"3-NN accuracy {knn.score(learner.transform(X_test), y_test):.3f}")
+
+# %%
+# Each row of the map weighs the 8 x 8 pixels: blue ones count for, red ones against.
+
+figure, grid = plt.subplots(2, 8, figsize=(9, 2.5), layout="constrained")
+largest = np.abs(learner.components_).max()
+for axes, row in zip(grid.flat, learner.components_, strict=True):
+    axes.imshow(row.reshape(8, 8), cmap="RdBu", vmin=-largest, vmax=largest)
+    axes.axis("off")
+plt.show()
 
 # %%
 # ONNX

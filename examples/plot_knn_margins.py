@@ -68,5 +68,5 @@ for shift, positives in enumerate(grid["learn__positives"]):
     )
 axes.axhline(raw_scores.mean(), color="black", linestyle="--", label="without a map")
 axes.set(xscale="log", xlabel="margin", ylabel="3-NN accuracy")
-axes.legend()
+axes.legend(loc="upper center", bbox_to_anchor=(0.5, -0.15), ncols=3)
 plt.show()

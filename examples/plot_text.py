@@ -12,9 +12,11 @@ fit in memory.
 # several wordings, wrapped in politeness that says nothing. Half of the wordings of each
 # thing are for training, the others are new.
 
+import matplotlib.pyplot as plt
 import numpy as np
 from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.metrics import pairwise_distances_argmin
+from sklearn.metrics.pairwise import cosine_similarity
 
 from skmetric import TripletMetricLearner
 from skmetric.metrics import retrieval_report
@@ -69,6 +71,25 @@ Z, Z_new = learner.transform(X), learner.transform(X_new)
 for name, E, E_new in (("raw", X, X_new), ("learnt", Z, Z_new)):
     report = retrieval_report(E_new, new_topics, index=E, index_labels=topics)
     print(name, report, "", sep="\n")
+
+# %%
+# Similarities of new questions (rows) to old ones (columns), both ordered by what they are
+# about. By raw similarity the same politeness is what is alike.
+
+figure, both = plt.subplots(1, 2, figsize=(9, 3), layout="constrained")
+order, order_new = np.argsort(topics), np.argsort(new_topics)
+for axes, (name, E, E_new) in zip(
+    both, (("raw", X, X_new), ("learnt", Z, Z_new)), strict=True
+):
+    axes.imshow(
+        cosine_similarity(E_new[order_new], E[order]),
+        aspect="auto",
+        vmin=-1,
+        vmax=1,
+        cmap="RdBu",
+    )
+    axes.set(title=name, xticks=[], yticks=[])
+plt.show()
 
 # %%
 # New questions of which the two find nearest questions about different things.

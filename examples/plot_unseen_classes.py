@@ -118,7 +118,8 @@ def draw_strip(figure, title, E, queries, n_neighbors=5):
     for axes in grid[:, 0]:
         axes.spines[:].set_visible(False)
         axes.set_ylabel("")
-    figure.suptitle(f"{title}: {hits[:, 1:].mean():.0%} of the nearest are right")
+    share = f"{hits[:, 1:].mean():.0%} of the nearest are right"
+    figure.suptitle(f"{title}: {share}", fontsize=17)
 
 
 queries = [np.flatnonzero(y_new == letter)[3] for letter in "AEGKMS"]
