@@ -9,7 +9,7 @@ __all__ = ["ContrastiveMetricLearner", "TripletMetricLearner", "__version__"]
 
 __version__ = "0.1.0"
 
-_MODULES = ("distances", "losses", "metrics", "mining", "model_selection")
+_MODULES = ("distances", "losses", "metrics", "mining", "model_selection", "plotting")
 
 
 def __dir__():

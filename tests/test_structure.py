@@ -27,7 +27,9 @@ FLOORS = (
     {"_learning"},
     {"_base"},
     {"_triplet", "_contrastive"},
-    {"metrics", "_verifier", "model_selection", "plotting", "dask"},
+    {"metrics", "_verifier", "model_selection", "plotting", "dask"}
+    | {"_pictures", "_picture_of_curves", "_picture_of_pairs"}
+    | {"_picture_of_embeddings", "_picture_of_retrieval"},
     {"__init__"},
 )
 FLOOR_OF = {name: i for i, names in enumerate(FLOORS) for name in names}

@@ -1,0 +1,27 @@
+"""Pictures of a fit, of what it did to distances, and of what it finds.
+
+Each is a class in the manner of scikit-learn's displays: ``from_estimator`` computes and
+draws, the data are attributes, and ``plot`` draws them again. Drawing needs matplotlib,
+``pip install 'skmetric[plot]'``, whose settings are left as they are. Colours are those
+that the colour-blind can tell apart.
+
+Several panels take several axes: ``ax`` is then an array of them, as ``plt.subplots``
+gives.
+"""
+
+from ._picture_of_curves import LossCurveDisplay, MarginSweepDisplay
+from ._picture_of_embeddings import EmbeddingDisplay
+from ._picture_of_pairs import PairDistanceDisplay
+from ._picture_of_retrieval import RetrievalDisplay
+
+__all__ = [
+    "EmbeddingDisplay",
+    "LossCurveDisplay",
+    "MarginSweepDisplay",
+    "PairDistanceDisplay",
+    "RetrievalDisplay",
+]
+
+
+def __dir__():
+    return __all__
