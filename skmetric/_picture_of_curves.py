@@ -58,6 +58,7 @@ class LossCurveDisplay:
         Returns
         -------
         display : LossCurveDisplay
+            Drawn.
 
         Raises
         ------
@@ -90,6 +91,7 @@ class LossCurveDisplay:
         Returns
         -------
         self : LossCurveDisplay
+            With `axes_` and `figure_`.
         """
         curves = {"loss": self.loss, "active fraction": self.active_fraction}
         if self.validation_scores is not None:
@@ -122,6 +124,7 @@ class MarginSweepDisplay:
     active_fractions : array-like of shape (n_margins,), default=None
         Share of the constraints that are active at the end of a fit.
     score_name : str, default="score"
+        Printed at the axis.
 
     Attributes
     ----------
@@ -177,6 +180,7 @@ class MarginSweepDisplay:
         Returns
         -------
         display : MarginSweepDisplay
+            Drawn.
 
         Raises
         ------
@@ -218,6 +222,7 @@ class MarginSweepDisplay:
         Returns
         -------
         self : MarginSweepDisplay
+            With `axes_` and `figure_`.
         """
         curves = {self.score_name: (self.scores, self.spreads)}
         if self.active_fractions is not None:

@@ -73,6 +73,7 @@ class EmbeddingDisplay:
         Returns
         -------
         display : EmbeddingDisplay
+            Drawn.
 
         Raises
         ------
@@ -102,6 +103,7 @@ class EmbeddingDisplay:
         Returns
         -------
         display : EmbeddingDisplay
+            Drawn.
         """
         pyplot()
         check_word("projection", projection, ("pca", "first"))
@@ -122,6 +124,7 @@ class EmbeddingDisplay:
         Returns
         -------
         self : EmbeddingDisplay
+            With `axes_` and `figure_`.
         """
         panels = as_panels(self.embeddings)
         codes = encode_labels(self.y)

@@ -105,6 +105,7 @@ class PairDistanceDisplay:
         Returns
         -------
         display : PairDistanceDisplay
+            Drawn.
 
         Raises
         ------
@@ -154,6 +155,7 @@ class PairDistanceDisplay:
         Returns
         -------
         display : PairDistanceDisplay
+            Drawn.
         """
         return cls(distances, similar, thresholds=thresholds).plot(ax=ax)
 
@@ -168,6 +170,7 @@ class PairDistanceDisplay:
         Returns
         -------
         self : PairDistanceDisplay
+            With `axes_` and `figure_`.
         """
         panels = as_panels(self.distances, name="distances")
         self.equal_error_rates_, self.overlaps_ = {}, {}

@@ -91,6 +91,7 @@ class RetrievalDisplay:
         Returns
         -------
         display : RetrievalDisplay
+            Drawn.
         """
         return cls.from_predictions(
             before_and_after(estimator, X),
@@ -118,6 +119,7 @@ class RetrievalDisplay:
         Returns
         -------
         display : RetrievalDisplay
+            Drawn.
         """
         pyplot()
         panels = as_panels(embeddings)
@@ -144,6 +146,7 @@ class RetrievalDisplay:
         Returns
         -------
         self : RetrievalDisplay
+            With `axes_` and `figure_`.
         """
         panels = as_panels(self.neighbors)
         y = np.asarray(self.y)

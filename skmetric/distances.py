@@ -13,17 +13,9 @@ distances and ``C = G + G.T``, the gradient with respect to the rows is
 import numpy as np
 from scipy.sparse import issparse
 
-__all__ = [
-    "METRICS",
-    "block_distances",
-    "block_pullback",
-    "embed",
-    "embed_pullback",
-    "gram_factors",
-    "paired_distances",
-    "paired_pullback",
-    "slope_by_square",
-]
+from ._validation import check_word
+
+__all__ = ["METRICS", "paired_distances"]
 
 METRICS = ("sqeuclidean", "euclidean", "cosine")
 
@@ -176,6 +168,11 @@ def paired_distances(A, B, metric):
     distances : ndarray of shape (n,)
         At least 0; under ``"cosine"`` at most 2.
 
+    Raises
+    ------
+    ValueError
+        For an unknown metric.
+
     Examples
     --------
     >>> import numpy as np
@@ -183,6 +180,7 @@ def paired_distances(A, B, metric):
     >>> paired_distances(np.array([[0.0, 0.0]]), np.array([[3.0, 4.0]]), "euclidean")
     array([5.])
     """
+    check_word("metric", metric, METRICS)
     difference = A - B
     squared = np.einsum("ij,ij->i", difference, difference)
     if metric == "euclidean":

@@ -22,6 +22,7 @@ from sklearn.preprocessing import StandardScaler
 
 import skmetric
 from skmetric import ContrastiveMetricLearner, TripletMetricLearner
+from skmetric.distances import paired_distances
 from skmetric.metrics import PairVerifier, retrieval_scorer
 from skmetric.mining import mine_pairs, mine_triplets
 from skmetric.model_selection import ClassDisjointShuffleSplit
@@ -287,6 +288,10 @@ def test_grid_search_in_two_processes(learner):
         (
             lambda: TripletMetricLearner(positives=lambda *_: 3).fit(X, Y),
             r"Got int from the strategy for positives.*\(anchors, positives\)",
+        ),
+        (
+            lambda: paired_distances(X, X, "l2"),
+            "Got metric='l2', but expected one of",
         ),
         (lambda: mine_pairs(X, None), "Got y=None, but expected class labels"),
     ],
