@@ -17,15 +17,12 @@ from functools import partial
 
 import numpy as np
 from scipy.sparse import csr_array
-from sklearn.utils import gen_batches
 
-from ._strategies import slots_of
+from ._sorting import cached_parts, merge_order, slots_of
 from .losses import softplus
 
 # Up to this share of active negatives, a sparse gradient costs less than an array (b, n).
 FEW_ACTIVE = 1 / 32
-# So many entries of D at a time are sorted: temporaries stay in the processor's cache.
-CACHED_ENTRIES = 2**16
 
 
 def against_all_negatives(D, anchors, positives, is_negative, margin, loss, weight=1.0):
@@ -70,9 +67,7 @@ def against_all_negatives(D, anchors, positives, is_negative, margin, loss, weig
 
 def _of_many(D, anchors, positives, keys, is_negative, sort):
     G, total, n_active = np.empty_like(D), 0.0, 0
-    for part in gen_batches(len(D), max(1, CACHED_ENTRIES // D.shape[1])):
-        pairs = slice(*np.searchsorted(anchors, [part.start, part.stop]))
-        near = anchors[pairs] - part.start, positives[pairs]
+    for part, pairs, near in cached_parts(D.shape, anchors, positives):
         # Entries that are neither get no slope if they come last.
         entries = np.where(is_negative[part], D[part], keys.max())
         entries[near] = keys[pairs]
@@ -108,42 +103,12 @@ def _by_sorting(keys, near, out, slopes_of, weight):
     slopes_of : callable
     weight : float
     """
-    places, at = _merge_order(keys, near)
+    places, at = merge_order(keys, near)
     slopes, degree, n_active = slopes_of(keys, places, at, near[0])
     slopes *= weight
     out.reshape(-1)[places] = slopes
     # Homogeneous in the keys, the loss follows from its gradient (Euler).
     return float(np.vdot(out, keys)) / degree, n_active
-
-
-def _merge_order(keys, near):
-    """Places in ``keys.ravel()``, row by row in order of their keys.
-
-    Returns
-    -------
-    places : ndarray of int of shape (b * w,)
-        A positive comes before an equal negative.
-    at : ndarray of int of shape (n_pairs,)
-        Which of them are positives.
-    """
-    if keys.dtype == np.float32:
-        # The bits of floats that are not negative sort as the floats do, and one sort of
-        # 64-bit integers is faster than an argsort. Adding 0 leaves no negative 0.
-        order = (keys + 0).view(np.int32).astype(np.int64)
-        order <<= 32
-        order |= np.arange(keys.shape[1]) | 1 << 31
-        order[near] ^= 1 << 31
-        order.sort(axis=1)
-        at = np.flatnonzero((order & 1 << 31) == 0)
-        order &= (1 << 31) - 1
-    else:
-        is_positive = np.zeros(keys.shape, dtype=bool)
-        is_positive[near] = True
-        below = np.where(is_positive, np.nextafter(keys, -np.inf), keys)
-        order = np.argsort(below, axis=1)
-        at = np.flatnonzero(np.take_along_axis(is_positive, order, 1))
-    order += np.arange(len(keys))[:, None] * keys.shape[1]
-    return order.ravel(), at
 
 
 def _hinge(keys, places, at, rows):

@@ -14,6 +14,7 @@ import numpy as np
 from sklearn import get_config
 from sklearn.utils import gen_batches
 
+from ._sorting import cached_parts, merge_order
 from ._validation import check_word
 
 
@@ -63,18 +64,26 @@ def draw_uniform(candidates, anchors, random_state):
 def semihard_negatives(distances, candidates, anchors, positives, random_state):
     """The nearest that is strictly farther than the positive, else the farthest."""
     farthest = np.where(candidates, distances, -np.inf).argmax(axis=1)
-    others = np.where(candidates, distances, np.inf)
-    negatives = np.empty(len(anchors), dtype=np.intp)
-    slots = slots_of(anchors)
-    for slot in range(slots.max(initial=-1) + 1):
-        at = np.flatnonzero(slots == slot)
-        rows = anchors[at]
-        farther = others[rows]
-        farther[farther <= distances[rows, positives[at]][:, None]] = np.inf
-        columns = farther.argmin(axis=1)
-        found = np.isfinite(farther[np.arange(len(at)), columns])
-        negatives[at] = np.where(found, columns, farthest[rows])
+    negatives = farthest[anchors]
+    for rows, pairs, near in cached_parts(distances.shape, anchors, positives):
+        keys = np.where(candidates[rows], distances[rows], distances.dtype.type(np.inf))
+        keys[near] = distances[rows][near]
+        columns = _next_negatives(keys, near)
+        negatives[pairs] = np.where(columns >= 0, columns, negatives[pairs])
     return negatives
+
+
+def _next_negatives(keys, near):
+    """Column of the first negative behind each positive of its row, -1 if none is."""
+    places, at = merge_order(keys, near, first=False)
+    # Positives side by side have the next negative in common.
+    ends = np.flatnonzero(np.diff(at, append=-1) != 1)
+    behind = np.repeat(at[ends] + 1, np.diff(ends, prepend=-1))
+    rows, columns = np.divmod(places[np.minimum(behind, len(places) - 1)], keys.shape[1])
+    found = (rows == places[at] // keys.shape[1]) & np.isfinite(keys[rows, columns])
+    by_place = np.empty(keys.size, dtype=np.intp)
+    by_place[places[at]] = np.where(found, columns, -1)
+    return by_place.reshape(keys.shape)[near]
 
 
 def hard_negatives(distances, candidates, anchors, positives, random_state):
@@ -106,12 +115,6 @@ def distance_weighted_negatives(
     drawn = anchors + (1 - random_state.uniform(size=len(anchors)))
     places = np.searchsorted(cumulated.ravel(), drawn)
     return places - anchors * distances.shape[1]
-
-
-def slots_of(anchors):
-    """Position of each pair among the pairs of its anchor; `anchors` is sorted."""
-    counts = np.bincount(anchors)
-    return np.arange(len(anchors)) - (np.cumsum(counts) - counts)[anchors]
 
 
 def log_sphere_density(distances, n_components):

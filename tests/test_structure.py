@@ -18,6 +18,7 @@ FLOORS = (
         "_links",
         "_optimizers",
         "_batches",
+        "_sorting",
         "distances",
         "_strategies",
     },
