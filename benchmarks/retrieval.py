@@ -25,7 +25,7 @@ import resource
 import time
 
 import numpy as np
-from all_triplets import median_seconds
+from kernels import median_seconds
 from sklearn.neighbors import NearestNeighbors
 
 from skmetric.metrics import retrieval_report
