@@ -62,7 +62,8 @@ def merge_order(keys, near, first=True):
         order |= np.arange(keys.shape[1]) | first << 31
         order[near] ^= 1 << 31
         order.sort(axis=1)
-        at = np.flatnonzero((order & 1 << 31 == 0) == first)
+        order &= (1 << 32) - 1
+        at = np.flatnonzero((order < 1 << 31) == first)
         order &= (1 << 31) - 1
     else:
         code = (keys + 0).view(np.uint64) << 1 | np.uint64(first)

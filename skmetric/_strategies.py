@@ -63,13 +63,14 @@ def draw_uniform(candidates, anchors, random_state):
 
 def semihard_negatives(distances, candidates, anchors, positives, random_state):
     """The nearest that is strictly farther than the positive, else the farthest."""
-    farthest = np.where(candidates, distances, -np.inf).argmax(axis=1)
-    negatives = farthest[anchors]
+    negatives = np.empty(len(anchors), dtype=np.intp)
     for rows, pairs, near in cached_parts(distances.shape, anchors, positives):
         keys = np.where(candidates[rows], distances[rows], distances.dtype.type(np.inf))
         keys[near] = distances[rows][near]
-        columns = _next_negatives(keys, near)
-        negatives[pairs] = np.where(columns >= 0, columns, negatives[pairs])
+        negatives[pairs] = _next_negatives(keys, near)
+    without = negatives < 0
+    rows, inverse = np.unique(anchors[without], return_inverse=True)
+    negatives[without] = farthest_row(distances[rows], candidates[rows], None)[1][inverse]
     return negatives
 
 

@@ -53,8 +53,12 @@ class TripletConstraints:
         v = D[anchors, positives] - D[anchors, negatives] + D.dtype.type(self.margin)
         costs, slope = LOSSES[self.loss](v)
         slope *= weight
-        G = scattered(slope, anchors, positives, D)
-        G -= scattered(slope, anchors, negatives, D)
+        G = scattered(
+            np.concatenate([slope, -slope]),
+            np.concatenate([anchors, anchors]),
+            np.concatenate([positives, negatives]),
+            D,
+        )
         return weight * costs.sum(dtype=np.float64), G, np.count_nonzero(v > 0)
 
 
