@@ -19,6 +19,7 @@ from sklearn.model_selection import train_test_split
 
 from skmetric import TripletMetricLearner
 from skmetric.metrics import retrieval_report, retrieval_scorer
+from skmetric.plotting import LossCurveDisplay
 
 X, y = load_digits(return_X_y=True)
 X_train, X_test, y_train, y_test = train_test_split(
@@ -62,17 +63,9 @@ for name, E in embeddings.items():
 
 # %%
 # What is left on the estimator: the loss with the pull, the share of active triplets, and
-# the scores of the rows held out.
+# the scores of the rows held out, of which the line marks the best.
 
-curves = {
-    "loss": learner.loss_curve_,
-    "active share of triplets": learner.active_fraction_curve_,
-    "MAP@R of rows held out": learner.validation_scores_,
-}
-figure, all_axes = plt.subplots(1, 3, figsize=(10, 3), layout="constrained")
-for axes, (name, curve) in zip(all_axes, curves.items(), strict=True):
-    axes.plot(np.arange(1, len(curve) + 1), curve)
-    axes.set(title=name, xlabel="epoch")
+display = LossCurveDisplay.from_estimator(learner)
 best = int(np.argmax(learner.validation_scores_))
-all_axes[2].axvline(best + 1, color="black", linestyle="--")
+display.axes_[2].axvline(best + 1, color="black", linestyle="--")
 plt.show()

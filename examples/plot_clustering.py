@@ -20,6 +20,7 @@ from sklearn.model_selection import train_test_split
 from sklearn.preprocessing import FunctionTransformer
 
 from skmetric import ContrastiveMetricLearner
+from skmetric.plotting import EmbeddingDisplay
 
 X, y = load_digits(return_X_y=True)
 X_known, X_rest, y_known, y_rest = train_test_split(
@@ -50,4 +51,12 @@ for axes, (name, transformer) in zip(both, maps.items(), strict=True):
             axes.text(column, row, count, ha="center", va="center", size=8, color=color)
     axes.set(title=f"{name}: {score:.3f}", xlabel="digit", ylabel="cluster", yticks=[])
     axes.set_xticks(range(10))
+plt.show()
+
+# %%
+# To look at the classes, learn a map to two dimensions, in place of a projection of another
+# map. Two dimensions hold fewer classes apart than 64, and some still overlap.
+
+learner = ContrastiveMetricLearner(n_components=2, random_state=0).fit(X_known, y_known)
+EmbeddingDisplay.from_estimator(learner, X_rest, y_rest)
 plt.show()

@@ -20,12 +20,12 @@ import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 from sklearn.metrics import pairwise_distances_argmin
 from sklearn.model_selection import GridSearchCV
-from sklearn.neighbors import NearestNeighbors
 from sklearn.preprocessing import Normalizer
 
 from skmetric import TripletMetricLearner
 from skmetric.metrics import retrieval_report, retrieval_scorer
 from skmetric.model_selection import ClassDisjointShuffleSplit
+from skmetric.plotting import RetrievalDisplay
 
 SIZE = 16
 FONTS = [
@@ -101,32 +101,19 @@ for name, transformer in maps.items():
 
 # %%
 # Queries at the left, one of each of six letters, and the five nearest pictures in order.
-# A tick marks a hit, a cross a miss.
-
-
-def draw_strip(figure, title, E, queries, n_neighbors=5):
-    """Queries and their nearest rows, hits and misses marked."""
-    search = NearestNeighbors(n_neighbors=n_neighbors + 1).fit(E)
-    strip = search.kneighbors(E[queries], return_distance=False)
-    hits = y_new[strip] == y_new[queries][:, None]
-    grid = figure.subplots(*strip.shape)
-    for axes, row, hit in zip(grid.flat, strip.flat, hits.flat, strict=True):
-        axes.imshow(X_new[row].reshape(SIZE, SIZE), cmap="gray")
-        axes.set(xticks=[], yticks=[])
-        axes.spines[:].set(color="#009e73" if hit else "#d55e00", linewidth=3)
-        axes.set_ylabel("✓" if hit else "✗", rotation=0, labelpad=7, va="center")
-    for axes in grid[:, 0]:
-        axes.spines[:].set_visible(False)
-        axes.set_ylabel("")
-    share = f"{hits[:, 1:].mean():.0%} of the nearest are right"
-    figure.suptitle(f"{title}: {share}", fontsize=17)
-
 
 queries = [np.flatnonzero(y_new == letter)[3] for letter in "AEGKMS"]
-figure = plt.figure(figsize=(10, 4.6), layout="constrained")
-sides = figure.subfigures(1, 2, wspace=0.06)
-for side, (name, transformer) in zip(sides, maps.items(), strict=True):
-    draw_strip(side, name, transformer.transform(X_new), queries)
+_, axes = plt.subplots(1, 2, figsize=(10, 5), layout="constrained")
+RetrievalDisplay.from_predictions(
+    {name: transformer.transform(X_new) for name, transformer in maps.items()},
+    y_new,
+    X_new.reshape(-1, SIZE, SIZE),
+    queries=queries,
+    ax=axes,
+)
+for panel in axes:
+    panel.title.set_size(17)
+plt.show()
 
 # %%
 # Few-shot: name letters from the nearest of one, two or five examples of each, drawn 20

@@ -21,6 +21,7 @@ from sklearn.preprocessing import Normalizer, normalize
 from skmetric import ContrastiveMetricLearner
 from skmetric.metrics import PairVerifier, equal_error_rate
 from skmetric.mining import mine_pairs
+from skmetric.plotting import PairDistanceDisplay
 
 N_PEOPLE, N_IMAGES, SIZE = 40, 10, 16
 
@@ -63,14 +64,13 @@ def verify(transformer, X, y, calibration, test):
     pairs, similar = mine_pairs(X[calibration], y[calibration])
     verifier.fit(pairs, similar, X=X[calibration])
     pairs, similar = mine_pairs(X[test], y[test])
-    distances = verifier.threshold_ - verifier.decision_function(pairs, X=X[test])
+    nearness = verifier.decision_function(pairs, X=X[test])
     accepted = verifier.predict(pairs, X=X[test])
-    errors = {
-        "equal error rate": equal_error_rate(distances, similar),
+    return verifier, {
+        "equal error rate": equal_error_rate(-nearness, similar),
         "false matches": accepted[~similar].mean(),
         "false non-matches": 1 - accepted[similar].mean(),
     }
-    return verifier, distances, similar, errors
 
 
 def show(name, errors):
@@ -82,16 +82,11 @@ people = np.random.default_rng(0).permutation(N_PEOPLE)
 learn, calibration, test = (np.isin(y, part) for part in np.split(people, [20, 30]))
 learner = ContrastiveMetricLearner(metric="cosine", solver="adam", random_state=0)
 maps = {"raw": Normalizer().fit(X), "learnt": learner.fit(X[learn], y[learn])}
-figure, both = plt.subplots(1, 2, figsize=(9, 3.4), layout="constrained")
-for axes, (name, transformer) in zip(both, maps.items(), strict=True):
-    verifier, distances, similar, errors = verify(transformer, X, y, calibration, test)
+for name, transformer in maps.items():
+    verifier, errors = verify(transformer, X, y, calibration, test)
     show(name, errors)
-    bins = np.linspace(0, distances.max(), 50)
-    axes.hist(distances[similar], bins, density=True, alpha=0.6, label="same person")
-    axes.hist(distances[~similar], bins, density=True, alpha=0.6, label="different")
-    axes.axvline(verifier.threshold_, color="black", linestyle="--", label="threshold")
-    axes.set(title=name, xlabel="distance", yticks=[])
-both[0].legend()
+
+PairDistanceDisplay.from_estimator(verifier, X[test], y[test])
 plt.show()
 
 # %%
