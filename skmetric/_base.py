@@ -240,14 +240,14 @@ class BaseMetricLearner(
         context = self._init_callback_context(max_subtasks=n_tasks(self, X, target))
         context.call_on_fit_task_begin(estimator=self, **data)
         monitor = Monitor(self, context, data)
-        result = learn(self, X, target, W0, start, rng, monitor)
+        result = self._learn(X, target, W0, start, rng, monitor)
 
         self.components_, self.initial_components_ = result.parameters, W0
         self.solver_, self.n_iter_ = solver, result.n_iter
         self._record(monitor.losses, monitor.active_fractions)
         self.validation_scores_ = monitor.scores if self.early_stopping else None
         self._streaming_state = None
-        warn_of_trouble(self, X, target, result.converged)
+        warn_of_trouble(self, self._sample(X), target, result.converged)
         context.call_on_fit_task_end(
             estimator=self,
             reconstruction_attributes=lambda: {"components_": self.components_},
@@ -308,6 +308,13 @@ class BaseMetricLearner(
     def _initial_map(self, X, target, random_state):
         labels = target if are_labels(target) else None
         return initial_map(X, labels, self.n_components, self.init, random_state)
+
+    def _learn(self, X, target, W0, start, random_state, monitor):
+        return learn(self, X, target, W0, start, random_state, monitor)
+
+    def _sample(self, X):
+        """About a thousand rows."""
+        return X[:: max(1, X.shape[0] // 1000)]
 
     def _map(self, X):
         X = validate_data(self, X, accept_sparse="csr", dtype=FLOATS, reset=False)

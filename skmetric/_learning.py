@@ -13,6 +13,7 @@ from ._objective import Problem, map_rows
 from ._optimizers import adam_init, adam_update, sgd_init, sgd_update
 from ._solvers import Step, minimize_lbfgs, minimize_stochastic, run_epoch
 from ._tuple_problem import TupleProblem
+from ._tuples import Pairs, Triplets
 
 # Up to this many rows, and entries of X, "auto" takes L-BFGS, which sees all neighbours.
 # Beyond, the stochastic solvers are faster.
@@ -34,7 +35,7 @@ ROWS_FOR_PULL = 1024
 
 def are_labels(target):
     """Whether a map is learnt from labels, rather than from given constraints."""
-    return isinstance(target, np.ndarray)
+    return not isinstance(target, (Triplets, Pairs))
 
 
 def solver_for(estimator, X, target):
@@ -94,7 +95,7 @@ def learn(estimator, X, target, W0, start, random_state, monitor):
     """
     solver = solver_for(estimator, X, target)
     problem = _problem(estimator, X, target, W0, solver)
-    by = _by_lbfgs if solver == "lbfgs" else _by_epochs
+    by = by_lbfgs if solver == "lbfgs" else _by_epochs
     return by(estimator, problem, target, start, random_state, monitor)
 
 
@@ -118,24 +119,23 @@ def learn_from_chunk(estimator, X, target, random_state, state):
     """
     solver = solver_for_chunks(estimator)
     problem = _problem(estimator, X, target, estimator.initial_components_, solver)
-    init, update = _optimizer(estimator, solver)
+    init, update = optimizer_for(estimator, solver)
     U = estimator.components_ / problem.unit
     pull, state = state or (_pull(estimator, problem, target, random_state), init(U))
     problem.pull = pull
     batch_size = batch_size_for(estimator, X, target)
-    batches = problem.batches(batch_size, random_state)
     U, state, loss, active = run_epoch(
         partial(problem.on_batch, random_state=random_state),
-        batches,
+        problem.batches(batch_size, random_state),
         U,
         state,
         update,
-        np.full(len(batches), estimator.learning_rate_init),
+        (estimator.learning_rate_init, estimator.learning_rate_init),
     )
     return Step(problem.components(U), loss, active), (pull, tuple(state))
 
 
-def warn_of_trouble(estimator, X, target, converged):
+def warn_of_trouble(estimator, sample, target, converged):
     """Warn of a budget that ended first, a collapsed map, and nothing to learn from."""
     name = type(estimator).__name__
     # Given constraints are what they are.
@@ -160,7 +160,7 @@ def warn_of_trouble(estimator, X, target, converged):
             UserWarning,
             stacklevel=6,
         )
-    if _collapsed(estimator, X):
+    if _collapsed(estimator, sample):
         warn(
             f"{name} collapsed: distances between rows have become small against "
             f"margin={estimator.margin}, so that the loss sits at the margin. Raise alpha "
@@ -175,9 +175,8 @@ def _unmoved(estimator):
     return np.linalg.norm(estimator.components_ - W0) <= 1e-4 * np.linalg.norm(W0)
 
 
-def _collapsed(estimator, X):
+def _collapsed(estimator, sample):
     """Whether the mean distance fell to a tenth of the margin, and of what it was."""
-    sample = X[:: max(1, X.shape[0] // 1000)]
     now, before = (
         _mean_distance(map_rows(sample, W, estimator.metric), estimator.metric)
         for W in (estimator.components_, estimator.initial_components_)
@@ -210,18 +209,31 @@ def _problem(estimator, X, target, W0, solver):
     return Problem(X, target, W0, metric, estimator._constraints(len(W0)), by_entry)
 
 
-def _pull(estimator, problem, target, random_state):
-    """Weight of the pull, from the gradient of some batches at W₀."""
-    batch_size = batch_size_for(estimator, problem.X, target)
-    some = problem.batches(batch_size, random_state)[: -(-ROWS_FOR_PULL // batch_size)]
+def slope_at_start(problem, batch_size, n_rows, random_state):
+    """Sum of the gradients of constraints at W₀ in some batches, and how many these are.
+
+    Of batches with about `n_rows` rows together.
+    """
+    some = problem.batches(batch_size, random_state)[: -(-n_rows // batch_size)]
     U0 = problem.W0 / problem.unit
     seen = [problem.on_batch(U0, batch, random_state) for batch in some]
     total = sum(evaluation.n_constraints * evaluation.gradient for evaluation in seen)
-    count = sum(evaluation.n_constraints for evaluation in seen)
+    return total, sum(evaluation.n_constraints for evaluation in seen)
+
+
+def pull_for(estimator, problem, total, count):
+    """Weight of the pull, from :func:`slope_at_start`."""
     return estimator.alpha * problem.steepness(total / max(count, 1))
 
 
-def _optimizer(estimator, solver):
+def _pull(estimator, problem, target, random_state):
+    batch_size = batch_size_for(estimator, problem.X, target)
+    slope = slope_at_start(problem, batch_size, ROWS_FOR_PULL, random_state)
+    return pull_for(estimator, problem, *slope)
+
+
+def optimizer_for(estimator, solver):
+    """The two functions of :mod:`skmetric._optimizers` for a stochastic solver."""
     if solver == "sgd":
         return sgd_init, partial(sgd_update, momentum=estimator.momentum)
     return adam_init, partial(
@@ -232,7 +244,18 @@ def _optimizer(estimator, solver):
     )
 
 
-def _by_lbfgs(estimator, problem, target, start, random_state, monitor):
+def by_lbfgs(estimator, problem, target, start, random_state, monitor):
+    """Find the map in rounds, each with constraints formed under the map before.
+
+    Parameters
+    ----------
+    problem : Coordinates
+        With ``all_rows``, ``choose`` and ``on_choice`` as ``Problem`` has them.
+
+    Returns
+    -------
+    result : Result
+    """
     monitor.follow("iteration", problem.components)
     X, U = problem.all_rows(), start / problem.unit
     seed, choice, n_iter = random_state.randint(2**31 - 1), None, 0
@@ -272,14 +295,18 @@ def _by_epochs(estimator, problem, target, start, random_state, monitor):
     monitor.follow("epoch", problem.components)
     problem.pull = _pull(estimator, problem, target, random_state)
     batch_size = batch_size_for(estimator, problem.X, target)
-    init, update = _optimizer(estimator, solver_for(estimator, problem.X, target))
+    init, update = optimizer_for(estimator, solver_for(estimator, problem.X, target))
+    on_batch = partial(problem.on_batch, random_state=random_state)
+
+    def epoch(U, state, rates):
+        batches = problem.batches(batch_size, random_state)
+        return run_epoch(on_batch, batches, U, state, update, rates)
+
     U = start / problem.unit
     result = minimize_stochastic(
-        partial(problem.on_batch, random_state=random_state),
-        lambda: problem.batches(batch_size, random_state),
+        epoch,
         U,
         init(U),
-        update,
         max_iter=n_epochs(estimator, problem.X, target),
         rate=estimator.learning_rate_init,
         tol=estimator.tol,

@@ -137,11 +137,12 @@ class Coordinates:
     ``W = unit * U``, where `unit` follows from the size of W₀. Steps, tolerances and
     gradients in U then mean the same however X is scaled.
 
+    A problem that has such coordinates says with ``share(U, X, choice)`` what its
+    constraints cost; shares of several problems in the same coordinates add up.
+
     Parameters
     ----------
-    X : ndarray or CSR of shape (n, d)
     W0 : ndarray of shape (k, d)
-    metric : str
     by_entry : bool
         Measure U by the root mean square of the entries of W₀, for optimizers whose steps
         are by entry, rather than by its Frobenius norm.
@@ -152,44 +153,69 @@ class Coordinates:
         Weight of the penalty ``pull / 2 * |W - W0|**2 / |W0|**2``, at first 0.
     """
 
-    def __init__(self, X, W0, metric, by_entry=False):
-        self.X, self.W0, self.metric, self.by_entry = X, W0, metric, by_entry
-        self.pull = 0.0
+    def __init__(self, W0, by_entry=False):
+        self.W0, self.by_entry, self.pull = W0, by_entry, 0.0
         self.norm = float(np.linalg.norm(W0))
         self.unit = self.norm / (W0.size**0.5 if by_entry else 1)
-        # Distances do not depend on where 0 is, but in float32 their digits do.
-        self.centre = None if metric == "cosine" or issparse(X) else X.mean(axis=0)
 
     def components(self, U):
         """The map W of some parameters."""
         return self.unit * U
+
+    def steepness(self, gradient):
+        """Norm of a gradient by U if W is measured in units of the norm of W₀."""
+        return float(np.linalg.norm(gradient)) * self.norm / self.unit
+
+    def by_parameters(self, evaluation):
+        """An evaluation with its gradient with respect to U in place of W."""
+        gradient = evaluation.gradient
+        gradient *= self.unit
+        return evaluation._replace(gradient=gradient)
+
+    def penalised(self, U, evaluation):
+        """An evaluation by U with the pull."""
+        away = self.components(U) - self.W0
+        share = self.pull / self.norm**2
+        loss = evaluation.loss + share / 2 * float(np.vdot(away, away))
+        away *= self.unit * share
+        gradient = evaluation.gradient
+        gradient += away
+        return evaluation._replace(loss=loss, gradient=gradient)
+
+    def on_choice(self, U, X, choice):
+        """Evaluation, with the pull, for constraints formed before."""
+        return self.penalised(U, self.share(U, X, choice))
+
+
+class OnRows(Coordinates):
+    """What problems have in common that hold their rows.
+
+    Parameters
+    ----------
+    X : ndarray or CSR of shape (n, d)
+    W0 : ndarray of shape (k, d)
+    metric : str
+    by_entry : bool
+        See :class:`Coordinates`.
+    """
+
+    def __init__(self, X, W0, metric, by_entry=False):
+        super().__init__(W0, by_entry)
+        self.X, self.metric = X, metric
+        # Distances do not depend on where 0 is, but in float32 their digits do.
+        self.centre = None if metric == "cosine" or issparse(X) else X.mean(axis=0)
 
     def rows(self, batch=slice(None)):
         """Some rows of X, centred where that is of use."""
         X = self.X[batch]
         return X if self.centre is None else X - self.centre
 
-    def steepness(self, gradient):
-        """Norm of a gradient by U if W is measured in units of the norm of W₀."""
-        return float(np.linalg.norm(gradient)) * self.norm / self.unit
-
     def all_rows(self):
         """The rows that evaluation takes if it is not on a batch."""
         return self.rows()
 
-    def penalised(self, W, evaluation):
-        """An evaluation with the pull, its gradient with respect to U."""
-        away = W - self.W0
-        share = self.pull / self.norm**2
-        gradient = evaluation.gradient
-        gradient *= self.unit
-        loss = evaluation.loss + share / 2 * float(np.vdot(away, away))
-        away *= self.unit * share
-        gradient += away
-        return evaluation._replace(loss=loss, gradient=gradient)
 
-
-class Problem(Coordinates):
+class Problem(OnRows):
     """What a fit to labels minimises.
 
     Parameters
@@ -212,11 +238,11 @@ class Problem(Coordinates):
         W = self.unit * U
         return choose(W, X, self.y, self.metric, self.constraints, random_state)
 
-    def on_choice(self, U, X, choice):
-        """Evaluation over all rows for constraints formed before."""
+    def share(self, U, X, choice):
+        """Evaluation over all rows for constraints formed before, without the pull."""
         W = self.unit * U
-        return self.penalised(
-            W, evaluate(W, X, self.y, self.metric, self.constraints, choice=choice)
+        return self.by_parameters(
+            evaluate(W, X, self.y, self.metric, self.constraints, choice=choice)
         )
 
     def batches(self, batch_size, random_state):
@@ -225,18 +251,15 @@ class Problem(Coordinates):
 
     def on_batch(self, U, batch, random_state):
         """Evaluation on the constraints within a batch."""
-        W, y = self.unit * U, self.y[batch]
-        return self.penalised(
-            W,
-            evaluate(
-                W,
-                self.rows(batch),
-                y,
-                self.metric,
-                self.constraints,
-                random_state=random_state,
-            ),
+        evaluation = evaluate(
+            self.unit * U,
+            self.rows(batch),
+            self.y[batch],
+            self.metric,
+            self.constraints,
+            random_state=random_state,
         )
+        return self.penalised(U, self.by_parameters(evaluation))
 
     def hold_out(self, fraction, random_state, scoring=None):
         """A problem without some of the rows, and the score of parameters on those.

@@ -117,11 +117,9 @@ def _one_thread_for_scipy():
 
 
 def minimize_stochastic(
-    function,
-    draw_epoch,
+    epoch,
     parameters,
     state,
-    update,
     *,
     max_iter,
     rate,
@@ -134,16 +132,13 @@ def minimize_stochastic(
 
     Parameters
     ----------
-    function : callable
-        ``function(U, batch)``.
-    draw_epoch : callable
-        ``draw_epoch() -> list of batches``.
+    epoch : callable
+        ``epoch(U, state, rates) -> (U, state, loss, active_fraction)``, see
+        :func:`run_epoch`.
     parameters : ndarray
         Where to start.
     state : tuple
         The optimizer's.
-    update : callable
-        ``update(gradient, state, learning_rate) -> (step, state)``.
     max_iter : int
         How many epochs.
     rate : float
@@ -168,11 +163,9 @@ def minimize_stochastic(
     curve, values, best = [], [], parameters
     for n_iter in range(1, max_iter + 1):
         monitor.start()
-        batches = draw_epoch()
-        spent = (n_iter - 1 + np.arange(len(batches)) / len(batches)) / max_iter
-        parameters, state, loss, active = run_epoch(
-            function, batches, parameters, state, update, rate * (1 - spent)
-        )
+        left = max_iter - n_iter + 1
+        rates = rate * left / max_iter, rate * (left - 1) / max_iter
+        parameters, state, loss, active = epoch(parameters, state, rates)
         curve.append(loss)
         values.append(loss / (curve[0] or 1.0) if score is None else -score(parameters))
         if score is None or values[-1] == min(values):
@@ -188,6 +181,20 @@ def minimize_stochastic(
 def run_epoch(function, batches, parameters, state, update, rates):
     """One update a batch.
 
+    Parameters
+    ----------
+    function : callable
+        ``function(U, batch)``.
+    batches : list
+    parameters : ndarray
+    state : tuple
+        The optimizer's.
+    update : callable
+        ``update(gradient, state, learning_rate) -> (step, state)``.
+    rates : tuple of two floats
+        The learning rate of the first batch, and what it falls to, linearly, until the
+        first batch of the next epoch.
+
     Returns
     -------
     parameters : ndarray
@@ -197,6 +204,7 @@ def run_epoch(function, batches, parameters, state, update, rates):
         that the batch found.
     """
     seen = []
+    rates = np.linspace(*rates, len(batches), endpoint=False)
     for batch, rate in zip(batches, rates, strict=True):
         evaluation = function(parameters, batch)
         step, state = update(evaluation.gradient, state, float(rate))

@@ -13,7 +13,7 @@ from scipy.sparse import csr_matrix
 from sklearn import get_config
 from sklearn.utils import gen_batches
 
-from ._objective import Coordinates, Evaluation
+from ._objective import Evaluation, OnRows
 from .distances import embed, embed_pullback, paired_distances, paired_pullback
 from .losses import LOSSES
 
@@ -144,7 +144,7 @@ class Given:
         return True
 
 
-class TupleProblem(Coordinates):
+class TupleProblem(OnRows):
     """What a fit to tuples minimises; the counterpart of ``_objective.Problem``.
 
     Parameters
@@ -152,7 +152,7 @@ class TupleProblem(Coordinates):
     X : ndarray or CSR of shape (n, d)
     tuples : Triplets or Pairs
     W0, metric, by_entry
-        See :class:`~skmetric._objective.Coordinates`.
+        See :class:`~skmetric._objective.OnRows`.
     """
 
     def __init__(self, X, tuples, W0, metric, by_entry=False):
@@ -171,10 +171,10 @@ class TupleProblem(Coordinates):
         """The tuples, which no map changes."""
         return Given(replace(self.tuples, rows=self._named[1]))
 
-    def on_choice(self, U, X, choice):
-        """Evaluation on all tuples, with X from ``all_rows()``."""
+    def share(self, U, X, choice):
+        """Evaluation on all tuples without the pull, with X from ``all_rows()``."""
         W = self.components(U)
-        return self.penalised(W, evaluate_tuples(W, X, choice.tuples, self.metric))
+        return self.by_parameters(evaluate_tuples(W, X, choice.tuples, self.metric))
 
     def batches(self, batch_size, random_state):
         """Batches of tuples that together hold each exactly once, by strata."""
@@ -188,7 +188,7 @@ class TupleProblem(Coordinates):
         evaluation = evaluate_tuples(
             W, self.rows(rows), replace(tuples, rows=places), self.metric
         )
-        return self.penalised(W, evaluation)
+        return self.penalised(U, self.by_parameters(evaluation))
 
     def hold_out(self, fraction, random_state, scoring=None):
         """A problem without some of the tuples, and the score of parameters on those.

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from skmetric._optimizers import adam_init, adam_update, sgd_init, sgd_update
-from skmetric._solvers import minimize_lbfgs, minimize_stochastic
+from skmetric._solvers import minimize_lbfgs, minimize_stochastic, run_epoch
 
 OPTIMUM = np.array([[1.0, -2.0, 0.5], [3.0, 0.0, -1.0]])
 CURVATURE = np.array([[1.0, 2.0, 3.0], [4.0, 1.0, 2.0]])
@@ -60,9 +60,17 @@ def stochastic(optimizer=ADAM, batches=(0.0,), start=START, listener=None, **set
         "patience": 1000,
         "monitor": listener or Listener(),
     } | settings
-    return minimize_stochastic(
-        quadratic, lambda: list(batches), start, init(start), update, **settings
-    )
+    epoch = epochs_of(quadratic, list(batches), update)
+    return minimize_stochastic(epoch, start, init(start), **settings)
+
+
+def epochs_of(function, batches, update):
+    """An epoch of the same batches each time."""
+
+    def epoch(U, state, rates):
+        return run_epoch(function, batches, U, state, update, rates)
+
+    return epoch
 
 
 def test_lbfgs_finds_the_optimum():
@@ -184,11 +192,9 @@ def test_stochastic_reports_means_over_constraints():
     listener = Listener()
     init, update = SGD
     minimize_stochastic(
-        function,
-        lambda: [(1.0, 0.5, 10), (3.0, 0.1, 30)],
+        epochs_of(function, [(1.0, 0.5, 10), (3.0, 0.1, 30)], update),
         START,
         init(START),
-        update,
         max_iter=2,
         rate=0.1,
         tol=0,
