@@ -52,7 +52,16 @@ html_static_path = ["_static"]
 html_css_files = ["site.css"]
 html_show_sourcelink = False
 # Pages without others below them.
-html_sidebars = {page: [] for page in ("benchmarks", "changelog", "guide/getting_started")}
+html_sidebars = {
+    page: []
+    for page in (
+        "benchmarks",
+        "changelog",
+        "contributing",
+        "decisions",
+        "guide/getting_started",
+    )
+}
 html_theme_options = {
     "show_prev_next": False,
     "navigation_with_keys": False,
