@@ -24,6 +24,17 @@ def timed_fit(learner, X, y):
     return learner, time.perf_counter() - start
 
 
+def timed_calls(function, repeats, clock=time.perf_counter):
+    """Times of calls, after one that does not count."""
+    function()
+    seconds = []
+    for _ in range(repeats):
+        start = clock()
+        function()
+        seconds.append(clock() - start)
+    return seconds
+
+
 def banking(X, y, split):
     """5-NN accuracy and MAP@R, closed set and on classes held out."""
     X = normalize(X.astype(np.float32))

@@ -25,7 +25,7 @@ import resource
 import time
 
 import numpy as np
-from kernels import median_seconds
+from datasets import timed_calls
 from sklearn.neighbors import NearestNeighbors
 
 from skmetric.metrics import retrieval_report
@@ -38,6 +38,11 @@ PEER_WORDS = {
     "map": "mean_average_precision",
     "mrr": "mean_reciprocal_rank",
 }
+
+
+def median_seconds(function, repeats=9):
+    """Median wall time of a call, after one that does not count."""
+    return float(np.median(timed_calls(function, repeats)))
 
 
 def clouds(n_samples, n_features, sizes, apart=0.3):
