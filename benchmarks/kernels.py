@@ -54,7 +54,13 @@ SETTINGS = {
         "margin": 0.05,
     },
 }
-RETRIEVAL = {"positives": "all"}
+RETRIEVAL = {
+    "positives": "all",
+    "batch_size": 128,
+    "max_iter": 5,
+    "learning_rate_init": 0.08,
+    "alpha": 0.01,
+}
 
 
 def best_seconds(calls, clock, rounds=5, repeats=9):
