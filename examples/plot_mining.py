@@ -79,7 +79,7 @@ with warnings.catch_warnings(record=True) as caught:
     warnings.simplefilter("always")
     collapsed = TripletMetricLearner(positives="hard", negatives="hard", alpha=0)
     collapsed.fit(X_train, y_train)
-print(caught[-1].message)
+print(*(warning.message for warning in caught), sep="\n")
 print(f"loss {collapsed.loss_:.4f}, margin {collapsed.margin}")
 
 # %%
