@@ -9,7 +9,15 @@ __all__ = ["ContrastiveMetricLearner", "TripletMetricLearner", "__version__"]
 
 __version__ = "0.1.0"
 
-_MODULES = ("distances", "losses", "metrics", "mining", "model_selection", "plotting")
+_MODULES = (
+    "dask",
+    "distances",
+    "losses",
+    "metrics",
+    "mining",
+    "model_selection",
+    "plotting",
+)
 
 
 def __dir__():

@@ -14,7 +14,7 @@ from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from ._compat import CallbackSupportMixin, with_callbacks
-from ._initialization import initial_map
+from ._initialization import LabelledRows, initial_map
 from ._learning import (
     are_labels,
     learn,
@@ -306,8 +306,8 @@ class BaseMetricLearner(
         )
 
     def _initial_map(self, X, target, random_state):
-        labels = target if are_labels(target) else None
-        return initial_map(X, labels, self.n_components, self.init, random_state)
+        rows = LabelledRows(X, target if are_labels(target) else None)
+        return initial_map(rows, self.n_components, self.init, random_state)
 
     def _learn(self, X, target, W0, start, random_state, monitor):
         return learn(self, X, target, W0, start, random_state, monitor)

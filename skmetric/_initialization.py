@@ -13,17 +13,16 @@ from ._validation import check_map_size, check_number, check_word
 INITS = ("auto", "identity", "pca", "lda", "random")
 
 
-def initial_map(X, y, n_components, init, random_state):
-    """W₀ of shape (k, d), in the dtype of X.
+def initial_map(rows, n_components, init, random_state):
+    """W₀ of shape (k, d), in the dtype of the rows.
 
     Every map but a given array is scaled so that the mean squared distance between two
-    rows of X under it is 1. A margin then means the same on every data set.
+    rows under it is 1. A margin then means the same on every data set.
 
     Parameters
     ----------
-    X : ndarray or CSR of shape (n, d)
-    y : ndarray of int of shape (n,), or None
-        Labels, which only ``"lda"`` needs.
+    rows : LabelledRows
+        Or what else has its `shape`, `dtype` and methods.
     n_components : int or None
         None takes all d, or as many as `init` has to give.
     init : {"auto", "identity", "pca", "lda", "random"} or array-like of shape (k, d)
@@ -41,27 +40,79 @@ def initial_map(X, y, n_components, init, random_state):
         wrong shape, or ``"lda"`` on sparse X or without labels.
     """
     if not isinstance(init, str):
-        return _given(init, X, n_components)
-    d = X.shape[1]
+        return _given(init, rows, n_components)
+    d = rows.shape[1]
     check_word("init", init, INITS)
-    if init == "lda" and y is None:
-        raise ValueError(
-            "Got init='lda' without labels, but LDA needs a label for each row. Use "
-            "init='pca' or 'identity'."
-        )
     if n_components is not None:
         _check_n_components(n_components, d, "features of X")
     if init == "auto":
         init = "identity" if n_components in (None, d) else "pca"
-    most = _most_components(X, y, init)
+    most = rows.most_components(init)
     k = most if n_components is None else n_components
     _check_n_components(k, most, f"components that init={init!r} has to give here")
     check_map_size(k, d)
-    W = _MAPS[init](X, y, k, random_state).astype(X.dtype)
+    W = _MAPS[init](rows, k, random_state).astype(rows.dtype)
     if n_components is not None:
         _check_n_components(k, len(W), f"components that init={init!r} found")
-    spread = mean_squared_distance(X, W)
+    spread = rows.mean_squared_distance(W)
     return W / W.dtype.type(np.sqrt(spread)) if spread > 0 else W
+
+
+class LabelledRows:
+    """What :func:`initial_map` asks of rows, of those in memory.
+
+    Parameters
+    ----------
+    X : ndarray or CSR of shape (n, d)
+    y : ndarray of int of shape (n,), or None
+        Labels, which only ``"lda"`` needs.
+    """
+
+    def __init__(self, X, y):
+        self.X, self.y, self.shape, self.dtype = X, y, X.shape, X.dtype
+
+    def most_components(self, init):
+        """How many `init` has to give."""
+        n, d = self.shape
+        if init == "pca":
+            # The solver for sparse X finds all but one.
+            return min(n, d) - 1 if issparse(self.X) and min(n, d) > 1 else min(n, d)
+        if init == "lda":
+            self._check_lda()
+            return most_discriminants(d, np.bincount(self.y))
+        return d
+
+    def pca(self, k, random_state):
+        """Directions of the largest variance."""
+        solver = "arpack" if issparse(self.X) else "auto"
+        pca = PCA(n_components=k, svd_solver=solver, random_state=random_state)
+        return pca.fit(self.X).components_
+
+    def lda(self, k):
+        """Directions that tell the classes apart."""
+        lda = LinearDiscriminantAnalysis(n_components=k).fit(self.X, self.y)
+        return lda.scalings_[:, :k].T
+
+    def mean_squared_distance(self, W):
+        """Mean of |W x_i - W x_j|² over all pairs of two rows."""
+        return mean_squared_distance(self.X, W)
+
+    def _check_lda(self):
+        if self.y is None:
+            raise ValueError(
+                "Got init='lda' without labels, but LDA needs a label for each row. Use "
+                "init='pca' or 'identity'."
+            )
+        if issparse(self.X):
+            raise ValueError(
+                "Got init='lda' with sparse X, but LDA needs dense X. Use init='pca' or "
+                "'random'."
+            )
+
+
+def most_discriminants(d, class_sizes):
+    """How many directions tell classes apart."""
+    return min(d, np.count_nonzero(class_sizes) - 1)
 
 
 def mean_squared_distance(X, W):
@@ -81,18 +132,18 @@ def mean_squared_distance(X, W):
     return 2 * variance.sum()
 
 
-def _given(init, X, n_components):
+def _given(init, rows, n_components):
     if np.ndim(init) != 2:
         raise ValueError(
             f"Got init={init!r}, but expected one of {sorted(INITS)}, or a map of shape "
-            f"(n_components, {X.shape[1]})."
+            f"(n_components, {rows.shape[1]})."
         )
-    W = check_array(init, dtype=X.dtype, input_name="init", copy=True)
+    W = check_array(init, dtype=rows.dtype, input_name="init", copy=True)
     k = W.shape[0] if n_components is None else n_components
-    if W.shape != (k, X.shape[1]):
+    if W.shape != (k, rows.shape[1]):
         raise ValueError(
-            f"Got init of shape {W.shape}, but expected {(k, X.shape[1])}: a row for each "
-            "of n_components and a column for each feature of X."
+            f"Got init of shape {W.shape}, but expected {(k, rows.shape[1])}: a row for "
+            "each of n_components and a column for each feature of X."
         )
     if not W.any():
         raise ValueError("Got init of zeros only, a map that has no direction to learn.")
@@ -107,38 +158,11 @@ def _check_n_components(k, most, what):
         )
 
 
-def _most_components(X, y, init):
-    n, d = X.shape
-    if init == "pca":
-        # The solver for sparse X finds all but one.
-        return min(n, d) - 1 if issparse(X) and min(n, d) > 1 else min(n, d)
-    if init == "lda":
-        return min(d, np.count_nonzero(np.bincount(y)) - 1)
-    return d
-
-
-def _identity(X, y, k, random_state):
-    return np.eye(k, X.shape[1])
-
-
-def _pca(X, y, k, random_state):
-    solver = "arpack" if issparse(X) else "auto"
-    pca = PCA(n_components=k, svd_solver=solver, random_state=random_state)
-    return pca.fit(X).components_
-
-
-def _lda(X, y, k, random_state):
-    if issparse(X):
-        raise ValueError(
-            "Got init='lda' with sparse X, but LDA needs dense X. Use init='pca' or "
-            "'random'."
-        )
-    lda = LinearDiscriminantAnalysis(n_components=k).fit(X, y)
-    return lda.scalings_[:, :k].T
-
-
-def _random(X, y, k, random_state):
-    return random_state.standard_normal((k, X.shape[1]))
-
-
-_MAPS = {"identity": _identity, "pca": _pca, "lda": _lda, "random": _random}
+_MAPS = {
+    "identity": lambda rows, k, random_state: np.eye(k, rows.shape[1]),
+    "pca": lambda rows, k, random_state: rows.pca(k, random_state),
+    "lda": lambda rows, k, random_state: rows.lda(k),
+    "random": lambda rows, k, random_state: random_state.standard_normal(
+        (k, rows.shape[1])
+    ),
+}

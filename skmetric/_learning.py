@@ -189,7 +189,7 @@ def _mean_distance(E, metric):
     return {"euclidean": np.sqrt(squared), "cosine": squared / 2}.get(metric, squared)
 
 
-def _scoring(estimator):
+def score_of_maps(estimator):
     """The scorer of a user, who asks for an estimator, as a function of a map."""
     if estimator.scoring is None:
         return None
@@ -286,7 +286,8 @@ def _by_epochs(estimator, problem, target, start, random_state, monitor):
     score = None
     if estimator.early_stopping:
         fraction = estimator.validation_fraction
-        problem, score_held = problem.hold_out(fraction, random_state, _scoring(estimator))
+        scoring = score_of_maps(estimator)
+        problem, score_held = problem.hold_out(fraction, random_state, scoring)
 
         def score(U):
             monitor.scores.append(score_held(U))

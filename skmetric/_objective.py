@@ -74,6 +74,15 @@ class Evaluation(NamedTuple):
     n_constraints: int
 
 
+def add_evaluations(a, b):
+    """Sum of two shares of one mean."""
+    return a._replace(
+        loss=a.loss + b.loss,
+        gradient=a.gradient + b.gradient,
+        active_fraction=a.active_fraction + b.active_fraction,
+    )
+
+
 def choose(W, X, y, metric, constraints, random_state):
     """Form the constraints of all rows under a map.
 

@@ -77,7 +77,7 @@ def make_problem(E, y, index=None, index_labels=None, metric="euclidean"):
         )
     E, y, codes = _rows(E, y, "E")
     if index is None:
-        E, _ = _centred(E, None, metric)
+        E, _ = centred(E, None, metric)
         problem = Problem(E, codes, E, codes, metric, itself=True)
     else:
         index, index_labels, _ = _rows(index, index_labels, "index")
@@ -88,7 +88,7 @@ def make_problem(E, y, index=None, index_labels=None, metric="euclidean"):
             )
         both = encode_labels(np.concatenate([index_labels, y]))
         index_y, y = both[: len(index_labels)], both[len(index_labels) :]
-        E, index = _centred(E, index, metric)
+        E, index = centred(E, index, metric)
         problem = Problem(E, y, index, index_y, metric, itself=False)
     if not problem.n_relevant.any():
         where = "row in E" if problem.itself else "row in index"
@@ -107,7 +107,7 @@ def _rows(E, y, name):
     return E, np.asarray(y, dtype=object).reshape(-1), codes
 
 
-def _centred(E, index, metric):
+def centred(E, index, metric):
     """Rows with the origin in their midst, where the distance of a product needs that."""
     if metric != "euclidean" or issparse(E) or issparse(index):
         return E, index
@@ -153,7 +153,7 @@ def ranked_hits(problem, depth):
         return
     search = NearestNeighbors(algorithm="brute", metric=problem.metric).fit(problem.index)
     for part in _blocks(queries, depth + 2):
-        nearest = _nearest(problem, part, depth, search)
+        _, nearest = nearest_in_order(problem, part, depth, search)
         yield part, problem.index_y[nearest] == problem.y[part, None]
 
 
@@ -164,8 +164,13 @@ def _blocks(queries, width):
         yield queries[part]
 
 
-def _nearest(problem, queries, k, search):
-    """The k nearest rows in order, from a search that may break ties as it likes."""
+def nearest_in_order(problem, queries, k, search):
+    """The k nearest rows, from a search that may break ties as it likes.
+
+    Returns
+    -------
+    distances, rows : ndarrays of shape (b, k)
+    """
     # One more than asked for shows whether the last place is shared.
     n_neighbors = min(k + 1 + problem.itself, len(problem.index_y))
     D, nearest = search.kneighbors(problem.E[queries], n_neighbors)
@@ -181,7 +186,7 @@ def _nearest(problem, queries, k, search):
     nearest[tied] = np.take_along_axis(nearest[tied], order, axis=1)
     if shared.any():
         nearest[shared] = _nearest_of_all(problem, queries[shared], k)
-    return nearest
+    return D, nearest
 
 
 def _nearest_of_all(problem, queries, k):

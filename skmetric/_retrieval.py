@@ -110,6 +110,16 @@ def parse_score(word):
     return word, None
 
 
+def parse_scores(words):
+    """From each word to its name in `SCORES` and k."""
+    if isinstance(words, str) or not len(words):
+        raise ValueError(
+            f"Got scores={words!r}, but expected a sequence of at least one word, such "
+            f"as {list(DEFAULT_SCORES)}."
+        )
+    return {word: parse_score(word) for word in words}
+
+
 class RetrievalReport(Mapping):
     """Scores by word, with the number of queries; prints as a table.
 
@@ -208,12 +218,7 @@ def retrieval_report(
     >>> report["map_at_r"], report.n_left_out
     (0.75, 1)
     """
-    if isinstance(scores, str) or not len(scores):
-        raise ValueError(
-            f"Got scores={scores!r}, but expected a sequence of at least one word, such "
-            f"as {list(DEFAULT_SCORES)}."
-        )
-    parsed = {word: parse_score(word) for word in scores}
+    parsed = parse_scores(scores)
     problem = make_problem(E, y, index, index_labels, metric)
     return report_of(problem, parsed)
 
@@ -231,17 +236,23 @@ def report_of(problem, parsed):
     -------
     report : RetrievalReport
     """
+    blocks = ranked_hits(problem, depth_of(problem, parsed.values()))
+    return report_of_hits(problem, parsed, blocks)
+
+
+def report_of_hits(problem, parsed, blocks):
+    """Scores of blocks of queries and hits, as from :func:`ranked_hits`."""
     sums = dict.fromkeys(parsed, 0.0)
-    for queries, hits in ranked_hits(problem, _depth(problem, parsed.values())):
+    for queries, hits in blocks:
         found = Found(problem, queries, hits)
         for word, (name, k) in parsed.items():
             sums[word] += float(SCORES[name][0](found, k).sum())
     n_queries = int(np.count_nonzero(problem.n_relevant))
     means = {word: total / n_queries for word, total in sums.items()}
-    return RetrievalReport(means, n_queries, len(problem.y) - n_queries)
+    return RetrievalReport(means, n_queries, len(problem.n_relevant) - n_queries)
 
 
-def _depth(problem, names_and_k):
+def depth_of(problem, names_and_k):
     """How many neighbours all of the scores need."""
     largest = int(problem.n_relevant.max())
     depths = {"R": largest, "all": problem.n_ranked}

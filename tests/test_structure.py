@@ -24,8 +24,9 @@ FLOORS = (
     },
     {"losses", "mining", "_all_negatives"}
     | {"_ranking", "_retrieval", "_retrieval_scores", "_scorers", "_verification"},
-    {"_objective", "_tuples", "_tuple_problem", "_solvers", "_initialization", "_monitor"},
-    {"_learning"},
+    {"_objective", "_tuples", "_tuple_problem", "_solvers", "_initialization", "_monitor"}
+    | {"_moments", "_partitions", "_labelled_partitions", "_partitioned_retrieval"},
+    {"_learning", "_cluster"},
     {"_base"},
     {"_triplet", "_contrastive"},
     {"metrics", "_verifier", "model_selection", "plotting", "dask"}

@@ -1,0 +1,599 @@
+"""Learners over a cluster: two processes, and threads without one."""
+
+import inspect
+import os
+import pickle
+import signal
+import threading
+import time
+from itertools import product
+
+import numpy as np
+import pytest
+from scipy.sparse import csr_matrix, issparse
+from sklearn.base import clone
+from sklearn.exceptions import ConvergenceWarning
+from threadpoolctl import threadpool_limits
+
+import skmetric
+from skmetric.metrics import retrieval_report as local_report
+
+da = pytest.importorskip("dask.array")
+distributed = pytest.importorskip("distributed")
+
+import skmetric.dask as skdask  # noqa: E402
+from skmetric._cluster import PartitionedProblem  # noqa: E402
+
+PAIRS = [
+    (skdask.DaskTripletMetricLearner, skmetric.TripletMetricLearner),
+    (skdask.DaskContrastiveMetricLearner, skmetric.ContrastiveMetricLearner),
+]
+NAMES = ["triplet", "contrastive"]
+pytestmark = [
+    pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning"),
+    # distributed says so where it closes.
+    pytest.mark.filterwarnings("ignore:unclosed:ResourceWarning"),
+]
+
+rng = np.random.default_rng(0)
+CENTRES = rng.standard_normal((4, 6))
+Y = rng.integers(0, 4, 240)
+X = (CENTRES[Y] + rng.standard_normal((240, 6))) * [1, 2, 3, 1, 2, 3] + 5
+
+
+@pytest.fixture(scope="module")
+def cluster():
+    with distributed.LocalCluster(
+        2, threads_per_worker=1, dashboard_address=":0", silence_logs=50
+    ) as cluster:
+        yield cluster
+
+
+@pytest.fixture(scope="module")
+def idle_client(cluster):
+    with distributed.Client(cluster, set_as_default=False) as client:
+        yield client
+
+
+@pytest.fixture
+def client(idle_client):
+    with idle_client.as_current():
+        yield idle_client
+
+
+def parted(rows, X=X, y=Y):
+    """As dask arrays, in chunks of so many rows, or of the given ones."""
+    return da.from_array(X, chunks=(rows, -1)), da.from_array(y, chunks=(rows,))
+
+
+def settings(**more):
+    """A smooth objective, whose minimisation does not magnify rounding."""
+    return {
+        "solver": "lbfgs",
+        "loss": "squared_hinge",
+        "margin": 1.0,
+        "positives": "all",
+        "negatives": "all",
+        "max_iter": 10,
+        "random_state": 0,
+    } | more
+
+
+def triplets(**more):
+    return skdask.DaskTripletMetricLearner(**settings(**more))
+
+
+def at_step(monkeypatch, number, action):
+    """Do something in the midst of a fit, as a step begins."""
+    share, steps = PartitionedProblem.share, []
+
+    def counted(*args):
+        steps.append(None)
+        if len(steps) == number:
+            action()
+        return share(*args)
+
+    monkeypatch.setattr(PartitionedProblem, "share", counted)
+    return steps
+
+
+def eventually(condition, seconds=20):
+    """Whether it holds before long."""
+    end = time.monotonic() + seconds
+    while not condition() and time.monotonic() < end:
+        time.sleep(0.05)
+    return condition()
+
+
+@pytest.mark.parametrize(("over_cluster", "local"), PAIRS, ids=NAMES)
+def test_constructors_are_the_same(over_cluster, local):
+    assert inspect.signature(over_cluster) == inspect.signature(local)
+    learner = over_cluster(n_components=3, margin=2.5)
+    assert clone(learner).get_params() == learner.get_params()
+
+
+@pytest.mark.parametrize(("over_cluster", "local"), PAIRS, ids=NAMES)
+@pytest.mark.parametrize(
+    "more",
+    [
+        {},
+        {"metric": "cosine", "init": "pca", "n_components": 3},
+        {"metric": "euclidean", "init": "lda", "loss": "softplus"},
+        {"positives": "nearest", "negatives": "random", "init": "random"},
+    ],
+    ids=lambda more: more.get("init", "default"),
+)
+def test_one_partition_is_the_local_fit(client, over_cluster, local, more):
+    if more.get("negatives") == "random":
+        more = {**more, "negatives": "hard"}
+    there = over_cluster(**settings(**more)).fit(*parted(-1))
+    with threadpool_limits(1):  # as in a worker
+        here = local(**settings(**more)).fit(X, Y)
+    expected = here.get_mahalanobis_matrix()
+    np.testing.assert_allclose(
+        there.get_mahalanobis_matrix(), expected, atol=1e-8 * np.abs(expected).max()
+    )
+    np.testing.assert_allclose(there.loss_curve_, here.loss_curve_, rtol=1e-8)
+    np.testing.assert_allclose(
+        there.active_fraction_curve_, here.active_fraction_curve_, rtol=1e-8
+    )
+    assert (there.n_iter_, there.solver_) == (here.n_iter_, "lbfgs")
+
+
+def test_objective_is_the_sum_of_its_parts(client):
+    """Against every triplet within each of eight partitions, one by one."""
+    learner = triplets(alpha=0).fit(*parted(30))
+    costs = []
+    for start in range(0, len(X), 30):
+        Z, y = X[start : start + 30] @ learner.components_.T, Y[start : start + 30]
+        D = ((Z[:, None] - Z) ** 2).sum(axis=2)
+        costs += [
+            max(D[a, p] - D[a, n] + 1.0, 0) ** 2
+            for a, p, n in product(range(30), repeat=3)
+            if a != p and y[a] == y[p] and y[a] != y[n]
+        ]
+    assert learner.loss_ == pytest.approx(np.mean(costs), rel=1e-9)
+
+
+def test_the_pull_counts_once_and_gradients_are_those_of_the_loss(client):
+    with skdask.LabelledPartitions(*parted(30)) as parts:
+        W0, random_state = np.eye(3, 6), np.random.RandomState(0)
+        constraints = triplets()._constraints(3)
+        problem = PartitionedProblem(parts, W0, "sqeuclidean", constraints)
+        problem.pull = 7.0
+        U = W0 / problem.unit + 0.1 * random_state.standard_normal(W0.shape)
+        choice = problem.choose(U, None, random_state)
+        gap = problem.on_choice(U, None, choice).loss - problem.share(U, None, choice).loss
+        away = problem.components(U) - W0
+        assert gap == pytest.approx(7 / 2 * (away**2).sum() / (W0**2).sum())
+        step = 1e-6 * random_state.standard_normal(W0.shape)
+        up, down = (problem.on_choice(U + s, None, choice).loss for s in (step, -step))
+        slope = np.vdot(problem.on_choice(U, None, choice).gradient, 2 * step)
+        assert up - down == pytest.approx(slope, rel=1e-5)
+
+
+def test_threads_serve_without_a_client(idle_client):
+    here = triplets().fit(*parted(60)).components_
+    with idle_client.as_current():
+        there = triplets().fit(*parted(60)).components_
+    np.testing.assert_allclose(here, there, rtol=1e-9, atol=1e-12)
+
+
+def on_a_worker(block):
+    distributed.get_worker()
+    return block
+
+
+def test_the_current_client_is_used(idle_client):
+    rows, labels = parted(60)
+    rows = rows.map_blocks(on_a_worker, dtype=float, meta=np.empty((0, 0)))
+    with pytest.raises(ValueError, match="worker"):
+        triplets().fit(rows, labels)
+    with idle_client.as_current():
+        triplets(max_iter=1).fit(rows, labels)
+
+
+@pytest.mark.parametrize("name", ["pca", "lda", "identity", "random"])
+@pytest.mark.parametrize("sparse", [False, True])
+def test_initial_maps_are_the_local_ones(name, sparse):
+    rows, labels = parted(50)
+    if sparse:
+        rows = rows.map_blocks(csr_matrix)
+    k = 3 if name == "lda" else 4
+    learner = triplets(init=name, n_components=k, max_iter=1)
+    there = learner.fit(rows, labels).initial_components_
+    here = learner.to_local().fit(X, Y).initial_components_
+    np.testing.assert_allclose(there.T @ there, here.T @ here, rtol=1e-7, atol=1e-10)
+    Z = X @ there.T
+    squared = ((Z[:, None] - Z) ** 2).sum(axis=2)
+    assert squared.sum() / (len(X) * (len(X) - 1)) == pytest.approx(1)
+
+
+def test_unknown_chunks_are_found_and_left_as_they_are():
+    rows, labels = parted(60)
+    keep = np.arange(len(X)) % 3 > 0
+    mask = da.from_array(keep, chunks=60)
+    expected = triplets().fit(*parted(40, X[keep], Y[keep]))
+    rows, labels = rows[mask], labels[mask]
+    learner = triplets().fit(rows, labels)
+    np.testing.assert_allclose(learner.components_, expected.components_, rtol=1e-9)
+    assert np.isnan(rows.chunks[0]).all()
+    assert np.isnan(learner.transform(rows).chunks[0]).all()
+    assert learner.transform(rows).compute().shape == (keep.sum(), 6)
+
+
+def test_labels_are_brought_into_the_chunks_of_the_rows():
+    expected = triplets().fit(*parted(60)).components_
+    rows, _ = parted(60)
+    for labels in (da.from_array(Y, chunks=90), da.from_array(Y[:, None], chunks=60)):
+        found = triplets().fit(rows, labels).components_
+        np.testing.assert_array_equal(found, expected)
+
+
+def test_names_of_classes_are_of_any_type():
+    names = np.array(["ash", "oak", "elm", "yew"])[Y]
+    expected = triplets(init="lda").fit(*parted(60)).components_
+    for labels in (names, names.astype(object)):
+        found = triplets(init="lda").fit(*parted(60, X, labels)).components_
+        np.testing.assert_allclose(np.abs(found), np.abs(expected), rtol=1e-7)
+
+
+def test_empty_and_uneven_partitions(client):
+    sizes = (100, 0, 130, 0, 10)
+    full = tuple(size for size in sizes if size)
+    expected = triplets().fit(*parted(full)).components_
+    found = triplets().fit(*parted(sizes)).components_
+    np.testing.assert_array_equal(found, expected)
+
+
+def test_partitions_of_a_single_class_are_refused():
+    order = np.argsort(Y)
+    with pytest.raises(ValueError, match=r"single class.*Shuffle the rows"):
+        triplets().fit(*parted(20, X[order], Y[order]))
+
+
+def test_the_remedy_for_data_sorted_by_class():
+    order = np.argsort(Y)
+    rows, labels = parted(20, X[order], Y[order])
+    order = np.random.default_rng(0).permutation(len(rows))
+    assert triplets().fit(rows[order], labels[order]).n_features_in_ == 6
+
+
+def test_few_rows_of_a_single_class_are_left_out():
+    some, last = slice(0, 200), slice(200, 201)
+    rows, labels = (np.concatenate([v[some], v[last]]) for v in (X, Y))
+    with pytest.warns(UserWarning, match="1 of 5 partitions.*1 of 201 rows") as caught:
+        learner = triplets(init=np.eye(6)).fit(*parted(50, rows, labels))
+    assert caught[0].filename == __file__
+    expected = triplets(init=np.eye(6)).fit(*parted(50, X[some], Y[some]))
+    np.testing.assert_array_equal(learner.components_, expected.components_)
+
+
+@pytest.mark.parametrize(
+    ("rows", "labels", "error", "match"),
+    [
+        (X, da.from_array(Y), TypeError, "X of type ndarray.*dask.array.from_array"),
+        (da.from_array(X), Y, TypeError, "y of type ndarray"),
+        (da.from_array(X), None, TypeError, "y of type NoneType"),
+        (da.from_array(X, chunks=(60, 3)), da.from_array(Y), ValueError, "rechunk"),
+        (da.from_array(X[:, 0]), da.from_array(Y), ValueError, "expected 2"),
+        (da.from_array(X), da.from_array(Y[:9]), ValueError, "one label for each row"),
+        (da.from_array(X[:0]), da.from_array(Y[:0]), ValueError, "without rows"),
+        (da.from_array(X), da.from_array(np.zeros(240)), ValueError, "2 classes"),
+        (da.from_array(X), da.from_array(Y + 0.5), ValueError, "continuous"),
+        (da.from_array(np.full_like(X, np.nan)), da.from_array(Y), ValueError, "X cont"),
+    ],
+)
+def test_errors(rows, labels, error, match):
+    learner = triplets()
+    with pytest.raises(error, match=match):
+        learner.fit(rows, labels)
+    assert not hasattr(learner, "n_features_in_")
+
+
+def test_a_bad_word_is_refused_before_any_work():
+    rows = da.from_array(X).map_blocks(lambda block: 1 / 0, dtype=float, meta=X[:0])
+    for wrong in ({"positives": "near"}, {"metric": "manhattan"}, {"margin": -1}):
+        with pytest.raises(ValueError, match=next(iter(wrong))):
+            triplets(**wrong).fit(rows, da.from_array(Y))
+
+
+def test_methods_for_rows_in_memory_are_not_there():
+    learner = triplets()
+    for name in ("partial_fit", "fit_triplets", "partial_fit_triplets"):
+        assert not hasattr(learner, name)
+        with pytest.raises(AttributeError, match=rf"to_local\(\)\.{name}"):
+            getattr(learner, name)
+    assert not hasattr(skdask.DaskContrastiveMetricLearner(), "fit_pairs")
+
+
+@pytest.mark.parametrize("metric", ["sqeuclidean", "cosine"])
+@pytest.mark.parametrize("dtype", ["f4", "f8", "i8"])
+def test_transform_keeps_chunks_and_tells_its_dtype(client, metric, dtype):
+    rows, labels = parted(70, (10 * X).astype(dtype))
+    learner = triplets(n_components=3, metric=metric, max_iter=2).fit(rows, labels)
+    Z = learner.transform(rows)
+    assert (Z.chunks, Z.shape) == (((70, 70, 70, 30), (3,)), (240, 3))
+    assert Z.dtype == Z._meta.dtype == ("f4" if dtype == "f4" else "f8")
+    local = learner.to_local().transform((10 * X).astype(dtype))
+    computed = Z.compute()
+    assert computed.dtype == Z.dtype == local.dtype
+    np.testing.assert_allclose(computed, local, rtol=1e-5 if dtype == "f4" else 1e-12)
+    np.testing.assert_array_equal(learner.transform((10 * X).astype(dtype)), local)
+
+
+def test_sparse_blocks_stay_sparse():
+    rows, labels = parted(60)
+    kinds = []
+
+    def as_csr(block):
+        kinds.append(issparse(csr_matrix(block)))
+        return csr_matrix(block)
+
+    sparse = rows.map_blocks(as_csr)
+    one, other = triplets().fit(rows, labels), triplets().fit(sparse, labels)
+    np.testing.assert_allclose(one.components_, other.components_, rtol=1e-6, atol=1e-9)
+    np.testing.assert_allclose(other.transform(sparse).compute(), other.transform(X))
+
+
+def test_transform_refuses_other_columns():
+    learner = triplets(max_iter=1).fit(*parted(60))
+    with pytest.raises(ValueError, match="features"):
+        learner.transform(da.from_array(X[:, :5]))
+    with pytest.raises(ValueError, match="rechunk"):
+        learner.transform(da.from_array(X, chunks=(60, 2)))
+
+
+def test_dataframes(client):
+    try:
+        import dask.dataframe as dd
+        import pandas as pd
+    except ImportError as error:  # also of a pyarrow for a later numpy
+        pytest.skip(str(error))
+    frame = pd.DataFrame(X, columns=list("abcdef"), index=np.arange(240) + 7)
+    labels = pd.Series(np.array(["ash", "oak", "elm", "yew"])[Y], index=frame.index)
+    rows, names = (dd.from_pandas(part, npartitions=4) for part in (frame, labels))
+    learner = triplets(n_components=2).fit(rows, names)
+    np.testing.assert_array_equal(learner.feature_names_in_, list("abcdef"))
+    expected = triplets(n_components=2).fit(*parted(60))
+    np.testing.assert_allclose(learner.components_, expected.components_, rtol=1e-9)
+    Z = learner.transform(rows)
+    assert Z.divisions == rows.divisions
+    assert list(Z.columns) == list(learner.get_feature_names_out())
+    computed = Z.compute()
+    pd.testing.assert_frame_equal(computed.iloc[:0], Z._meta)
+    np.testing.assert_array_equal(computed.index, frame.index)
+    np.testing.assert_allclose(computed, expected.transform(X), rtol=1e-9)
+    with pytest.raises(ValueError, match="feature names"):
+        learner.transform(rows.rename(columns={"a": "z"}))
+
+
+@pytest.mark.parametrize(("over_cluster", "local"), PAIRS, ids=NAMES)
+def test_to_local_is_the_plain_estimator(over_cluster, local):
+    learner = over_cluster(**settings()).fit(*parted(60))
+    plain = pickle.loads(pickle.dumps(learner.to_local()))
+    assert type(plain) is local
+    assert plain.get_params() == learner.get_params()
+    np.testing.assert_array_equal(plain.transform(X), learner.transform(X))
+    assert vars(plain).keys() == vars(learner).keys()
+    assert plain.fit(X, Y).n_features_in_ == 6
+    assert not hasattr(over_cluster().to_local(), "components_")
+
+
+def test_a_killed_worker_changes_nothing(client, cluster, monkeypatch):
+    rows, labels = parted(60)
+    rows = rows.persist()
+    expected = triplets().fit(rows, labels).components_
+    pids = client.run(os.getpid)
+    steps = at_step(
+        monkeypatch, 4, lambda: os.kill(next(iter(pids.values())), signal.SIGKILL)
+    )
+    found = triplets().fit(rows, labels).components_
+    assert len(steps) > 4
+    np.testing.assert_array_equal(found, expected)
+    client.wait_for_workers(2)
+    assert set(client.run(os.getpid).values()) != set(pids.values())
+
+
+def test_a_worker_may_join(client, cluster, monkeypatch):
+    rows, labels = parted(30)
+    expected = triplets().fit(rows, labels).components_
+
+    def join():
+        cluster.scale(3)
+        client.wait_for_workers(3)
+
+    at_step(monkeypatch, 4, join)
+    try:
+        found = triplets().fit(rows, labels).components_
+        ran = client.run(lambda dask_worker: len(dask_worker.state.log) > 0)
+        assert len(ran) == 3
+    finally:
+        cluster.scale(2)
+    np.testing.assert_array_equal(found, expected)
+    assert eventually(lambda: len(client.scheduler_info()["workers"]) == 2)
+
+
+def slowly(block):
+    time.sleep(0.2)
+    return block
+
+
+def test_an_interrupt_cancels_what_is_under_way(client, monkeypatch):
+    rows, labels = parted(60)
+    learner = triplets().fit(rows, labels)
+    before = dict(vars(learner))
+    timer = threading.Timer(0.3, lambda: os.kill(os.getpid(), signal.SIGINT))
+    steps = at_step(monkeypatch, 2, timer.start)
+    with pytest.raises(KeyboardInterrupt) as caught:
+        learner.fit(rows.map_blocks(slowly, dtype=float, meta=X[:0]), labels)
+    timer.join()
+    assert len(steps) >= 2
+    assert vars(learner) == before
+    # Also while the traceback keeps its frames alive.
+    assert caught.tb is not None
+    assert eventually(lambda: not client.run_on_scheduler(tasks_of))
+
+
+def tasks_of(dask_scheduler):
+    return len(dask_scheduler.tasks)
+
+
+def test_a_scheduler_that_is_gone_is_a_clear_end(monkeypatch):
+    with (
+        distributed.LocalCluster(
+            1, processes=False, dashboard_address=":0", silence_logs=50
+        ) as short_lived,
+        distributed.Client(short_lived, set_as_default=False) as client,
+        client.as_current(),
+    ):
+        at_step(monkeypatch, 3, short_lived.close)
+        learner = triplets()
+        with pytest.raises(RuntimeError, match="scheduler of the cluster"):
+            learner.fit(*parted(60))
+    assert not hasattr(learner, "components_")
+
+
+def dying(block):
+    os._exit(1)
+
+
+def test_a_partition_that_kills_its_workers_is_a_clear_end(client):
+    rows, labels = parted(60)
+    rows = rows.map_blocks(dying, dtype=float, meta=X[:0])
+    with (
+        distributed.Client(client.scheduler.address, set_as_default=False) as other,
+        other.as_current(),
+    ):
+        client.run_on_scheduler(allow_no_failures)
+        with pytest.raises(RuntimeError, match="smaller chunks"):
+            triplets().fit(rows, labels)
+    client.wait_for_workers(2)
+
+
+def allow_no_failures(dask_scheduler):
+    dask_scheduler.allowed_failures = 0
+
+
+@pytest.mark.parametrize("solver", ["adam", "sgd"])
+def test_the_mean_of_equal_partitions_is_the_local_fit(solver):
+    """With a batch for all rows nothing is drawn, and all partitions do the same."""
+    more = settings(
+        solver=solver,
+        learning_rate_init=0.001,
+        batch_size=1000,
+        init=np.eye(3, 6) / 5,
+        max_iter=20,
+        tol=0.0,
+    )
+    rows, labels = parted(240, np.tile(X, (3, 1)), np.tile(Y, 3))
+    there = skdask.DaskTripletMetricLearner(**more).fit(rows, labels)
+    here = skmetric.TripletMetricLearner(**more).fit(X, Y)
+    np.testing.assert_allclose(there.components_, here.components_, rtol=1e-7)
+    np.testing.assert_allclose(there.loss_curve_, here.loss_curve_, rtol=1e-7)
+    assert there.n_iter_ == here.n_iter_
+
+
+def test_partitions_weigh_as_many_as_they_have_rows():
+    """One step of gradient descent from each, without a pull."""
+    more = settings(
+        solver="sgd", momentum=0.0, alpha=0, batch_size=1000, init=np.eye(6) / 5, max_iter=1
+    )
+    sizes = (40, 150, 50)
+    there = skdask.DaskTripletMetricLearner(**more).fit(*parted(sizes)).components_
+    ends = np.cumsum(sizes)
+    maps = [
+        skmetric.TripletMetricLearner(**more).fit(X[end - n : end], Y[end - n : end])
+        for n, end in zip(sizes, ends, strict=True)
+    ]
+    expected = np.average([m.components_ for m in maps], axis=0, weights=sizes)
+    np.testing.assert_allclose(there, expected, rtol=1e-9, atol=1e-12)
+
+
+def test_epochs_are_drawn_from_the_random_state(client):
+    more = settings(solver="adam", batch_size=20, max_iter=3)
+    maps = [
+        skdask.DaskTripletMetricLearner(**more | {"random_state": seed})
+        .fit(*parted(60))
+        .components_
+        for seed in (0, 0, 1)
+    ]
+    np.testing.assert_array_equal(maps[0], maps[1])
+    assert not np.allclose(maps[0], maps[2], rtol=1e-3)
+
+
+def test_partitions_draw_for_themselves():
+    with skdask.LabelledPartitions(*parted(60)) as parts:
+        seeds = parts.seeds(np.random.RandomState(0))
+    states = {tuple(seed.generate_state(2)) for seed in seeds}
+    assert len(states) == 4
+
+
+def test_early_stopping_judges_by_rows_held_out():
+    apart = X + 100 * CENTRES[Y]
+    more = settings(solver="adam", early_stopping=True, n_iter_no_change=2, max_iter=9)
+    learner = skdask.DaskTripletMetricLearner(**more).fit(*parted(60, apart, Y))
+    assert learner.validation_scores_ == pytest.approx([1.0, 1.0, 1.0])
+    scored = more | {"scoring": lambda learner, X, y: float(len(X))}
+    learner = skdask.DaskTripletMetricLearner(**scored).fit(*parted(60, apart, Y))
+    local = skmetric.TripletMetricLearner(**scored).fit(apart, Y)
+    # A tenth of each class of each partition, rounded down; of about as many rows.
+    assert 0 < learner.validation_scores_[0] <= local.validation_scores_[0] / 4
+
+
+def test_warm_start_goes_on():
+    learner = triplets(warm_start=True, max_iter=3).fit(*parted(60))
+    before = learner.loss_curve_
+    after = learner.fit(*parted(60)).loss_curve_
+    assert after[0] < before[-1]
+
+
+def grid(n=300):
+    """Points with many ties, on which arithmetic is exact, and a class of one."""
+    draws = np.random.default_rng(1)
+    E, y = draws.integers(0, 5, (n, 3)).astype(float), draws.integers(0, 6, n)
+    y[-1] = 99
+    return E, y
+
+
+def test_retrieval_scores_are_those_of_the_whole(client):
+    E, y = grid()
+    scores = ["precision_at_1", "precision_at_250", "recall_at_4", "ndcg_at_10"]
+    scores += ["r_precision", "map_at_r"]
+    here = local_report(E, y, scores=scores)
+    there = skdask.retrieval_report(*parted(70, E, y), n_queries=10**6, scores=scores)
+    assert dict(there) == pytest.approx(dict(here), rel=1e-12)
+    assert (there.n_queries, there.n_left_out) == (299, 1)
+
+
+def test_retrieval_scores_of_a_sample():
+    E, y = grid()
+    draw = np.sort(np.random.RandomState(3).permutation(300)[:40])
+    report = skdask.retrieval_report(
+        *parted(70, E, y), n_queries=40, scores=["precision_at_5"], random_state=3
+    )
+    expected = []
+    for query in draw[y[draw] != 99]:
+        far = ((E - E[query]) ** 2).sum(axis=1)
+        far[query] = np.inf
+        expected.append((y[np.argsort(far, kind="stable")[:5]] == y[query]).mean())
+    assert report["precision_at_5"] == pytest.approx(np.mean(expected))
+    assert report.n_queries == len(expected)
+
+
+def test_retrieval_errors():
+    E, y = parted(70, *grid())
+    with pytest.raises(ValueError, match="complete ranking"):
+        skdask.retrieval_report(E, y, scores=["map", "precision_at_1"])
+    with pytest.raises(ValueError, match="k=300"):
+        skdask.retrieval_report(E, y, scores=["precision_at_300"])
+    with pytest.raises(TypeError, match="E of type"):
+        skdask.retrieval_report(E.compute(), y)
+    with pytest.raises(ValueError, match="n_queries"):
+        skdask.retrieval_report(E, y, n_queries=0)
+
+
+def test_a_fit_that_is_short_of_iterations_says_so():
+    with pytest.warns(ConvergenceWarning, match="DaskTripletMetricLearner") as caught:
+        triplets(max_iter=1).fit(*parted(60))
+    assert caught[0].filename == __file__
