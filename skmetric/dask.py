@@ -129,6 +129,7 @@ class OverPartitions:
         Returns
         -------
         learner : TripletMetricLearner or ContrastiveMetricLearner
+            Without a tie to this one or to a cluster.
         """
         learner = self._local_class(**self.get_params(deep=False))
         vars(learner).update(vars(self))
@@ -156,7 +157,8 @@ def documented(learner):
     """Give the class the parameters and attributes of the local one in its docstring."""
     local = inspect.getdoc(learner._local_class) or ""
     shared = local[local.find("Parameters\n") : local.find("See Also\n")]
-    learner.__doc__ = (inspect.getdoc(learner) or "").replace("[shared]\n\n", shared)
+    own = inspect.getdoc(learner) or ""
+    learner.__doc__ = own.replace("[shared]\n\n", shared) + "\n"
     return learner
 
 
@@ -173,7 +175,7 @@ class DaskTripletMetricLearner(
 
     See Also
     --------
-    TripletMetricLearner : For rows in memory; `to_local` gives one.
+    skmetric.TripletMetricLearner : For rows in memory; `to_local` gives one.
 
     Notes
     -----
@@ -229,7 +231,7 @@ class DaskContrastiveMetricLearner(
 
     See Also
     --------
-    ContrastiveMetricLearner : For rows in memory; `to_local` gives one.
+    skmetric.ContrastiveMetricLearner : For rows in memory; `to_local` gives one.
     DaskTripletMetricLearner : Learns from triplets. What its notes say of partitions and
         solvers holds here, too.
 

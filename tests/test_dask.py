@@ -119,13 +119,11 @@ def test_constructors_are_the_same(over_cluster, local):
         {},
         {"metric": "cosine", "init": "pca", "n_components": 3},
         {"metric": "euclidean", "init": "lda", "loss": "softplus"},
-        {"positives": "nearest", "negatives": "random", "init": "random"},
+        {"positives": "nearest", "negatives": "hard", "init": "random"},
     ],
     ids=lambda more: more.get("init", "default"),
 )
 def test_one_partition_is_the_local_fit(client, over_cluster, local, more):
-    if more.get("negatives") == "random":
-        more = {**more, "negatives": "hard"}
     there = over_cluster(**settings(**more)).fit(*parted(-1))
     with threadpool_limits(1):  # as in a worker
         here = local(**settings(**more)).fit(X, Y)
