@@ -47,24 +47,43 @@ class PairConstraints:
     def share(self, D, y, rows, selection, totals):
         """What a block contributes to the two means."""
         similar, dissimilar = selection
-        weights = np.array([1.0, self.negative_weight]) / np.maximum(totals, 1)
-        scale, weight = D.dtype.type(weights[0]), D.dtype.type(weights[1])
-        cost_of = LOSSES[self.loss]
         if dissimilar is None:
             dissimilar = self._all_dissimilar(D, y, rows)
-        v_similar = D[similar] - D.dtype.type(self.pos_margin)
-        v_dissimilar = D.dtype.type(self.margin) - D[dissimilar]
-        near_cost, near_slope = cost_of(v_similar)
-        far_cost, far_slope = cost_of(v_dissimilar)
+        loss, to_near, to_far, n_active = self.share_of_edges(
+            D[similar], D[dissimilar], totals
+        )
         G = np.zeros_like(D)
-        G[dissimilar] = -weight * far_slope
-        G[similar] = scale * near_slope
-        loss = weights @ [
-            near_cost.sum(dtype=np.float64),
-            far_cost.sum(dtype=np.float64),
-        ]
-        n_active = np.count_nonzero(v_similar > 0) + np.count_nonzero(v_dissimilar > 0)
+        G[dissimilar] = to_far
+        G[similar] = to_near
         return loss, G, n_active
+
+    def sides(self, selection):
+        """Edges to similar and to dissimilar rows, if the latter are not all."""
+        return None if selection[1] is None else selection
+
+    def share_of_edges(self, near, far, totals):
+        """The same from distances of similar and of dissimilar pairs.
+
+        Parameters
+        ----------
+        near, far : ndarrays
+            Of any shape; -inf and inf in the place of pairs that there are not.
+        totals : ndarray
+
+        Returns
+        -------
+        loss : float
+        to_near, to_far : ndarrays of the shapes of `near` and `far`
+            The gradient.
+        n_active : int
+        """
+        weights = np.array([1.0, self.negative_weight]) / np.maximum(totals, 1)
+        slacks = near - near.dtype.type(self.pos_margin), far.dtype.type(self.margin) - far
+        (near_cost, to_near), (far_cost, to_far) = map(LOSSES[self.loss], slacks)
+        to_near *= weights[0]
+        to_far *= -weights[1]
+        costs = near_cost.sum(dtype=np.float64), far_cost.sum(dtype=np.float64)
+        return weights @ costs, to_near, to_far, sum(np.count_nonzero(v > 0) for v in slacks)
 
     def _all_dissimilar(self, D, y, rows):
         """Every dissimilar pair, or every active one if the others cost nothing."""
@@ -235,9 +254,11 @@ class ContrastiveMetricLearner(BaseMetricLearner):
         positives="all",
         negatives="all",
         n_neighbors=3,
+        n_impostors=20,
         init="auto",
         alpha=0.05,
         solver="auto",
+        n_subsamples=None,
         batch_size=None,
         learning_rate_init=0.03,
         momentum=0.9,
@@ -263,9 +284,11 @@ class ContrastiveMetricLearner(BaseMetricLearner):
         self.positives = positives
         self.negatives = negatives
         self.n_neighbors = n_neighbors
+        self.n_impostors = n_impostors
         self.init = init
         self.alpha = alpha
         self.solver = solver
+        self.n_subsamples = n_subsamples
         self.batch_size = batch_size
         self.learning_rate_init = learning_rate_init
         self.momentum = momentum
@@ -410,6 +433,7 @@ class ContrastiveMetricLearner(BaseMetricLearner):
             self.positives,
             self.negatives,
             n_neighbors=self.n_neighbors,
+            n_impostors=self.n_impostors,
             metric=self.metric,
             n_components=n_components,
             pairs=True,

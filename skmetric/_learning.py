@@ -9,9 +9,9 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils import check_random_state
 
 from ._initialization import mean_squared_distance
-from ._objective import Problem, map_rows
+from ._objective import Problem, map_rows, mean_map
 from ._optimizers import adam_init, adam_update, sgd_init, sgd_update
-from ._solvers import Step, minimize_lbfgs, minimize_stochastic, run_epoch
+from ._solvers import Result, Step, minimize_lbfgs, minimize_stochastic, run_epoch
 from ._tuple_problem import TupleProblem
 from ._tuples import Pairs, Triplets
 
@@ -23,6 +23,8 @@ AUTO_LBFGS_TUPLES = 200_000
 # How often L-BFGS forms constraints that follow the map, and its budget each time.
 ROUNDS = 3
 LBFGS_ITERATIONS = 100
+# Up to this many rows L-BFGS takes the average of so many halves of them.
+AVERAGED_ROWS, SUBSAMPLES = 1000, 10
 # Rows in a batch: more where there are few features, as these cost less and neighbours in
 # few dimensions matter more. So many entries of X at most, within bounds.
 MIN_BATCH, MAX_BATCH, BATCH_ENTRIES = 256, 1024, 2**16
@@ -67,6 +69,14 @@ def n_epochs(estimator, X, target):
     return estimator.max_iter or max(MIN_EPOCHS, -(-MIN_UPDATES // n_batches))
 
 
+def n_subsamples_for(estimator, target):
+    """Of how many halves of the rows L-BFGS takes the average; 1 stands for all rows."""
+    if not are_labels(target):
+        return 1
+    few = len(target) <= AVERAGED_ROWS
+    return estimator.n_subsamples or (SUBSAMPLES if few else 1)
+
+
 def n_tasks(estimator, X, target):
     """How many iterations callbacks may expect, None where nobody knows."""
     stochastic = solver_for(estimator, X, target) != "lbfgs"
@@ -95,7 +105,9 @@ def learn(estimator, X, target, W0, start, random_state, monitor):
     """
     solver = solver_for(estimator, X, target)
     problem = _problem(estimator, X, target, W0, solver)
-    by = by_lbfgs if solver == "lbfgs" else _by_epochs
+    by = _by_epochs
+    if solver == "lbfgs":
+        by = by_lbfgs if n_subsamples_for(estimator, target) == 1 else _by_halves
     return by(estimator, problem, target, start, random_state, monitor)
 
 
@@ -280,6 +292,19 @@ def by_lbfgs(estimator, problem, target, start, random_state, monitor):
             break
     monitor.close()
     return result._replace(parameters=problem.components(U), n_iter=n_iter)
+
+
+def _by_halves(estimator, problem, target, start, random_state, monitor):
+    """Average the metrics of random halves of the rows, which halves their whims."""
+    results = []
+    for _ in range(n_subsamples_for(estimator, target)):
+        half = problem.half(random_state)
+        results.append(by_lbfgs(estimator, half, target, start, random_state, monitor))
+        if results[-1].stopped:
+            break
+    maps, n_iters, converged, stopped = zip(*results, strict=True)
+    W = mean_map(maps, problem.W0)
+    return Result(W, sum(n_iters), all(converged), any(stopped))
 
 
 def _by_epochs(estimator, problem, target, start, random_state, monitor):

@@ -7,9 +7,13 @@ The constraints are given as an object with three methods (see ``TripletConstrai
     The constraints whose anchors are the given rows.
 ``count(selection, y, rows) -> ndarray``
     How many they are, one number for each mean that the loss consists of.
+``sides(selection) -> ((anchors, positives), (anchors, negatives)) or None``
+    Their edges, if each anchor has a set of negatives that are not all.
 ``share(D, y, rows, selection, totals) -> (loss, G, n_active)``
     What they contribute to the loss, given the totals of the counts over all blocks, and
     its gradient with respect to `D`.
+``share_of_edges(near, far, totals) -> (loss, to_near, to_far, n_active)``
+    The same from the distances of edges alone, see :mod:`skmetric._neighbourhoods`.
 
 Shares add up: the same functions serve a block, a mini-batch and a whole data set. X enters
 in two products only, ``X @ W.T`` and ``dZ.T @ X``, so sparse X stays sparse.
@@ -21,7 +25,8 @@ import numpy as np
 from scipy.sparse import issparse
 from sklearn.metrics import pairwise_distances_argmin
 
-from ._batches import epoch, hold_out
+from ._batches import epoch, half, hold_out
+from ._neighbourhoods import Neighbourhoods, evaluate_edges, neighbourhoods
 from ._strategies import row_blocks
 from .distances import (
     block_distances,
@@ -37,6 +42,27 @@ def map_rows(X, W, metric):
     """``X @ W.T``, on the unit sphere under ``"cosine"``: what ``transform`` returns."""
     Z = X @ W.T
     return embed(Z, metric)[0] if metric == "cosine" else Z
+
+
+def mean_map(maps, W0):
+    """The map whose metric WᵀW is the mean of the metrics of some maps.
+
+    Parameters
+    ----------
+    maps : sequence of ndarrays of shape (k, d)
+    W0 : ndarray of shape (k, d)
+
+    Returns
+    -------
+    W : ndarray of shape (k, d)
+        Of the maps of that metric, or of its best approximation of rank k, the one
+        nearest to `W0`.
+    """
+    _, scales, directions = np.linalg.svd(np.vstack(maps), full_matrices=False)
+    k = len(W0)
+    W = (scales[:k] / len(maps) ** 0.5)[:, None] * directions[:k]
+    left, _, right = np.linalg.svd(W0 @ W.T)
+    return left @ right @ W
 
 
 class Choice(NamedTuple):
@@ -97,10 +123,17 @@ def choose(W, X, y, metric, constraints, random_state):
 
     Returns
     -------
-    choice : Choice
+    choice : Choice or Neighbourhoods
+        The latter where anchors have few edges.
     """
     E, _ = embed(X @ W.T, metric)
-    return _choose(_Blocks(E, metric), y, constraints, random_state)
+    blocks = _Blocks(E, metric)
+    choice = _choose(blocks, y, constraints, random_state)
+    sides = [constraints.sides(selection) for selection in choice.selections]
+    if None in sides:
+        return choice
+    few = neighbourhoods(blocks.rows, sides, choice.totals)
+    return few if few.cost <= len(y) else choice
 
 
 def evaluate(W, X, y, metric, constraints, *, choice=None, random_state=None):
@@ -110,7 +143,7 @@ def evaluate(W, X, y, metric, constraints, *, choice=None, random_state=None):
     ----------
     W, X, y, metric, constraints
         As in :func:`choose`.
-    choice : Choice, default=None
+    choice : Choice or Neighbourhoods, default=None
         Constraints formed before; None forms them under `W`, with `random_state`.
 
     Returns
@@ -119,10 +152,24 @@ def evaluate(W, X, y, metric, constraints, *, choice=None, random_state=None):
 
     Notes
     -----
-    Time O(n² k) for products besides what the constraints cost; memory O(n k) and one
-    block of distances with its temporaries.
+    Time O(n² k) for products besides what the constraints cost, or O(k) an edge; memory
+    O(n k) and one block of distances with its temporaries.
     """
     E, norms = embed(X @ W.T, metric)
+    if isinstance(choice, Neighbourhoods):
+        loss, n_active, dE = evaluate_edges(E, choice, metric, constraints)
+    else:
+        loss, n_active, dE, choice = _by_block(
+            E, y, metric, constraints, choice, random_state
+        )
+    dZ = embed_pullback(dE, E, norms)
+    # Sparse X gives the transpose of a C-ordered array, slow to mix with others.
+    gradient = np.ascontiguousarray(dZ.T @ X)
+    n_constraints = int(choice.totals.sum())
+    return Evaluation(loss, gradient, n_active / max(n_constraints, 1), n_constraints)
+
+
+def _by_block(E, y, metric, constraints, choice, random_state):
     blocks = _Blocks(E, metric)
     if choice is None:
         choice = _choose(blocks, y, constraints, random_state)
@@ -133,11 +180,7 @@ def evaluate(W, X, y, metric, constraints, *, choice=None, random_state=None):
         loss += part
         n_active += active
         block_pullback(dE, slope_by_square(G, D, metric), E, rows)
-    dZ = embed_pullback(dE, E, norms)
-    # Sparse X gives the transpose of a C-ordered array, slow to mix with others.
-    gradient = np.ascontiguousarray(dZ.T @ X)
-    n_constraints = int(choice.totals.sum())
-    return Evaluation(loss, gradient, n_active / max(n_constraints, 1), n_constraints)
+    return loss, n_active, dE, choice
 
 
 class Coordinates:
@@ -270,6 +313,10 @@ class Problem(OnRows):
         )
         return self.penalised(U, self.by_parameters(evaluation))
 
+    def half(self, random_state):
+        """The problem of a random half of the rows of each class, of two at least."""
+        return self._of(half(self.y, random_state))
+
     def hold_out(self, fraction, random_state, scoring=None):
         """A problem without some of the rows, and the score of parameters on those.
 
@@ -288,14 +335,7 @@ class Problem(OnRows):
             the rows that are left is of their class.
         """
         kept, held = hold_out(self.y, fraction, random_state)
-        problem = Problem(
-            self.X[kept],
-            self.y[kept],
-            self.W0,
-            self.metric,
-            self.constraints,
-            self.by_entry,
-        )
+        problem = self._of(kept)
 
         def score(U):
             W = self.components(U)
@@ -306,6 +346,16 @@ class Problem(OnRows):
             return float(right.mean())
 
         return problem, score
+
+    def _of(self, rows):
+        return Problem(
+            self.X[rows],
+            self.y[rows],
+            self.W0,
+            self.metric,
+            self.constraints,
+            self.by_entry,
+        )
 
 
 class _Blocks:

@@ -14,7 +14,7 @@ import numpy as np
 from sklearn import get_config
 from sklearn.utils import gen_batches
 
-from ._sorting import cached_parts, merge_order
+from ._sorting import cached_parts, merge_order, slots_of
 from ._validation import check_word
 
 
@@ -26,18 +26,48 @@ def all_rows(distances, candidates, random_state):
 
 def nearest_rows(distances, candidates, random_state, n_neighbors):
     """The `n_neighbors` nearest candidates, or as many as there are."""
-    left = np.where(candidates, distances, np.inf)
+    left = np.where(candidates, distances, distances.dtype.type(np.inf))
+    left, names = _without_far(left, n_neighbors)
     within = np.arange(len(left))
     chosen = []
-    for _ in range(min(n_neighbors, candidates.sum(axis=1).max(initial=0))):
+    for _ in range(min(n_neighbors, left.shape[1])):
         columns = left.argmin(axis=1)
         chosen.append(np.where(np.isfinite(left[within, columns]), columns, -1))
+        if (chosen[-1] < 0).all():
+            break
         left[within, columns] = np.inf
-    if not chosen:
-        return all_rows(distances, candidates, random_state)
     chosen = np.stack(chosen, axis=1)
     anchors, slots = np.nonzero(chosen >= 0)
-    return anchors, chosen[anchors, slots]
+    columns = chosen[anchors, slots]
+    return anchors, columns if names is None else names[anchors, columns]
+
+
+def _without_far(keys, k):
+    """Leave out what cannot be among the k smallest of a row, if rows are long.
+
+    Each of the k groups of columns with the smallest minima holds one that is no larger
+    than the k-th of these.
+
+    Returns
+    -------
+    keys : ndarray of shape (b, w)
+    names : ndarray of int of shape (b, w), or None for all columns
+        Which columns they were.
+    """
+    n_groups = 8 * k
+    if keys.shape[1] < 8 * n_groups:
+        return keys, None
+    size = keys.shape[1] // n_groups
+    minima = keys[:, : size * n_groups].reshape(-1, size, n_groups).min(axis=1)
+    bound = np.sort(minima, axis=1)[:, k - 1, None]
+    rows, columns = np.divmod(
+        np.flatnonzero((keys <= bound) & (keys < np.inf)), keys.shape[1]
+    )
+    slots = slots_of(rows)
+    shape = len(keys), slots.max(initial=0) + 1
+    left, names = np.full(shape, np.inf, dtype=keys.dtype), np.zeros(shape, dtype=np.intp)
+    left[rows, slots], names[rows, slots] = keys[rows, columns], columns
+    return left, names
 
 
 def farthest_row(distances, candidates, random_state):
@@ -136,6 +166,7 @@ POSITIVES = {
 }
 NEGATIVES = {
     "all": None,
+    "nearest": nearest_rows,
     "semihard": semihard_negatives,
     "hard": hard_negatives,
     "random": random_negatives,
@@ -143,7 +174,9 @@ NEGATIVES = {
 }
 
 
-def resolve_strategies(positives, negatives, *, n_neighbors, metric, n_components, pairs):
+def resolve_strategies(
+    positives, negatives, *, n_neighbors, n_impostors, metric, n_components, pairs
+):
     """Functions for two words, or the callables given in their place.
 
     Parameters
@@ -151,6 +184,8 @@ def resolve_strategies(positives, negatives, *, n_neighbors, metric, n_component
     positives, negatives : str or callable
     n_neighbors : int
         For ``positives="nearest"``.
+    n_impostors : int
+        For ``negatives="nearest"``.
     metric : str
     n_components : int
         Dimension of the embedding, for ``"distance_weighted"``.
@@ -169,8 +204,13 @@ def resolve_strategies(positives, negatives, *, n_neighbors, metric, n_component
         )
     return (
         _resolve_positives(positives, n_neighbors),
-        _resolve_negatives(negatives, metric, n_components),
+        _resolve_negatives(negatives, n_impostors, metric, n_components),
     )
+
+
+def takes_set(negatives):
+    """Whether negatives are some of each anchor, rather than one of each pair."""
+    return isinstance(negatives, partial) and negatives.func is nearest_rows
 
 
 def _resolve_positives(positives, n_neighbors):
@@ -182,10 +222,12 @@ def _resolve_positives(positives, n_neighbors):
     return strategy
 
 
-def _resolve_negatives(negatives, metric, n_components):
+def _resolve_negatives(negatives, n_impostors, metric, n_components):
     if callable(negatives):
         return partial(_checked_negatives, negatives)
     strategy = NEGATIVES[check_word("negatives", negatives, NEGATIVES)]
+    if strategy is nearest_rows:
+        return partial(nearest_rows, n_neighbors=n_impostors)
     if strategy is distance_weighted_negatives:
         if metric != "cosine":
             raise ValueError(
@@ -263,13 +305,16 @@ def select_triplets(distances, y, rows, positives, negatives, random_state):
     -------
     anchors, positives : ndarrays of int of shape (n_pairs,)
         Rows of the block, in order, and columns.
-    negatives : ndarray of int of shape (n_pairs,), or None for every one
+    negatives : ndarray of int of shape (n_pairs,), pair of ndarrays, or None
+        One of each pair, some of each anchor as rows and columns, or every one.
     """
     same, others = candidates_of(y, rows)
     same &= others.any(axis=1)[:, None]
     anchors, columns = positives(distances, same, random_state)
     if negatives is None:
         return anchors, columns, None
+    if takes_set(negatives):
+        return anchors, columns, negatives(distances, others, random_state)
     away = negatives(distances, others, anchors, columns, random_state)
     return anchors, columns, away
 
@@ -287,11 +332,35 @@ def select_pairs(distances, y, rows, positives, negatives, random_state):
     similar = positives(distances, same, random_state)
     if negatives is None:
         return similar, None
+    if takes_set(negatives):
+        return similar, negatives(distances, others, random_state)
     anchors = np.flatnonzero(others.any(axis=1))
     return similar, (
         anchors,
         negatives(distances, others, anchors, None, random_state),
     )
+
+
+def with_each(anchors, positives, negatives):
+    """Triplets of pairs with each of some negatives of their anchors.
+
+    Parameters
+    ----------
+    anchors, positives : ndarrays of int of shape (n_pairs,)
+    negatives : pair of ndarrays of int
+        Anchors, in order, and their negatives.
+
+    Returns
+    -------
+    anchors, positives, negatives : ndarrays of int of shape (n_triplets,)
+    """
+    rows, columns = negatives
+    counts = np.bincount(rows, minlength=anchors.max(initial=-1) + 1)
+    first = np.cumsum(counts) - counts
+    repeats = counts[anchors]
+    pair = np.repeat(np.arange(len(anchors)), repeats)
+    within = np.arange(len(pair)) - np.repeat(np.cumsum(repeats) - repeats, repeats)
+    return anchors[pair], positives[pair], columns[first[anchors[pair]] + within]
 
 
 def row_blocks(n, bytes_per_entry=64):

@@ -37,16 +37,22 @@ class TripletConstraints:
     def count(self, selection, y, rows):
         """How many triplets, as an array of one number."""
         anchors, _, negatives = selection
-        if negatives is not None:
+        if isinstance(negatives, np.ndarray):
             return np.array([len(anchors)])
-        return np.array([(len(y) - np.bincount(y)[y[rows]])[anchors].sum()])
+        n_negatives = len(y) - np.bincount(y)[y[rows]]
+        if negatives is not None:
+            n_negatives = np.bincount(negatives[0], minlength=len(n_negatives))
+        return np.array([n_negatives[anchors].sum()])
 
     def share(self, D, y, rows, selection, totals):
         """What a block contributes to the mean over all triplets."""
         anchors, positives, negatives = selection
         weight = 1 / max(totals[0], 1)
-        if negatives is None:
+        if not isinstance(negatives, np.ndarray):
             is_negative = candidates_of(y, rows)[1]
+            if negatives is not None:
+                is_negative[...] = False
+                is_negative[negatives] = True
             return against_all_negatives(
                 D, anchors, positives, is_negative, self.margin, self.loss, weight
             )
@@ -60,6 +66,36 @@ class TripletConstraints:
             D,
         )
         return weight * costs.sum(dtype=np.float64), G, np.count_nonzero(v > 0)
+
+    def sides(self, selection):
+        """Edges to positives and to negatives, if each anchor has a set of these."""
+        anchors, positives, negatives = selection
+        return ((anchors, positives), negatives) if isinstance(negatives, tuple) else None
+
+    def share_of_edges(self, near, far, totals):
+        """The same from distances to positives and to negatives of each anchor.
+
+        Parameters
+        ----------
+        near : ndarray of shape (b, p)
+            -inf where there is none.
+        far : ndarray of shape (b, q)
+            inf where there is none.
+        totals : ndarray
+
+        Returns
+        -------
+        loss : float
+        to_near, to_far : ndarrays of the shapes of `near` and `far`
+            The gradient.
+        n_active : int
+        """
+        v = near[:, :, None] - far[:, None, :]
+        v += v.dtype.type(self.margin)
+        costs, slope = LOSSES[self.loss](v)
+        slope *= 1 / max(totals[0], 1)
+        loss = costs.sum(dtype=np.float64) / max(totals[0], 1)
+        return loss, slope.sum(axis=2), -slope.sum(axis=1), np.count_nonzero(v > 0)
 
 
 def scattered(values, rows, columns, like):
@@ -234,9 +270,11 @@ default="all"
         positives="nearest",
         negatives="all",
         n_neighbors=4,
+        n_impostors=20,
         init="auto",
         alpha=0.05,
         solver="auto",
+        n_subsamples=None,
         batch_size=None,
         learning_rate_init=0.03,
         momentum=0.9,
@@ -260,9 +298,11 @@ default="all"
         self.positives = positives
         self.negatives = negatives
         self.n_neighbors = n_neighbors
+        self.n_impostors = n_impostors
         self.init = init
         self.alpha = alpha
         self.solver = solver
+        self.n_subsamples = n_subsamples
         self.batch_size = batch_size
         self.learning_rate_init = learning_rate_init
         self.momentum = momentum
@@ -373,6 +413,7 @@ default="all"
             self.positives,
             self.negatives,
             n_neighbors=self.n_neighbors,
+            n_impostors=self.n_impostors,
             metric=self.metric,
             n_components=n_components,
             pairs=False,

@@ -2,7 +2,8 @@
 
 Two words name every miner: all x all is batch-all, hard x hard batch-hard [1]_,
 all x semihard FaceNet's [2]_, nearest x all the objective of LMNN [3]_ with targets
-that follow the map, nearest x hard easy-positive, random x random the naive baseline.
+that follow the map, nearest x nearest the same among near rows only, nearest x hard
+easy-positive, random x random the naive baseline.
 
 A strategy sees a block of anchors and all rows they may be paired with. Its arguments
 are arrays, its answer is index arrays, and any callable of the same signature is a
@@ -43,6 +44,7 @@ from ._strategies import (
     row_blocks,
     select_pairs,
     select_triplets,
+    with_each,
 )
 from ._validation import check_embedding, check_number, check_word, random_state_of
 from .distances import METRICS, block_distances, embed, gram_factors
@@ -59,8 +61,9 @@ def mine_triplets(
     y,
     *,
     positives="nearest",
-    negatives="all",
-    n_neighbors=3,
+    negatives="nearest",
+    n_neighbors=4,
+    n_impostors=20,
     metric="sqeuclidean",
     max_triplets=None,
     random_state=None,
@@ -74,11 +77,11 @@ def mine_triplets(
     y : array-like of shape (n_samples,)
         Class labels of any type.
     positives : {"all", "nearest", "hard", "random"} or callable, default="nearest"
-    negatives : {"all", "semihard", "hard", "random", "distance_weighted"} or callable,\
- default="all"
+    negatives : {"all", "nearest", "semihard", "hard", "random", "distance_weighted"} or \
+callable, default="nearest"
         The strategies, see :mod:`skmetric.mining`.
-    n_neighbors : int, default=3
-        For ``positives="nearest"``.
+    n_neighbors, n_impostors : int, default=4, 20
+        How many are ``"nearest"``, of positives and of negatives.
     metric : {"sqeuclidean", "euclidean", "cosine"}, default="sqeuclidean"
     max_triplets : int, default=None
         If there are more, return that many of them, drawn uniformly without
@@ -107,7 +110,7 @@ def mine_triplets(
            [3, 2, 1]])
     """
     strategies, distances_of, y, rng = _prepare(
-        E, y, positives, negatives, n_neighbors, metric, random_state, pairs=False
+        E, y, positives, negatives, n_neighbors, n_impostors, metric, random_state, pairs=False
     )
     if max_triplets is not None:
         check_number("max_triplets", max_triplets, kind=Integral, at_least=1)
@@ -117,6 +120,8 @@ def mine_triplets(
         anchors, columns, away = select_triplets(
             distances_of(rows), y, rows, *strategies, rng
         )
+        if isinstance(away, tuple):
+            anchors, columns, away = with_each(anchors, columns, away)
         parts = [anchors + rows.start, columns]
         found.add(np.stack(parts if every_negative else [*parts, away], axis=1))
     if every_negative:
@@ -131,6 +136,7 @@ def mine_pairs(
     positives="all",
     negatives="all",
     n_neighbors=3,
+    n_impostors=20,
     metric="sqeuclidean",
     max_pairs=None,
     random_state=None,
@@ -144,13 +150,13 @@ def mine_pairs(
     y : array-like of shape (n_samples,)
         Class labels of any type.
     positives : {"all", "nearest", "hard", "random"} or callable, default="all"
-    negatives : {"all", "hard", "random", "distance_weighted"} or callable, \
+    negatives : {"all", "nearest", "hard", "random", "distance_weighted"} or callable, \
 default="all"
         The strategies, see :mod:`skmetric.mining`. ``"all"`` names each pair once, the
         smaller index first; the others choose partners for every row in turn, so that
         a pair can be chosen from both its ends.
-    n_neighbors : int, default=3
-        For ``positives="nearest"``.
+    n_neighbors, n_impostors : int, default=3, 20
+        How many are ``"nearest"``, of positives and of negatives.
     metric : {"sqeuclidean", "euclidean", "cosine"}, default="sqeuclidean"
     max_pairs : int, default=None
         If there are more, return that many of them, drawn uniformly without
@@ -182,7 +188,7 @@ default="all"
     array([ True, False, False])
     """
     strategies, distances_of, y, rng = _prepare(
-        E, y, positives, negatives, n_neighbors, metric, random_state, pairs=True
+        E, y, positives, negatives, n_neighbors, n_impostors, metric, random_state, pairs=True
     )
     if max_pairs is not None:
         check_number("max_pairs", max_pairs, kind=Integral, at_least=1)
@@ -199,14 +205,18 @@ default="all"
     return pairs, y[pairs[:, 0]] == y[pairs[:, 1]]
 
 
-def _prepare(E, y, positives, negatives, n_neighbors, metric, random_state, pairs):
+def _prepare(
+    E, y, positives, negatives, n_neighbors, n_impostors, metric, random_state, pairs
+):
     check_word("metric", metric, METRICS)
     check_number("n_neighbors", n_neighbors, kind=Integral, at_least=1)
+    check_number("n_impostors", n_impostors, kind=Integral, at_least=1)
     E, y = check_embedding(E, y)
     strategies = resolve_strategies(
         positives,
         negatives,
         n_neighbors=n_neighbors,
+        n_impostors=n_impostors,
         metric=metric,
         n_components=E.shape[1],
         pairs=pairs,
