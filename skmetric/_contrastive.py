@@ -83,7 +83,12 @@ class PairConstraints:
         to_near *= weights[0]
         to_far *= -weights[1]
         costs = near_cost.sum(dtype=np.float64), far_cost.sum(dtype=np.float64)
-        return weights @ costs, to_near, to_far, sum(np.count_nonzero(v > 0) for v in slacks)
+        return (
+            weights @ costs,
+            to_near,
+            to_far,
+            sum(np.count_nonzero(v > 0) for v in slacks),
+        )
 
     def _all_dissimilar(self, D, y, rows):
         """Every dissimilar pair, or every active one if the others cost nothing."""
@@ -125,32 +130,42 @@ class ContrastiveMetricLearner(BaseMetricLearner):
     positives : {"all", "nearest", "hard", "random"} or callable, default="all"
         Which rows of its class a row is paired with: every one, the `n_neighbors`
         nearest, the farthest, or one at random.
-    negatives : {"all", "hard", "random", "distance_weighted"} or callable, default="all"
-        Which rows of other classes: every one, the nearest, one at random, or one drawn by
-        distance (``metric="cosine"`` only). See :mod:`skmetric.mining` for callables.
+    negatives : {"all", "nearest", "hard", "random", "distance_weighted"} or callable, \
+default="all"
+        Which rows of other classes: every one, the `n_impostors` nearest, the nearest, one
+        at random, or one drawn by distance (``metric="cosine"`` only). See
+        :mod:`skmetric.mining` for callables.
     n_neighbors : int, default=3
         For ``positives="nearest"``: how many, or as many as there are.
+    n_impostors : int, default=8
+        For ``negatives="nearest"``, likewise.
     init : {"auto", "identity", "pca", "lda", "random"} or array-like of shape \
 (n_components, n_features), default="auto"
         The map W₀ to start from, and towards which `alpha` pulls. ``"auto"`` is
         ``"identity"`` if all components are kept, else ``"pca"``. All but an array are
         scaled so that the mean squared distance between two training rows is 1.
-    alpha : float, default=0.05
+    alpha : float, default=0.1
         Weight of the pull towards W₀: ``alpha / 2 * g * |W - W₀|² / |W₀|²`` is added to the
         loss, with ``g = |W₀| * |gradient at W₀|``. So 1 stops a slope that stays as it is
         at a distance of ``|W₀|``, on any data and for any loss. At least 0.
     solver : {"auto", "lbfgs", "adam", "sgd"}, default="auto"
-        ``"lbfgs"`` takes all rows at once, deterministically, in O(n²) time an iteration;
-        mined constraints are formed anew in up to 3 rounds. ``"adam"`` and ``"sgd"`` go
-        through class-balanced mini-batches and form constraints within each, in
-        O(n · batch_size) time an epoch; their learning rate falls linearly to 0 over the
-        budget. ``"auto"`` is ``"lbfgs"`` up to 3000 rows if X has no more than 131,072
-        entries, or up to 200,000 given pairs; ``"adam"`` above, where that is faster.
+        ``"lbfgs"`` takes all rows at once, in O(n²) time an iteration, or O(n) where both
+        kinds of partners are few; mined constraints are formed anew in up to 3 rounds.
+        ``"adam"`` and ``"sgd"`` go through class-balanced mini-batches and form
+        constraints within each, in O(n · batch_size) time an epoch; their learning rate
+        falls linearly to 0 over the budget. ``"auto"`` is ``"lbfgs"`` up to 3000 rows if
+        X has no more than 131,072 entries, up to 20,000 and 262,144 with the nearest
+        negatives of some positives, or up to 200,000 given pairs; ``"adam"`` above, where
+        that is faster.
+    n_subsamples : int, default=8
+        For ``solver="lbfgs"`` with labels: if more than 1, so many maps are learnt, each
+        from a random half of the rows of each class, and the map is that of their mean
+        metric [2]_. Takes the whims out of small tables; with 1 the solver draws nothing.
     batch_size : int, default=None
         Rows in a mini-batch, about; at least 4. Larger ones find nearer neighbours. None is
         256, and up to 1024 where X has fewer than 256 features. For given pairs: how
         many of these, about, and None is 256.
-    learning_rate_init : float, default=0.03
+    learning_rate_init : float, default=0.015
         Step size at the start, relative to W₀: to the root mean square of its entries for
         ``"adam"``, to its Frobenius norm for ``"sgd"``.
     momentum : float, default=0.9
@@ -228,6 +243,7 @@ class ContrastiveMetricLearner(BaseMetricLearner):
     ----------
     .. [1] R. Hadsell, S. Chopra, Y. LeCun, "Dimensionality reduction by learning an
        invariant mapping", CVPR 2006.
+    .. [2] P. Bühlmann, B. Yu, "Analyzing bagging", Annals of Statistics 30, 2002.
 
     Examples
     --------
@@ -254,13 +270,13 @@ class ContrastiveMetricLearner(BaseMetricLearner):
         positives="all",
         negatives="all",
         n_neighbors=3,
-        n_impostors=20,
+        n_impostors=8,
         init="auto",
-        alpha=0.05,
+        alpha=0.1,
         solver="auto",
-        n_subsamples=None,
+        n_subsamples=8,
         batch_size=None,
-        learning_rate_init=0.03,
+        learning_rate_init=0.015,
         momentum=0.9,
         beta_1=0.9,
         beta_2=0.999,

@@ -18,13 +18,13 @@ from ._tuples import Pairs, Triplets
 # Up to this many rows, and entries of X, "auto" takes L-BFGS, which sees all neighbours.
 # Beyond, the stochastic solvers are faster.
 AUTO_LBFGS_ROWS, AUTO_LBFGS_ENTRIES = 3000, 2**17
+# The same where constraints are few an anchor: an iteration then takes O(n), not O(n²).
+AUTO_FEW_ROWS, AUTO_FEW_ENTRIES = 20_000, 2**18
 # Up to this many triplets or pairs, if they are given.
 AUTO_LBFGS_TUPLES = 200_000
 # How often L-BFGS forms constraints that follow the map, and its budget each time.
 ROUNDS = 3
 LBFGS_ITERATIONS = 100
-# Up to this many rows L-BFGS takes the average of so many halves of them.
-AVERAGED_ROWS, SUBSAMPLES = 1000, 10
 # Rows in a batch: more where there are few features, as these cost less and neighbours in
 # few dimensions matter more. So many entries of X at most, within bounds.
 MIN_BATCH, MAX_BATCH, BATCH_ENTRIES = 256, 1024, 2**16
@@ -46,8 +46,10 @@ def solver_for(estimator, X, target):
         return estimator.solver
     if not are_labels(target):
         return "lbfgs" if len(target) <= AUTO_LBFGS_TUPLES else "adam"
-    most = min(AUTO_LBFGS_ROWS, AUTO_LBFGS_ENTRIES // X.shape[1])
-    return "lbfgs" if len(target) <= most else "adam"
+    rows, entries = AUTO_LBFGS_ROWS, AUTO_LBFGS_ENTRIES
+    if estimator.negatives == "nearest" and estimator.positives != "all":
+        rows, entries = AUTO_FEW_ROWS, AUTO_FEW_ENTRIES
+    return "lbfgs" if len(target) <= min(rows, entries // X.shape[1]) else "adam"
 
 
 def solver_for_chunks(estimator):
@@ -67,14 +69,6 @@ def n_epochs(estimator, X, target):
     """The budget of a stochastic solver."""
     n_batches = max(1, round(len(target) / batch_size_for(estimator, X, target)))
     return estimator.max_iter or max(MIN_EPOCHS, -(-MIN_UPDATES // n_batches))
-
-
-def n_subsamples_for(estimator, target):
-    """Of how many halves of the rows L-BFGS takes the average; 1 stands for all rows."""
-    if not are_labels(target):
-        return 1
-    few = len(target) <= AVERAGED_ROWS
-    return estimator.n_subsamples or (SUBSAMPLES if few else 1)
 
 
 def n_tasks(estimator, X, target):
@@ -105,9 +99,9 @@ def learn(estimator, X, target, W0, start, random_state, monitor):
     """
     solver = solver_for(estimator, X, target)
     problem = _problem(estimator, X, target, W0, solver)
-    by = _by_epochs
-    if solver == "lbfgs":
-        by = by_lbfgs if n_subsamples_for(estimator, target) == 1 else _by_halves
+    by = by_lbfgs if solver == "lbfgs" else _by_epochs
+    if solver == "lbfgs" and are_labels(target) and estimator.n_subsamples > 1:
+        by = _by_halves
     return by(estimator, problem, target, start, random_state, monitor)
 
 
@@ -270,16 +264,19 @@ def by_lbfgs(estimator, problem, target, start, random_state, monitor):
     """
     monitor.follow("iteration", problem.components)
     X, U = problem.all_rows(), start / problem.unit
-    seed, choice, n_iter = random_state.randint(2**31 - 1), None, 0
-    U0 = problem.W0 / problem.unit
-    choice_at_start = problem.choose(U0, X, check_random_state(seed))
-    gradient = problem.on_choice(U0, X, choice_at_start).gradient
-    problem.pull = estimator.alpha * problem.steepness(gradient)
-    for _ in range(ROUNDS):
+    seed, n_iter = random_state.randint(2**31 - 1), 0
+
+    def choose(U):
         # Draws are the same in every round, so that only the map changes the choice.
-        before, choice = choice, problem.choose(U, X, check_random_state(seed))
-        if before is not None and choice.same_as(before):
-            break
+        return problem.choose(U, X, check_random_state(seed))
+
+    U0 = problem.W0 / problem.unit
+    choice = choose(U0)
+    gradient = problem.on_choice(U0, X, choice).gradient
+    problem.pull = estimator.alpha * problem.steepness(gradient)
+    if not np.array_equal(U, U0):
+        choice = choose(U)
+    for rounds_left in reversed(range(ROUNDS)):
         result = minimize_lbfgs(
             partial(problem.on_choice, X=X, choice=choice),
             U,
@@ -288,16 +285,19 @@ def by_lbfgs(estimator, problem, target, start, random_state, monitor):
             monitor=monitor,
         )
         U, n_iter = result.parameters, n_iter + result.n_iter
-        if result.stopped:
+        if result.stopped or not rounds_left:
+            break
+        before, choice = choice, choose(U)
+        if choice.same_as(before):
             break
     monitor.close()
     return result._replace(parameters=problem.components(U), n_iter=n_iter)
 
 
 def _by_halves(estimator, problem, target, start, random_state, monitor):
-    """Average the metrics of random halves of the rows, which halves their whims."""
+    """Average the metrics learnt from random halves of the rows."""
     results = []
-    for _ in range(n_subsamples_for(estimator, target)):
+    for _ in range(estimator.n_subsamples):
         half = problem.half(random_state)
         results.append(by_lbfgs(estimator, half, target, start, random_state, monitor))
         if results[-1].stopped:

@@ -131,34 +131,43 @@ class TripletMetricLearner(BaseMetricLearner):
     positives : {"all", "nearest", "hard", "random"} or callable, default="nearest"
         Which rows of its class an anchor is paired with: every one, the `n_neighbors`
         nearest, the farthest, or one at random.
-    negatives : {"all", "semihard", "hard", "random", "distance_weighted"} or callable, \
-default="all"
-        Which rows of other classes: every one, the nearest that is farther than the
-        positive, the nearest, one at random, or one drawn by distance
-        (``metric="cosine"`` only). See :mod:`skmetric.mining` for callables.
+    negatives : {"all", "nearest", "semihard", "hard", "random", "distance_weighted"} or \
+callable, default="nearest"
+        Which rows of other classes: every one, the `n_impostors` nearest, the nearest
+        that is farther than the positive, the nearest, one at random, or one drawn by
+        distance (``metric="cosine"`` only). See :mod:`skmetric.mining` for callables.
     n_neighbors : int, default=4
         For ``positives="nearest"``: how many, or as many as there are.
+    n_impostors : int, default=8
+        For ``negatives="nearest"``, likewise. With few the map serves near neighbours,
+        with many, or ``negatives="all"``, retrieval of classes that it has not seen.
     init : {"auto", "identity", "pca", "lda", "random"} or array-like of shape \
 (n_components, n_features), default="auto"
         The map W₀ to start from, and towards which `alpha` pulls. ``"auto"`` is
         ``"identity"`` if all components are kept, else ``"pca"``. All but an array are
         scaled so that the mean squared distance between two training rows is 1.
-    alpha : float, default=0.05
+    alpha : float, default=0.1
         Weight of the pull towards W₀: ``alpha / 2 * g * |W - W₀|² / |W₀|²`` is added to the
         loss, with ``g = |W₀| * |gradient at W₀|``. So 1 stops a slope that stays as it is
         at a distance of ``|W₀|``, on any data and for any loss. At least 0.
     solver : {"auto", "lbfgs", "adam", "sgd"}, default="auto"
-        ``"lbfgs"`` takes all rows at once, deterministically, in O(n²) time an iteration;
-        mined constraints are formed anew in up to 3 rounds. ``"adam"`` and ``"sgd"`` go
+        ``"lbfgs"`` takes all rows at once, deterministically, in O(n²) time an iteration,
+        or O(n) with ``negatives="nearest"`` and few positives; mined constraints are
+        formed anew in up to 3 rounds, in O(n²) time each. ``"adam"`` and ``"sgd"`` go
         through class-balanced mini-batches and form constraints within each, in
         O(n · batch_size) time an epoch; their learning rate falls linearly to 0 over the
         budget. ``"auto"`` is ``"lbfgs"`` up to 3000 rows if X has no more than 131,072
-        entries, or up to 200,000 given triplets; ``"adam"`` above, where that is faster.
+        entries, up to 20,000 and 262,144 with the nearest negatives of some positives,
+        or up to 200,000 given triplets; ``"adam"`` above, where that is faster.
+    n_subsamples : int, default=1
+        For ``solver="lbfgs"`` with labels: if more than 1, so many maps are learnt, each
+        from a random half of the rows of each class, and the map is that of their mean
+        metric [4]_. Takes the whims out of small tables; with 1 the solver draws nothing.
     batch_size : int, default=None
         Rows in a mini-batch, about; at least 4. Larger ones find nearer neighbours. None is
         256, and up to 1024 where X has fewer than 256 features. For given triplets: how
         many of these, about, and None is 256.
-    learning_rate_init : float, default=0.03
+    learning_rate_init : float, default=0.01
         Step size at the start, relative to W₀: to the root mean square of its entries for
         ``"adam"``, to its Frobenius norm for ``"sgd"``.
     momentum : float, default=0.9
@@ -233,11 +242,12 @@ default="all"
     anchor's distances gives the exact loss and gradient in O(n² log n). ``"softplus"`` has
     no such form and takes O(n² · positives) time, in O(n) memory an anchor. Memory for
     L-BFGS is bounded by scikit-learn's ``working_memory``, and by the indices of mined
-    constraints where each of many positives has a negative of its own.
+    constraints: those of the neighbours of each row, or where each of many positives has
+    a negative of its own.
 
-    The default, nearest x all, is the objective of LMNN [1]_ without its pull term, with
-    targets that follow the learnt map; all x semihard is FaceNet's [2]_, hard x hard
-    batch-hard [3]_.
+    nearest x all is the objective of LMNN [1]_ without its pull term, with targets that
+    follow the learnt map; the default, nearest x nearest, the same among near rows only.
+    all x semihard is FaceNet's [2]_, hard x hard batch-hard [3]_.
 
     References
     ----------
@@ -247,6 +257,7 @@ default="all"
        recognition and clustering", CVPR 2015.
     .. [3] A. Hermans, L. Beyer, B. Leibe, "In defense of the triplet loss for person
        re-identification", 2017.
+    .. [4] P. Bühlmann, B. Yu, "Analyzing bagging", Annals of Statistics 30, 2002.
 
     Examples
     --------
@@ -268,15 +279,15 @@ default="all"
         loss="hinge",
         margin=0.1,
         positives="nearest",
-        negatives="all",
+        negatives="nearest",
         n_neighbors=4,
-        n_impostors=20,
+        n_impostors=8,
         init="auto",
-        alpha=0.05,
+        alpha=0.1,
         solver="auto",
-        n_subsamples=None,
+        n_subsamples=1,
         batch_size=None,
-        learning_rate_init=0.03,
+        learning_rate_init=0.01,
         momentum=0.9,
         beta_1=0.9,
         beta_2=0.999,

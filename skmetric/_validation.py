@@ -20,6 +20,7 @@ NUMBERS = {
     "negative_weight": {"above": 0},
     "n_neighbors": _COUNT,
     "n_impostors": _COUNT,
+    "n_subsamples": _COUNT,
     "alpha": {"at_least": 0},
     "learning_rate_init": {"above": 0},
     "momentum": _SHARE,
@@ -121,7 +122,7 @@ def check_parameters(estimator, words):
         )
     if not isinstance(estimator.verbose, bool):
         check_number("verbose", estimator.verbose, kind=Integral, at_least=0)
-    for name, least in {"batch_size": 4, "max_iter": 1, "n_subsamples": 1}.items():
+    for name, least in {"batch_size": 4, "max_iter": 1}.items():
         if getattr(estimator, name) is not None:
             check_number(name, getattr(estimator, name), kind=Integral, at_least=least)
     if hasattr(estimator, "pos_margin") and estimator.pos_margin >= estimator.margin:

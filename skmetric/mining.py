@@ -63,7 +63,7 @@ def mine_triplets(
     positives="nearest",
     negatives="nearest",
     n_neighbors=4,
-    n_impostors=20,
+    n_impostors=8,
     metric="sqeuclidean",
     max_triplets=None,
     random_state=None,
@@ -80,7 +80,7 @@ def mine_triplets(
     negatives : {"all", "nearest", "semihard", "hard", "random", "distance_weighted"} or \
 callable, default="nearest"
         The strategies, see :mod:`skmetric.mining`.
-    n_neighbors, n_impostors : int, default=4, 20
+    n_neighbors, n_impostors : int, default=4, 8
         How many are ``"nearest"``, of positives and of negatives.
     metric : {"sqeuclidean", "euclidean", "cosine"}, default="sqeuclidean"
     max_triplets : int, default=None
@@ -110,7 +110,15 @@ callable, default="nearest"
            [3, 2, 1]])
     """
     strategies, distances_of, y, rng = _prepare(
-        E, y, positives, negatives, n_neighbors, n_impostors, metric, random_state, pairs=False
+        E,
+        y,
+        metric,
+        random_state,
+        pairs=False,
+        positives=positives,
+        negatives=negatives,
+        n_neighbors=n_neighbors,
+        n_impostors=n_impostors,
     )
     if max_triplets is not None:
         check_number("max_triplets", max_triplets, kind=Integral, at_least=1)
@@ -136,7 +144,7 @@ def mine_pairs(
     positives="all",
     negatives="all",
     n_neighbors=3,
-    n_impostors=20,
+    n_impostors=8,
     metric="sqeuclidean",
     max_pairs=None,
     random_state=None,
@@ -155,7 +163,7 @@ default="all"
         The strategies, see :mod:`skmetric.mining`. ``"all"`` names each pair once, the
         smaller index first; the others choose partners for every row in turn, so that
         a pair can be chosen from both its ends.
-    n_neighbors, n_impostors : int, default=3, 20
+    n_neighbors, n_impostors : int, default=3, 8
         How many are ``"nearest"``, of positives and of negatives.
     metric : {"sqeuclidean", "euclidean", "cosine"}, default="sqeuclidean"
     max_pairs : int, default=None
@@ -188,7 +196,15 @@ default="all"
     array([ True, False, False])
     """
     strategies, distances_of, y, rng = _prepare(
-        E, y, positives, negatives, n_neighbors, n_impostors, metric, random_state, pairs=True
+        E,
+        y,
+        metric,
+        random_state,
+        pairs=True,
+        positives=positives,
+        negatives=negatives,
+        n_neighbors=n_neighbors,
+        n_impostors=n_impostors,
     )
     if max_pairs is not None:
         check_number("max_pairs", max_pairs, kind=Integral, at_least=1)
@@ -205,21 +221,13 @@ default="all"
     return pairs, y[pairs[:, 0]] == y[pairs[:, 1]]
 
 
-def _prepare(
-    E, y, positives, negatives, n_neighbors, n_impostors, metric, random_state, pairs
-):
+def _prepare(E, y, metric, random_state, pairs, **words):
     check_word("metric", metric, METRICS)
-    check_number("n_neighbors", n_neighbors, kind=Integral, at_least=1)
-    check_number("n_impostors", n_impostors, kind=Integral, at_least=1)
+    for name in ("n_neighbors", "n_impostors"):
+        check_number(name, words[name], kind=Integral, at_least=1)
     E, y = check_embedding(E, y)
     strategies = resolve_strategies(
-        positives,
-        negatives,
-        n_neighbors=n_neighbors,
-        n_impostors=n_impostors,
-        metric=metric,
-        n_components=E.shape[1],
-        pairs=pairs,
+        **words, metric=metric, n_components=E.shape[1], pairs=pairs
     )
     factors = gram_factors(embed(E.copy(), metric)[0], metric)
     rng = random_state_of(random_state)

@@ -10,7 +10,8 @@ from skmetric.mining import mine_pairs, mine_triplets
 
 METRICS = ("sqeuclidean", "euclidean", "cosine")
 POSITIVES = ("all", "nearest", "hard", "random")
-NEGATIVES = ("all", "semihard", "hard", "random", "distance_weighted")
+N_IMPOSTORS = 3
+NEGATIVES = ("all", "nearest", "semihard", "hard", "random", "distance_weighted")
 
 
 @pytest.fixture(scope="module")
@@ -52,6 +53,8 @@ def negatives_by_loops(D, y, word, a, p):
     others = [n for n in range(len(y)) if y[n] != y[a]]
     if word == "hard":
         return [min(others, key=lambda n: (D[a, n], n))]
+    if word == "nearest":
+        return sorted(sorted(others, key=lambda n: (D[a, n], n))[:N_IMPOSTORS])
     if word == "semihard":
         farther = [n for n in others if D[a, n] > D[a, p]]
         if farther:
@@ -76,6 +79,7 @@ def test_triplets_against_loops(data, positives, negatives, metric, n_neighbors)
         negatives=negatives,
         metric=metric,
         n_neighbors=n_neighbors,
+        n_impostors=N_IMPOSTORS,
         random_state=0,
     )
     assert triplets.dtype.kind == "i"
@@ -117,6 +121,7 @@ def test_pairs_against_loops(data, positives, negatives, metric, n_neighbors):
         negatives=negatives,
         metric=metric,
         n_neighbors=n_neighbors,
+        n_impostors=N_IMPOSTORS,
         random_state=0,
     )
     assert pairs.dtype.kind == "i"
@@ -220,7 +225,7 @@ def test_distance_weighted_frequencies():
 
     weight = np.minimum(1 / density(0.5), 1 / density(d))
     rng = np.random.RandomState(0)
-    words = {"negatives": "distance_weighted", "metric": "cosine"}
+    words = {"negatives": "distance_weighted", "metric": "cosine", "n_neighbors": 3}
     drawn = [mine_triplets(E, y, **words, random_state=rng)[0, 2] for _ in range(1500)]
     counts = np.bincount(drawn, minlength=7)[2:]
     assert_close_to_counts(counts, weight / weight.sum())

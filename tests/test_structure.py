@@ -22,7 +22,7 @@ FLOORS = (
         "distances",
         "_strategies",
     },
-    {"losses", "mining", "_all_negatives"}
+    {"losses", "mining", "_all_negatives", "_neighbourhoods"}
     | {"_ranking", "_retrieval", "_retrieval_scores", "_scorers", "_verification"},
     {"_objective", "_tuples", "_tuple_problem", "_solvers", "_initialization", "_monitor"}
     | {"_moments", "_partitions", "_labelled_partitions", "_partitioned_retrieval"},

@@ -169,7 +169,13 @@ def test_all_triplets_of_labels(data, metric, loss):
     right = (y[a] == y[p]) & (a != p) & (y[a] != y[n])
     tuples = given("triplets", loss, np.column_stack([a, p, n])[right], None)
     words = resolve_strategies(
-        "all", "all", n_neighbors=1, metric=metric, n_components=K, pairs=False
+        "all",
+        "all",
+        n_neighbors=1,
+        n_impostors=1,
+        metric=metric,
+        n_components=K,
+        pairs=False,
     )
     expected = evaluate(W, X, y, metric, TripletConstraints(loss, MARGIN, *words))
     assert expected.n_constraints == len(tuples)

@@ -247,6 +247,7 @@ def test_warm_start(kind):
 
 def test_early_stopping_scores_held_out_constraints(kind, capsys):
     learner = learner_of(kind, early_stopping=True, validation_fraction=0.3, verbose=1)
+    learner.set_params(learning_rate_init=0.03)
     fitted(learner.set_params(max_iter=60, n_iter_no_change=3, tol=0.01), kind)
     scores = learner.validation_scores_
     lines = capsys.readouterr().out.splitlines()

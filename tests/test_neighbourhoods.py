@@ -1,0 +1,149 @@
+"""Few edges an anchor: against enumerated tuples, against blocks, with rows left out."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from scipy.sparse import csr_matrix
+from sklearn import config_context
+
+from skmetric import ContrastiveMetricLearner, TripletMetricLearner
+from skmetric._neighbourhoods import Neighbourhoods
+from skmetric._objective import choose, evaluate
+from skmetric._strategies import nearest_rows
+from skmetric.distances import METRICS
+from skmetric.losses import LOSSES, contrastive_loss, triplet_loss
+from skmetric.mining import mine_pairs, mine_triplets
+
+FEW = {"positives": "nearest", "negatives": "nearest", "n_neighbors": 2, "n_impostors": 3}
+LEARNERS = (TripletMetricLearner, ContrastiveMetricLearner)
+# So little memory (MiB) that a block has one row.
+TINY = 1e-4
+
+
+@pytest.fixture(scope="module")
+def data():
+    """Unbalanced classes, one of a single row and one with a single positive each."""
+    rng = np.random.default_rng(0)
+    y = rng.permutation(np.repeat(np.arange(5), [30, 1, 12, 2, 25]))
+    X = rng.normal(size=(len(y), 5)) + np.eye(5)[y]
+    return X, y, rng.normal(size=(3, 5)) / 3
+
+
+def constraints_of(learner, metric, loss, **words):
+    constraints = learner(metric=metric, loss=loss, **(FEW | words))._constraints(3)
+    return replace(constraints, margin=0.6)
+
+
+def enumerated(learner, X, y, W, metric, loss):
+    """Loss, gradient and number of constraints, each on its own."""
+    E = X @ W.T
+    options = {"margin": 0.6, "metric": metric, "loss": loss, "return_gradient": True}
+    if learner is TripletMetricLearner:
+        tuples = mine_triplets(E, y, metric=metric, **FEW)
+        parts = [(tuples, 1.0, triplet_loss(*(E[at] for at in tuples.T), **options))]
+    else:
+        tuples, similar = mine_pairs(E, y, metric=metric, **FEW)
+        parts = []
+        for kind, weight in ((True, 1.0), (False, 10.0)):
+            pairs = tuples[similar == kind]
+            given = np.full(len(pairs), kind)
+            found = contrastive_loss(
+                *(E[at] for at in pairs.T), given, pos_margin=0.2, **options
+            )
+            parts.append((pairs, weight, found))
+    dE, value = np.zeros_like(E), 0.0
+    for rows, weight, (loss_of_part, gradients) in parts:
+        value += weight * loss_of_part
+        for at, gradient in zip(rows.T, gradients, strict=True):
+            np.add.at(dE, at, weight * gradient)
+    return value, dE.T @ X, len(tuples)
+
+
+@pytest.mark.parametrize("working_memory", [1024, TINY])
+@pytest.mark.parametrize("make", [np.asarray, csr_matrix])
+@pytest.mark.parametrize("loss", LOSSES)
+@pytest.mark.parametrize("metric", METRICS)
+@pytest.mark.parametrize("learner", LEARNERS)
+def test_edges_against_enumeration(data, learner, metric, loss, make, working_memory):
+    X, y, W = data
+    constraints = constraints_of(learner, metric, loss)
+    value, gradient, n = enumerated(learner, X, y, W, metric, loss)
+    with config_context(working_memory=working_memory):
+        choice = choose(W, make(X), y, metric, constraints, None)
+        found = evaluate(W, make(X), y, metric, constraints, choice=choice)
+        by_block = evaluate(W, make(X), y, metric, constraints)
+    assert isinstance(choice, Neighbourhoods)
+    for other in (found, by_block):
+        assert other.n_constraints == n
+        assert other.loss == pytest.approx(value, rel=1e-10)
+        np.testing.assert_allclose(other.gradient, gradient, rtol=1e-8, atol=1e-12)
+    assert 0 < found.active_fraction == by_block.active_fraction
+
+
+@pytest.mark.parametrize("metric", METRICS)
+@pytest.mark.parametrize("learner", LEARNERS)
+def test_edges_gradient_is_the_slope(data, learner, metric):
+    X, y, W = data
+    constraints = constraints_of(learner, metric, "softplus")
+    choice = choose(W, X, y, metric, constraints, None)
+
+    def loss(V):
+        return evaluate(V, X, y, metric, constraints, choice=choice).loss
+
+    step, slope = 1e-5, np.zeros_like(W)
+    for at in np.ndindex(W.shape):
+        away = np.zeros_like(W)
+        away[at] = step
+        slope[at] = (loss(W + away) - loss(W - away)) / (2 * step)
+    gradient = evaluate(W, X, y, metric, constraints, choice=choice).gradient
+    np.testing.assert_allclose(gradient, slope, rtol=1e-6, atol=1e-8)
+
+
+@pytest.mark.parametrize("learner", LEARNERS)
+def test_edges_keep_float32(data, learner):
+    X, y, W = data
+    constraints = constraints_of(learner, "sqeuclidean", "hinge")
+    choice = choose(W, X, y, "sqeuclidean", constraints, None)
+    exact = evaluate(W, X, y, "sqeuclidean", constraints, choice=choice)
+    single = [a.astype(np.float32) for a in (W, X)]
+    found = evaluate(*single, y, "sqeuclidean", constraints, choice=choice)
+    assert found.gradient.dtype == np.float32
+    assert found.loss == pytest.approx(exact.loss, rel=1e-5)
+    np.testing.assert_allclose(found.gradient, exact.gradient, atol=1e-4)
+
+
+def test_coincident_rows_give_no_euclidean_slope(data):
+    _, y, W = data
+    X = np.zeros((len(y), 5))
+    constraints = constraints_of(TripletMetricLearner, "euclidean", "softplus")
+    choice = choose(W, X, y, "euclidean", constraints, None)
+    assert not evaluate(W, X, y, "euclidean", constraints, choice=choice).gradient.any()
+
+
+def test_many_edges_stay_blocks(data):
+    X, y, W = data
+    constraints = constraints_of(
+        TripletMetricLearner, "sqeuclidean", "hinge", positives="all"
+    )
+    choice = choose(W, X, y, "sqeuclidean", constraints, None)
+    assert not isinstance(choice, Neighbourhoods)
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("k", [1, 3])
+def test_nearest_in_long_rows_against_sorting(k, dtype):
+    # Rows so long that far columns are left out first; many ties; few candidates.
+    rng = np.random.default_rng(0)
+    distances = rng.integers(0, 50, (40, 700)).astype(dtype)
+    candidates = rng.random((40, 700)) < np.linspace(0, 0.2, 40)[:, None]
+    candidates[5], candidates[6] = False, True
+    anchors, columns = nearest_rows(distances, candidates, None, k)
+    expected = [
+        (a, n)
+        for a in range(40)
+        for n in sorted(np.flatnonzero(candidates[a]), key=lambda n: (distances[a, n], n))[
+            :k
+        ]
+    ]
+    assert list(zip(anchors, columns, strict=True)) == expected
