@@ -160,7 +160,8 @@ def test_number_of_threads_does_not_matter(learner, solver):
 @pytest.mark.parametrize("metric", METRICS)
 @pytest.mark.parametrize("solver", ["lbfgs", "adam"])
 def test_float32_stays_and_is_near_float64(learner, solver, metric):
-    short(learner, solver, metric=metric)
+    # A choice among the nearest may turn on a rounding.
+    short(learner, solver, metric=metric, negatives="all")
     Z = learner.fit(X, Y).transform(X)
     assert Z.dtype == learner.components_.dtype == np.float64
     X32 = X.astype(np.float32)
