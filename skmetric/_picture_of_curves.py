@@ -140,7 +140,7 @@ class MarginSweepDisplay:
     >>> from skmetric.metrics import retrieval_scorer
     >>> from skmetric.plotting import MarginSweepDisplay
     >>> X, y = load_wine(return_X_y=True)
-    >>> learner = TripletMetricLearner(positives="all", max_iter=200)
+    >>> learner = TripletMetricLearner(max_iter=200)
     >>> search = GridSearchCV(
     ...     learner, {"margin": [0.2, 0.5]}, scoring=retrieval_scorer("map_at_r"), cv=2
     ... )
