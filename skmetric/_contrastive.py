@@ -160,7 +160,7 @@ default="all"
     n_subsamples : int, default=8
         For ``solver="lbfgs"`` with labels: if more than 1, so many maps are learnt, each
         from a random half of the rows of each class, and the map is that of their mean
-        metric [2]_. Takes the whims out of small tables; with 1 the solver draws nothing.
+        metric. Takes the whims out of small tables; with 1 the solver draws nothing.
     batch_size : int, default=None
         Rows in a mini-batch, about; at least 4. Larger ones find nearer neighbours. None is
         256, and up to 1024 where X has fewer than 256 features. For given pairs: how
@@ -177,7 +177,7 @@ default="all"
     epsilon : float, default=1e-8
         Adam's term for numerical stability.
     max_iter : int, default=None
-        Epochs, or iterations of L-BFGS in each round. None is 100 iterations, or 15
+        Epochs, or iterations of L-BFGS in each round. None is 200 iterations, or 15
         epochs and more where it takes more to make 200 updates.
     tol : float, default=1e-4
         An iteration that lowers the loss by less than this share of the loss at the start
@@ -237,7 +237,8 @@ default="all"
     -----
     ``metric="euclidean"`` with ``pos_margin=0`` gives the textbook losses:
     ``loss="squared_hinge"`` that of [1]_ up to a factor, ``loss="hinge"`` the one without
-    squares. The two means are taken apart so that rare similar pairs are not drowned.
+    squares. The two means are taken apart so that rare similar pairs are not drowned. The
+    mean over halves of the rows is subagging [2]_.
 
     References
     ----------

@@ -24,7 +24,7 @@ AUTO_FEW_ROWS, AUTO_FEW_ENTRIES = 20_000, 2**18
 AUTO_LBFGS_TUPLES = 200_000
 # How often L-BFGS forms constraints that follow the map, and its budget each time.
 ROUNDS = 3
-LBFGS_ITERATIONS = 100
+LBFGS_ITERATIONS = 200
 # Rows in a batch: more where there are few features, as these cost less and neighbours in
 # few dimensions matter more. So many entries of X at most, within bounds.
 MIN_BATCH, MAX_BATCH, BATCH_ENTRIES = 256, 1024, 2**16

@@ -119,8 +119,8 @@ def _edge_lengths(E, rows, columns, metric):
 
 
 def _edge_blocks(n, p, q, k):
-    """Slices of rows, such that the edges' rows of E and their slacks stay bounded."""
-    entries = min(get_config()["working_memory"] * 2**20 / 64, 2**20)
+    """Slices of rows, such that the edges' rows of E and their slacks stay in the cache."""
+    entries = min(get_config()["working_memory"] * 2**20 / 64, 2**16)
     return gen_batches(n, max(1, int(entries / ((p + q) * k + p * q))))
 
 

@@ -162,7 +162,7 @@ callable, default="nearest"
     n_subsamples : int, default=1
         For ``solver="lbfgs"`` with labels: if more than 1, so many maps are learnt, each
         from a random half of the rows of each class, and the map is that of their mean
-        metric [4]_. Takes the whims out of small tables; with 1 the solver draws nothing.
+        metric. Takes the whims out of small tables; with 1 the solver draws nothing.
     batch_size : int, default=None
         Rows in a mini-batch, about; at least 4. Larger ones find nearer neighbours. None is
         256, and up to 1024 where X has fewer than 256 features. For given triplets: how
@@ -179,7 +179,7 @@ callable, default="nearest"
     epsilon : float, default=1e-8
         Adam's term for numerical stability.
     max_iter : int, default=None
-        Epochs, or iterations of L-BFGS in each round. None is 100 iterations, or 15
+        Epochs, or iterations of L-BFGS in each round. None is 200 iterations, or 15
         epochs and more where it takes more to make 200 updates.
     tol : float, default=1e-4
         An iteration that lowers the loss by less than this share of the loss at the start
@@ -243,7 +243,7 @@ callable, default="nearest"
     no such form and takes O(n² · positives) time, in O(n) memory an anchor. Memory for
     L-BFGS is bounded by scikit-learn's ``working_memory``, and by the indices of mined
     constraints: those of the neighbours of each row, or where each of many positives has
-    a negative of its own.
+    a negative of its own. The mean over halves of the rows is subagging [4]_.
 
     nearest x all is the objective of LMNN [1]_ without its pull term, with targets that
     follow the learnt map; the default, nearest x nearest, the same among near rows only.
