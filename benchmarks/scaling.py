@@ -23,6 +23,7 @@ import scipy.sparse as sp
 from sklearn.datasets import load_breast_cancer, load_digits, load_wine
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.preprocessing import StandardScaler
+from sklearn.utils import gen_batches
 
 from skmetric import TripletMetricLearner
 from skmetric._batches import epoch
@@ -40,10 +41,9 @@ def blobs(n, d, n_classes):
     rng = np.random.default_rng(0)
     y = rng.permutation(n) % n_classes
     X = rng.standard_normal((n, d), dtype=np.float32)
-    for start in range(0, n, 4096):
-        rows = slice(start, start + 4096)
-        # A row in a few directions of its class: centres of all classes would take memory.
-        X[rows] += 2 * np.sin((y[rows, None] + 1.0) * np.arange(1, d + 1)).astype("f4")
+    for rows in gen_batches(n, 2**16 // d):
+        # Centres by a formula: those of all classes would take memory and free it again.
+        X[rows] += np.sin((y[rows, None] + 1.0) * np.arange(1, d + 1)).astype("f4") / 2
     return X, y
 
 

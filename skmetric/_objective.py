@@ -23,11 +23,12 @@ from typing import NamedTuple
 
 import numpy as np
 from scipy.sparse import issparse
+from sklearn import get_config
 from sklearn.metrics import pairwise_distances_argmin
 
 from ._batches import epoch, half, hold_out
 from ._neighbourhoods import Neighbourhoods, evaluate_edges, neighbourhoods
-from ._strategies import row_blocks
+from ._strategies import all_rows, row_blocks
 from .distances import (
     block_distances,
     block_pullback,
@@ -71,6 +72,7 @@ class Choice(NamedTuple):
     Attributes
     ----------
     selections : list, one a block
+        None for those that are formed anew at each evaluation.
     totals : ndarray
         Their counts.
     """
@@ -129,7 +131,9 @@ def choose(W, X, y, metric, constraints, random_state):
     E, _ = embed(X @ W.T, metric)
     blocks = _Blocks(E, metric)
     choice = _choose(blocks, y, constraints, random_state)
-    sides = [constraints.sides(selection) for selection in choice.selections]
+    sides = [
+        selection and constraints.sides(selection) for selection in choice.selections
+    ]
     if None in sides:
         return choice
     few = neighbourhoods(blocks.rows, sides, choice.totals)
@@ -176,6 +180,8 @@ def _by_block(E, y, metric, constraints, choice, random_state):
     loss, n_active, dE = 0.0, 0, np.zeros_like(E)
     for rows, selection in zip(blocks.rows, choice.selections, strict=True):
         D = blocks.distances(rows)
+        if selection is None:
+            selection = constraints.select(D, y, rows, random_state)
         part, G, active = constraints.share(D, y, rows, selection, choice.totals)
         loss += part
         n_active += active
@@ -376,12 +382,19 @@ class _Blocks:
 
 
 def _choose(blocks, y, constraints, random_state):
-    selections = [
-        constraints.select(blocks.distances(rows), y, rows, random_state)
-        for rows in blocks.rows
-    ]
-    totals = sum(
-        constraints.count(selection, y, rows)
-        for rows, selection in zip(blocks.rows, selections, strict=True)
-    )
+    selections, totals = [], 0
+    every = constraints.positives is all_rows and constraints.negatives is None
+    room = get_config()["working_memory"] * 2**20
+    for rows in blocks.rows:
+        selection = constraints.select(blocks.distances(rows), y, rows, random_state)
+        totals = totals + constraints.count(selection, y, rows)
+        # All pairs are the same under every map, and may be many.
+        room -= _n_bytes(selection) if every else 0
+        selections.append(selection if room >= 0 else None)
     return Choice(selections, totals)
+
+
+def _n_bytes(selection):
+    if isinstance(selection, np.ndarray):
+        return selection.nbytes
+    return sum(map(_n_bytes, selection or ()))

@@ -46,6 +46,20 @@ def test_lbfgs_holds_no_square_array(Learner, loss):
     assert peak < 0.5 * n * n * 8
 
 
+@pytest.mark.parametrize("Learner", LEARNERS)
+def test_lbfgs_keeps_no_list_of_all_pairs(Learner):
+    rng = np.random.default_rng(0)
+    n = 3000
+    y = np.arange(n) % 2
+    X = rng.standard_normal((n, 3)) + y[:, None]
+    learner = Learner(
+        solver="lbfgs", positives="all", negatives="all", max_iter=1, tol=1.0
+    )
+    with sklearn.config_context(working_memory=4):
+        peak = peak_bytes(lambda: learner.fit(X, y))
+    assert peak < 0.5 * n * n * 8
+
+
 def test_sparse_X_is_never_dense():
     X = sp.random(400, 50_000, density=0.001, format="csr", random_state=0)
     y = np.arange(400) % 8
