@@ -1,12 +1,12 @@
 """Time and peak memory of a fit by rows, features and classes, and what ends a fit.
 
-``python benchmarks/scaling.py [PART ...] [--folder FOLDER]`` runs the named parts, or all of
-them. The part ``budget`` reads letter, satimage and pendigits from ``FOLDER/NAME.npz`` with the
-arrays X, y and split (0 train, 1 test) where they are there.
+``python benchmarks/scaling.py [PART ...] [--folder FOLDER]`` runs the named parts, or all.
+The part ``budget`` reads ``FOLDER/NAME.npz`` with the arrays X, y and split (0 train, 1
+test) for letter, satimage and pendigits, whichever are there.
 
 Each fit is in a process of its own. Memory is how far the peak of its resident memory rises
-beyond X, y and a small fit that loads what fits need; the ratio is that by the size of X. The
-seconds are by the clock, so another program on the machine adds to them.
+beyond X, y and a small fit that loads what fits need; the ratio is that by the size of X.
+Seconds are by the clock, so other programs on the machine add to them.
 """
 
 import argparse
@@ -22,15 +22,19 @@ import numpy as np
 import scipy.sparse as sp
 from sklearn.datasets import load_breast_cancer, load_digits, load_wine
 from sklearn.exceptions import ConvergenceWarning
+from sklearn.model_selection import train_test_split
+from sklearn.neighbors import KNeighborsClassifier
 from sklearn.preprocessing import StandardScaler
 from sklearn.utils import gen_batches
 
 from skmetric import TripletMetricLearner
 from skmetric._batches import epoch
+from skmetric._learning import LBFGS_ITERATIONS, ROUNDS, n_epochs
 from skmetric.metrics import retrieval_report
 from skmetric.mining import mine_triplets
 
-TWO_EPOCHS = {"solver": "adam", "max_iter": 2}
+ADAM = {"solver": "adam"}
+TWO_EPOCHS = ADAM | {"max_iter": 2}
 EDGES = {"solver": "lbfgs", "max_iter": 10}
 ALL = {"solver": "lbfgs", "max_iter": 3, "positives": "all", "negatives": "all"}
 MIB = 2**20
@@ -67,7 +71,8 @@ def peak_bytes():
 
 def n_bytes(X):
     """Bytes of an array or CSR."""
-    return X.data.nbytes + X.indices.nbytes + X.indptr.nbytes if sp.issparse(X) else X.nbytes
+    parts = (X.data, X.indices, X.indptr) if sp.issparse(X) else (X,)
+    return sum(part.nbytes for part in parts)
 
 
 def measured_fit(make, shape, settings):
@@ -89,7 +94,7 @@ def alone(function, *args):
 
 def table(title, settings, shapes, along, make=blobs):
     """Fits for some shapes (n, d, n_classes), and the slope along one of the three."""
-    print(f"{title}\n  {'n':>8} {'d':>7} {'classes':>8} {'s':>8} {'MiB beside X':>13} ratio")
+    print(title, "\n         n       d  classes        s  MiB beside X ratio")
     seconds = []
     for shape in shapes:
         took, beside, of_X, n_iter = alone(measured_fit, make, shape, settings)
@@ -109,10 +114,14 @@ def rows(folder):
     """Time and memory by n."""
     shapes = [(n, 64, 100) for n in (1000, 10_000, 100_000, 1_000_000)]
     table("adam, two epochs", TWO_EPOCHS, shapes, 0)
-    table("adam, its own budget", {"solver": "adam"}, shapes[:3], 0)
+    early = TWO_EPOCHS | {"early_stopping": True}
+    table("adam, two epochs, early stopping", early, shapes[1:3], 0)
+    table("adam, its own budget", ADAM, shapes[:3], 0)
     few = [(n, 64, 100) for n in (1000, 2000, 4000, 8000, 16_000)]
     table("lbfgs, nearest x nearest, 10 iterations a round", EDGES, few, 0)
-    table("lbfgs, all x all, 3 iterations a round", ALL, few[:3], 0)
+    table("lbfgs, all x all, 3 iterations", ALL, few[:3], 0)
+    two = [(n, 64, 2) for n in (1000, 2000, 4000)]
+    table("lbfgs, all x all of two classes, 3 iterations", ALL, two, 0)
 
 
 def features(folder):
@@ -155,45 +164,49 @@ def crossing(folder):
             print(f"  {n:>6} {d:>4} {took[0]:7.2f} {took[1]:7.2f}", flush=True)
 
 
-def standardised(X, y):
-    """Features scaled to a variance of 1, in float32, and labels."""
-    return StandardScaler().fit_transform(X).astype(np.float32), y
+def splits(folder):
+    """Training and test rows of the sets by name."""
+    for load in (load_digits, load_wine, load_breast_cancer):
+        X, y = load(return_X_y=True)
+        yield load.__name__[5:], train_test_split(X, y, random_state=0, stratify=y)
+    for path in (folder / f"{name}.npz" for name in ("letter", "satimage", "pendigits")):
+        if path.exists():
+            data = np.load(path)
+            X, y, train = data["X"], data["y"], data["split"] == 0
+            yield path.stem, (X[train], X[~train], y[train], y[~train])
 
 
 def budget(folder):
-    """Iterations used beside the budget."""
-    loaders = {"digits": load_digits, "wine": load_wine, "breast_cancer": load_breast_cancer}
-    sets = {name: load(return_X_y=True) for name, load in loaders.items()}
-    for name in ("letter", "satimage", "pendigits"):
-        if (folder / f"{name}.npz").exists():
-            data = np.load(folder / f"{name}.npz")
-            train = data["split"] == 0
-            sets[name] = data["X"][train], data["y"][train]
+    """Iterations used beside the budget, and 3-NN accuracy on test rows."""
     warnings.simplefilter("ignore", ConvergenceWarning)
-    print("iterations: adam by tol, adam by early stopping, lbfgs by tol in its rounds")
-    for name, (X, y) in sets.items():
-        X, y = standardised(X, y)
-        cells = [name]
-        for settings in (
-            {"solver": "adam"},
-            {"solver": "adam", "early_stopping": True},
-            {"solver": "lbfgs"},
-        ):
-            learner = TripletMetricLearner(random_state=0, **settings)
-            learner.fit(X, y)
-            cells.append(str(learner.n_iter_))
-        print("  " + " ".join(f"{cell:>14}" for cell in cells), flush=True)
+    print("by tol under adam, by early stopping, by tol under lbfgs (three rounds)")
+    for name, (X, X_test, y, y_test) in splits(folder):
+        scaler = StandardScaler().fit(X)
+        X, X_test = (scaler.transform(rows).astype(np.float32) for rows in (X, X_test))
+        cells = []
+        for settings in (ADAM, ADAM | {"early_stopping": True}, {"solver": "lbfgs"}):
+            learner = TripletMetricLearner(random_state=0, **settings).fit(X, y)
+            most = ROUNDS * LBFGS_ITERATIONS
+            if settings["solver"] == "adam":
+                most = n_epochs(learner, X, y)
+            knn = KNeighborsClassifier(3).fit(learner.transform(X), y)
+            accuracy = knn.score(learner.transform(X_test), y_test)
+            cells.append(f"{learner.n_iter_:>5} of {most:<3} {accuracy:.4f}")
+        print(f"  {name:<14}", "  ".join(cells), flush=True)
 
 
 def many_classes(folder):
     """1,000 classes of 5: batches, mining and scores."""
     X, y = blobs(5000, 64, 1000)
+    adam, lbfgs = (
+        TripletMetricLearner(solver=solver, random_state=0) for solver in ("adam", "lbfgs")
+    )
     for name, call in {
         "an epoch's batches": lambda: list(epoch(y, 1024, np.random.RandomState(0))),
         "mine_triplets, nearest x hard": lambda: mine_triplets(X, y, negatives="hard"),
         "retrieval_report": lambda: retrieval_report(X, y),
-        "fit, adam": lambda: TripletMetricLearner(solver="adam", random_state=0).fit(X, y),
-        "fit, lbfgs": lambda: TripletMetricLearner(solver="lbfgs", random_state=0).fit(X, y),
+        "fit, adam": lambda: adam.fit(X, y),
+        "fit, lbfgs": lambda: lbfgs.fit(X, y),
     }.items():
         start = time.perf_counter()
         call()

@@ -24,7 +24,8 @@ from typing import NamedTuple
 import numpy as np
 from scipy.sparse import issparse
 from sklearn import get_config
-from sklearn.metrics import pairwise_distances_argmin
+from sklearn.metrics import pairwise_distances_argmin_min
+from sklearn.utils import gen_batches
 
 from ._batches import epoch, half, hold_out
 from ._neighbourhoods import Neighbourhoods, evaluate_edges, neighbourhoods
@@ -38,11 +39,38 @@ from .distances import (
     slope_by_square,
 )
 
+# Of the rows held out so many are judged by their nearest neighbours among all others.
+MAX_JUDGED = 2048
+
 
 def map_rows(X, W, metric):
     """``X @ W.T``, on the unit sphere under ``"cosine"``: what ``transform`` returns."""
     Z = X @ W.T
     return embed(Z, metric)[0] if metric == "cosine" else Z
+
+
+def nearest_labels(E, X, y, W, metric):
+    """The label of the nearest row to each of some mapped rows.
+
+    Parameters
+    ----------
+    E : ndarray of shape (m, k)
+    X : ndarray or CSR of shape (n, d)
+        Mapped block by block, so that memory is O(m).
+    y : ndarray of int of shape (n,)
+    W : ndarray of shape (k, d)
+    metric : str
+
+    Returns
+    -------
+    labels : ndarray of int of shape (m,)
+    """
+    labels, least = np.zeros(len(E), dtype=y.dtype), np.full(len(E), np.inf)
+    for rows in gen_batches(len(y), 4096):
+        at, distances = pairwise_distances_argmin_min(E, map_rows(X[rows], W, metric))
+        labels = np.where(distances < least, y[rows][at], labels)
+        least = np.minimum(distances, least)
+    return labels
 
 
 def mean_map(maps, W0):
@@ -131,9 +159,7 @@ def choose(W, X, y, metric, constraints, random_state):
     E, _ = embed(X @ W.T, metric)
     blocks = _Blocks(E, metric)
     choice = _choose(blocks, y, constraints, random_state)
-    sides = [
-        selection and constraints.sides(selection) for selection in choice.selections
-    ]
+    sides = [selection and constraints.sides(selection) for selection in choice.selections]
     if None in sides:
         return choice
     few = neighbourhoods(blocks.rows, sides, choice.totals)
@@ -338,18 +364,20 @@ class Problem(OnRows):
         problem : Problem
         score : callable
             ``score(U)``, of `scoring`, or the share of rows whose nearest neighbour among
-            the rows that are left is of their class.
+            the rows that are left is of their class, of `MAX_JUDGED` rows at most.
         """
         kept, held = hold_out(self.y, fraction, random_state)
         problem = self._of(kept)
+        if scoring is None and len(held) > MAX_JUDGED:
+            held = random_state.permutation(held)[:MAX_JUDGED]
 
         def score(U):
             W = self.components(U)
             if scoring is not None:
                 return scoring(W, self.X[held], self.y[held])
-            maps = [map_rows(X, W, self.metric) for X in (self.X[held], problem.X)]
-            right = problem.y[pairwise_distances_argmin(*maps)] == self.y[held]
-            return float(right.mean())
+            E = map_rows(self.X[held], W, self.metric)
+            found = nearest_labels(E, problem.X, problem.y, W, self.metric)
+            return float((found == self.y[held]).mean())
 
         return problem, score
 

@@ -5,8 +5,17 @@ import pytest
 from scipy.sparse import csr_matrix
 from sklearn import config_context
 
+from skmetric._batches import hold_out
 from skmetric._contrastive import PairConstraints
-from skmetric._objective import Problem, choose, evaluate, mean_map
+from skmetric._objective import (
+    MAX_JUDGED,
+    Problem,
+    choose,
+    evaluate,
+    map_rows,
+    mean_map,
+    nearest_labels,
+)
 from skmetric._strategies import resolve_strategies, row_blocks
 from skmetric._triplet import TripletConstraints
 from skmetric.losses import contrastive_loss, triplet_loss
@@ -303,3 +312,29 @@ def test_mean_map_has_the_mean_metric(k):
 def test_mean_map_of_one_map_is_that_map():
     W = np.random.default_rng(0).normal(size=(3, 5))
     np.testing.assert_allclose(mean_map([W], W), W)
+
+
+@pytest.mark.parametrize("metric", ["sqeuclidean", "cosine"])
+def test_nearest_labels_over_several_blocks(metric):
+    rng = np.random.default_rng(0)
+    X, queries, W = (rng.normal(size=shape) for shape in ((9000, 3), (50, 3), (2, 3)))
+    y = np.arange(9000)
+    E, others = map_rows(queries, W, metric), map_rows(X, W, metric)
+    nearest = ((E[:, None] - others) ** 2).sum(axis=2).argmin(axis=1)
+    assert len(np.unique(nearest // 4096)) > 1
+    np.testing.assert_array_equal(nearest_labels(E, X, y, W, metric), nearest)
+
+
+def test_of_many_rows_held_out_some_are_judged():
+    rng = np.random.default_rng(0)
+    y = np.arange(4 * MAX_JUDGED) % 2
+    X = rng.normal(size=(len(y), 2)) + y[:, None]
+    W = np.eye(2)
+    problem = Problem(X, y, W, "sqeuclidean", None)
+    kept, held = hold_out(y, 0.5, np.random.RandomState(0))
+    right = nearest_labels(X[held], X[kept], y[kept], W, "sqeuclidean") == y[held]
+    _, score = problem.hold_out(0.5, np.random.RandomState(0))
+    judged = score(W / problem.unit) * MAX_JUDGED
+    assert judged == pytest.approx(round(judged), abs=1e-9)
+    error = (right.mean() * (1 - right.mean()) / MAX_JUDGED) ** 0.5
+    assert abs(judged / MAX_JUDGED - right.mean()) < 4 * error
