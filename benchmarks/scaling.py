@@ -152,9 +152,9 @@ def crossing(folder):
     """Where the times of the two solvers cross, at their own budgets."""
     print("nearest x nearest, seconds: n, d, lbfgs, adam")
     for d, sizes in {
-        16: (2000, 4000, 8000, 16_000),
-        64: (1000, 2000, 4000, 8000),
-        256: (500, 1000, 2000),
+        16: (4000, 8000, 12_000, 16_000),
+        64: (2000, 4000, 8000),
+        256: (250, 500, 1000),
     }.items():
         for n in sizes:
             took = [
