@@ -189,8 +189,9 @@ callable, default="nearest"
         For the stochastic solvers.
     early_stopping : bool, default=False
         For the stochastic solvers: hold out `validation_fraction` of the rows of each
-        class, judge each epoch by their 1-nearest-neighbour accuracy among the others,
-        end after `n_iter_no_change` epochs without improvement, and keep the best map.
+        class, judge each epoch by their 1-nearest-neighbour accuracy among the others (of
+        2048 of them at most), end after `n_iter_no_change` epochs without improvement, and
+        keep the best map.
     validation_fraction : float, default=0.1
         For `early_stopping`, in (0, 1).
     scoring : callable, default=None

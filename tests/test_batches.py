@@ -24,6 +24,7 @@ CASES = {
     "two rows": (labels(2, 1), 4),
     "150 classes": (MANY, 64),
     "150 classes, few rows a batch": (MANY, 4),
+    "1,000 classes of 5": (labels(*[5] * 1000), 256),
 }
 
 
