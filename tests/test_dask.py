@@ -16,6 +16,8 @@ from sklearn.exceptions import ConvergenceWarning
 from threadpoolctl import threadpool_limits
 
 import skmetric
+from skmetric._neighbourhoods import Neighbourhoods
+from skmetric._objective import choose, evaluate
 from skmetric.metrics import retrieval_report as local_report
 
 da = pytest.importorskip("dask.array")
@@ -121,6 +123,7 @@ def test_constructors_are_the_same(over_cluster, local):
         {"metric": "cosine", "init": "pca", "n_components": 3},
         {"metric": "euclidean", "init": "lda", "loss": "softplus"},
         {"positives": "nearest", "negatives": "hard", "init": "random"},
+        {"positives": "nearest", "negatives": "nearest", "init": "identity"},
     ],
     ids=lambda more: more.get("init", "default"),
 )
@@ -152,6 +155,27 @@ def test_objective_is_the_sum_of_its_parts(client):
             if a != p and y[a] == y[p] and y[a] != y[n]
         ]
     assert learner.loss_ == pytest.approx(np.mean(costs), rel=1e-9)
+
+
+def test_edges_within_partitions_add_up(client):
+    """The mean over the triplets among near rows of each of two partitions."""
+    words = {"positives": "nearest", "negatives": "nearest", "n_impostors": 4}
+    constraints = triplets(**words)._constraints(6)
+    W, losses, counts = 0.3 * np.eye(6), [], []
+    for rows in (slice(0, 120), slice(120, 240)):
+        choice = choose(W, X[rows], Y[rows], "sqeuclidean", constraints, None)
+        assert isinstance(choice, Neighbourhoods)
+        here = (W, X[rows], Y[rows], "sqeuclidean", constraints)
+        found = evaluate(*here, choice=choice)
+        losses.append(found.loss)
+        counts.append(found.n_constraints)
+    with skdask.LabelledPartitions(*parted(120)) as parts:
+        problem = PartitionedProblem(parts, W, "sqeuclidean", constraints)
+        U = W / problem.unit
+        choice = problem.choose(U, None, np.random.RandomState(0))
+        found = problem.on_choice(U, None, choice)
+    assert found.n_constraints == sum(counts)
+    assert found.loss == pytest.approx(np.average(losses, weights=counts), rel=1e-10)
 
 
 def test_the_pull_counts_once_and_gradients_are_those_of_the_loss(client):
