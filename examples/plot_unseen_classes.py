@@ -103,7 +103,8 @@ for name, transformer in maps.items():
 # Queries at the left, one of each of six letters, and the five nearest pictures in order.
 
 queries = [np.flatnonzero(y_new == letter)[3] for letter in "AEGKMS"]
-_, axes = plt.subplots(1, 2, figsize=(10, 5), layout="constrained")
+figure, axes = plt.subplots(1, 2, figsize=(10, 5), layout="constrained")
+figure.get_layout_engine().set(h_pad=0.15)
 RetrievalDisplay.from_predictions(
     {name: transformer.transform(X_new) for name, transformer in maps.items()},
     y_new,
