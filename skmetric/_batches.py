@@ -1,5 +1,7 @@
 """Class-balanced epochs: every row once, each batch with several rows of its classes."""
 
+from functools import lru_cache
+
 import numpy as np
 
 # Rows of a class that go through a batch together, where there are many classes. Enough
@@ -43,9 +45,15 @@ def epoch(y, batch_size, random_state):
     batch_of_row = batch_of_piece[piece_of_row]
     in_batch = by_class[np.argsort(batch_of_row, kind="stable")]
     ends = np.cumsum(np.bincount(batch_of_row, minlength=n_batches))
+
+    # O(n), and a large class may have many batches to itself.
+    @lru_cache(maxsize=1)
+    def others_of(label):
+        return np.flatnonzero(y != label)
+
     for rows in np.split(in_batch, ends[:-1]):
         if len(rows):
-            yield _with_negatives(rows, y, batch_size, random_state)
+            yield _with_negatives(rows, y, others_of, batch_size, random_state)
 
 
 def hold_out(y, fraction, random_state):
@@ -124,9 +132,9 @@ def _starts(sizes):
     return np.cumsum(sizes) - sizes
 
 
-def _with_negatives(rows, y, batch_size, random_state):
+def _with_negatives(rows, y, others_of, batch_size, random_state):
     if (y[rows] != y[rows[0]]).any():
         return rows
-    others = random_state.permutation(np.flatnonzero(y != y[rows[0]]))
+    others = random_state.permutation(others_of(y[rows[0]]))
     first_of_class = np.sort(np.unique(y[others], return_index=True)[1])
     return np.concatenate([rows, others[first_of_class[: max(1, batch_size // 2)]]])
