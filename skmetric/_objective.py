@@ -110,7 +110,7 @@ class Choice(NamedTuple):
 
     def same_as(self, other):
         """Whether both consist of the same constraints."""
-        return _same(self.selections, other.selections)
+        return isinstance(other, Choice) and _same(self.selections, other.selections)
 
 
 def _same(a, b):

@@ -128,6 +128,10 @@ def test_many_edges_stay_blocks(data):
     )
     choice = choose(W, X, y, "sqeuclidean", constraints, None)
     assert not isinstance(choice, Neighbourhoods)
+    few = constraints_of(TripletMetricLearner, "sqeuclidean", "hinge")
+    other = choose(W, X, y, "sqeuclidean", few, None)
+    assert choice.same_as(choice) and other.same_as(other)
+    assert not choice.same_as(other) and not other.same_as(choice)
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
