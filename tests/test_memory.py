@@ -57,6 +57,7 @@ def test_lbfgs_keeps_no_list_of_all_pairs(Learner):
     y = np.arange(n) % 2
     X = rng.standard_normal((n, 3)) + y[:, None]
     learner = Learner(solver="lbfgs", positives="all", negatives="all", max_iter=1, tol=1.0)
+    learner.set_params(n_subsamples=1)
     with sklearn.config_context(working_memory=4):
         peak = peak_bytes(lambda: learner.fit(X, y))
     assert peak < 0.5 * n * n * 8
