@@ -1,5 +1,13 @@
-"""W₀: where a fit starts, what the penalty pulls to, and what gives margins their unit."""
+"""W₀: where a fit starts, what the penalty pulls to, and what gives margins their unit.
 
+References
+----------
+.. [1] N. Halko, P.-G. Martinsson, J. A. Tropp, "Finding structure with randomness:
+   Probabilistic algorithms for constructing approximate matrix decompositions", SIAM
+   Review 53, 2011.
+"""
+
+from functools import reduce
 from numbers import Integral
 
 import numpy as np
@@ -8,9 +16,14 @@ from sklearn.decomposition import PCA
 from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
 from sklearn.utils import check_array, gen_batches
 
+from . import _moments
 from ._validation import check_map_size, check_number, check_word
 
 INITS = ("auto", "identity", "pca", "lda", "random")
+# Up to so many features PCA is exact; it takes some arrays of their number squared.
+MAX_SCATTER = 1024
+# Beyond: as often rows and their transpose are applied to more random directions, by as many.
+POWER_ITERATIONS, OVERSAMPLING = 8, 10
 
 
 def initial_map(rows, n_components, init, random_state):
@@ -84,9 +97,10 @@ class LabelledRows:
 
     def pca(self, k, random_state):
         """Directions of the largest variance."""
-        solver = "arpack" if issparse(self.X) else "auto"
-        pca = PCA(n_components=k, svd_solver=solver, random_state=random_state)
-        return pca.fit(self.X).components_
+        if not issparse(self.X):
+            return pca(self.X, k, random_state)
+        arpack = PCA(n_components=k, svd_solver="arpack", random_state=random_state)
+        return arpack.fit(self.X).components_
 
     def lda(self, k):
         """Directions that tell the classes apart."""
@@ -108,6 +122,44 @@ class LabelledRows:
                 "Got init='lda' with sparse X, but LDA needs dense X. Use init='pca' or "
                 "'random'."
             )
+
+
+def pca(X, k, random_state):
+    """The k directions of the largest variance, without a copy of X.
+
+    Parameters
+    ----------
+    X : ndarray of shape (n, d)
+    k : int
+    random_state : RandomState
+
+    Returns
+    -------
+    W : ndarray of float64 of shape (k, d)
+        Orthonormal rows, by falling variance.
+
+    Notes
+    -----
+    Rows are centred block by block in float64, so that X may be far from 0. Up to
+    `MAX_SCATTER` features the directions are exact, in O(n d² + d³) time and O(d²) memory.
+    Beyond, `POWER_ITERATIONS` applications of the scatter to k + `OVERSAMPLING` random
+    directions find them nearly [1]_, in O(n d k) time and O(d k) memory.
+    """
+    n, d = X.shape
+    blocks = list(gen_batches(n, max(1, 2**20 // d)))
+    if d <= MAX_SCATTER:
+        moments = (_moments.moments_of(X[rows]) for rows in blocks)
+        return _moments.pca(reduce(_moments.merge_moments, moments), k)
+    mean = X.mean(axis=0, dtype=np.float64)
+
+    def scatter(V):
+        centred = (X[rows] - mean for rows in blocks)
+        return sum(C.T @ (C @ V) for C in centred)
+
+    V = random_state.standard_normal((d, min(k + OVERSAMPLING, n, d)))
+    for _ in range(POWER_ITERATIONS - 1):
+        V = np.linalg.qr(scatter(V))[0]
+    return np.linalg.svd(scatter(V), full_matrices=False)[0][:, :k].T
 
 
 def most_discriminants(d, class_sizes):

@@ -37,6 +37,17 @@ def test_adam_needs_no_copies_of_X(Learner, early_stopping):
     assert beside_X < (0.9 * early_stopping + 0.5) * X.nbytes
 
 
+@pytest.mark.parametrize("n_features", [500, 1100])
+def test_pca_needs_no_copy_of_X(n_features):
+    rng = np.random.default_rng(0)
+    X = rng.standard_normal((2**25 // n_features, n_features), dtype=np.float32)
+    y = rng.integers(0, 10, len(X))
+    learner = TripletMetricLearner(
+        4, init="pca", solver="adam", max_iter=1, random_state=0
+    )
+    assert peak_bytes(lambda: learner.fit(X, y)) < 0.5 * X.nbytes
+
+
 @pytest.mark.parametrize("loss", ["hinge", "squared_hinge", "softplus"])
 @pytest.mark.parametrize("Learner", LEARNERS)
 def test_lbfgs_holds_no_square_array(Learner, loss):
