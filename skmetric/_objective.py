@@ -19,6 +19,7 @@ Shares add up: the same functions serve a block, a mini-batch and a whole data s
 in two products only, ``X @ W.T`` and ``dZ.T @ X``, so sparse X stays sparse.
 """
 
+from copy import copy
 from typing import NamedTuple
 
 import numpy as np
@@ -55,7 +56,7 @@ def nearest_labels(E, X, y, W, metric):
     Parameters
     ----------
     E : ndarray of shape (m, k)
-    X : ndarray or CSR of shape (n, d)
+    X : ndarray, CSR or SomeRows of shape (n, d)
         Mapped block by block, so that memory is O(m).
     y : ndarray of int of shape (n,)
     W : ndarray of shape (k, d)
@@ -271,6 +272,23 @@ class Coordinates:
         return self.penalised(U, self.share(U, X, choice))
 
 
+class SomeRows:
+    """Rows of X that are copied only as far as they are asked for.
+
+    Parameters
+    ----------
+    X : ndarray or CSR of shape (n, d)
+    names : ndarray of int of shape (m,)
+        Which rows.
+    """
+
+    def __init__(self, X, names):
+        self.X, self.names, self.shape = X, names, (len(names), X.shape[1])
+
+    def __getitem__(self, rows):
+        return self.X[self.names[rows]]
+
+
 class OnRows(Coordinates):
     """What problems have in common that hold their rows.
 
@@ -382,14 +400,9 @@ class Problem(OnRows):
         return problem, score
 
     def _of(self, rows):
-        return Problem(
-            self.X[rows],
-            self.y[rows],
-            self.W0,
-            self.metric,
-            self.constraints,
-            self.by_entry,
-        )
+        part = copy(self)
+        part.X, part.y = SomeRows(self.X, rows), self.y[rows]
+        return part
 
 
 class _Blocks:

@@ -338,3 +338,27 @@ def test_of_many_rows_held_out_some_are_judged():
     assert judged == pytest.approx(round(judged), abs=1e-9)
     error = (right.mean() * (1 - right.mean()) / MAX_JUDGED) ** 0.5
     assert abs(judged / MAX_JUDGED - right.mean()) < 4 * error
+
+
+@pytest.mark.parametrize("form", [np.asarray, csr_matrix])
+def test_a_problem_of_some_rows_is_that_of_their_copy(form):
+    rng = np.random.default_rng(0)
+    X, y, W = rng.normal(size=(90, 4)), np.arange(90) % 3, rng.normal(size=(2, 4))
+    constraints = constraints_of("triplets", "all", "all", "sqeuclidean", "hinge")
+    problem = Problem(form(X), y, W, "sqeuclidean", constraints)
+    part, _ = problem.hold_out(0.3, np.random.RandomState(0))
+    kept, _ = hold_out(y, 0.3, np.random.RandomState(0))
+    own = Problem(form(X[kept]), y[kept], W, "sqeuclidean", constraints)
+    U, batch = rng.normal(size=W.shape), rng.permutation(len(kept))[:20]
+    np.testing.assert_array_equal(part.y, y[kept])
+    for found, expected in (
+        (part.on_batch(U, batch, None), own.on_batch(U, batch, None)),
+        (share_of_all(part, U), share_of_all(own, U)),
+    ):
+        assert found.loss == pytest.approx(expected.loss)
+        np.testing.assert_allclose(found.gradient, expected.gradient, rtol=1e-9, atol=1e-12)
+
+
+def share_of_all(problem, U):
+    X = problem.all_rows()
+    return problem.share(U, X, problem.choose(U, X, None))
