@@ -22,7 +22,7 @@ from ._validation import check_map_size, check_number, check_word
 INITS = ("auto", "identity", "pca", "lda", "random")
 # Up to so many features PCA is exact; it takes some arrays of their number squared.
 MAX_SCATTER = 1024
-# Beyond: as often rows and their transpose are applied to more random directions, by as many.
+# Beyond: how often the scatter is applied to k random directions and so many more.
 POWER_ITERATIONS, OVERSAMPLING = 8, 10
 
 

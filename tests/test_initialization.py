@@ -22,7 +22,7 @@ def captured(W, X):
 
 
 def rows(n, d, seed=0):
-    """Rows that spread most, and ever less, along ten directions, alike along the others."""
+    """Rows that spread most along ten directions, ever less, and alike along others."""
     rng = np.random.default_rng(seed)
     X = rng.standard_normal((n, d))
     return X + 10 * rng.standard_normal((n, 10)) * 0.8 ** np.arange(10) @ np.eye(10, d)

@@ -40,9 +40,7 @@ def test_pca_needs_no_copy_of_X(n_features):
     rng = np.random.default_rng(0)
     X = rng.standard_normal((2**25 // n_features, n_features), dtype=np.float32)
     y = rng.integers(0, 10, len(X))
-    learner = TripletMetricLearner(
-        4, init="pca", solver="adam", max_iter=1, random_state=0
-    )
+    learner = TripletMetricLearner(4, init="pca", solver="adam", max_iter=1, random_state=0)
     assert peak_bytes(lambda: learner.fit(X, y)) < 0.5 * X.nbytes
 
 
