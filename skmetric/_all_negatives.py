@@ -13,16 +13,17 @@ The softplus has no such form. There each positive is compared with all negative
 O(positives * n) an anchor in time, O(n) in memory.
 """
 
-from functools import partial
-
 import numpy as np
 from scipy.sparse import csr_array
 
 from ._sorting import cached_parts, merge_order, slots_of
+from ._threads import in_threads
 from .losses import softplus
 
 # Up to this share of active negatives, a sparse gradient costs less than an array (b, n).
 FEW_ACTIVE = 1 / 32
+# Up to so many positives an anchor, a comparison of each costs less than a sort.
+FEW_POSITIVES = 20
 
 
 def against_all_negatives(D, anchors, positives, is_negative, margin, loss, weight=1.0):
@@ -53,61 +54,115 @@ def against_all_negatives(D, anchors, positives, is_negative, margin, loss, weig
         return 0.0, np.zeros_like(D), 0
     if loss == "softplus":
         return _enumerated(D, anchors, positives, is_negative, margin, weight)
-    keys = D[anchors, positives] + D.dtype.type(margin)
-    last = np.zeros(len(D), dtype=D.dtype)
-    first = np.flatnonzero(np.diff(anchors, prepend=-1))
-    last[anchors[first]] = np.maximum.reduceat(keys, first)
-    is_active = np.less(D, last[:, None])
-    is_active &= is_negative
-    sort = partial(_by_sorting, slopes_of=SLOPES[loss], weight=weight)
-    if np.count_nonzero(is_active) <= FEW_ACTIVE * D.size:
-        return _of_few(D, anchors, positives, keys, is_active, sort)
-    return _of_many(D, anchors, positives, keys, is_negative, sort)
+    parts = list(cached_parts(D.shape, anchors, positives))
+    keys, is_active = _keys(D, parts, is_negative, margin)
+    if np.count_nonzero(is_active) > FEW_ACTIVE * D.size:
+        return _of_many(D, parts, keys, is_active, loss, weight)
+    keys = np.concatenate(keys)
+    return _of_few(D, anchors, positives, keys, is_active, loss, weight)
 
 
-def _of_many(D, anchors, positives, keys, is_negative, sort):
-    G, total, n_active = np.empty_like(D), 0.0, 0
-    for part, pairs, near in cached_parts(D.shape, anchors, positives):
-        # Entries that are neither get no slope if they come last.
-        entries = np.where(is_negative[part], D[part], keys.max())
-        entries[near] = keys[pairs]
-        cost, count = sort(entries, near, out=G[part])
-        total, n_active = total + cost, n_active + count
-    return total, G, n_active
+def _keys(D, parts, is_negative, margin):
+    """Keys of the positives, part by part, and the negatives before a row's last one."""
+    is_active = np.empty(D.shape, dtype=bool)
+
+    def find(part):
+        rows, _, (anchors, places) = part
+        keys = D[rows].reshape(-1)[places] + D.dtype.type(margin)
+        last = np.zeros((len(D[rows]), 1), dtype=D.dtype)
+        first = np.flatnonzero(np.diff(anchors, prepend=-1))
+        last[anchors[first], 0] = np.maximum.reduceat(keys, first)
+        np.less(D[rows], last, out=is_active[rows])
+        is_active[rows] &= is_negative[rows]
+        return keys
+
+    return in_threads(find, parts), is_active
 
 
-def _of_few(D, anchors, positives, keys, is_active, sort):
+def _of_many(D, parts, keys, is_active, loss, weight):
+    G = np.zeros_like(D)
+
+    def fill(part, keys):
+        rows, _, near = part
+        if loss == "hinge" and np.bincount(near[0]).max(initial=0) <= FEW_POSITIVES:
+            return _by_counting(D[rows], keys, near, is_active[rows], G[rows], weight)
+        # Entries that are not active get no slope if they come last.
+        entries = np.maximum(D[rows], ~is_active[rows] * keys.max())
+        entries.reshape(-1)[near[1]] = keys
+        return _by_sorting(entries, near, G[rows], loss, weight)
+
+    costs, counts = zip(*in_threads(fill, parts, keys), strict=True)
+    return sum(costs), G, sum(counts)
+
+
+def _of_few(D, anchors, positives, keys, is_active, loss, weight):
     rows, away = np.divmod(np.flatnonzero(is_active), D.shape[1])
-    near = anchors, slots_of(anchors)
-    far = rows, slots_of(rows) + near[1].max() + 1
-    width = max(near[1].max(), far[1].max(initial=0)) + 1
+    slots = slots_of(anchors)
+    width = slots.max() + 1
+    slots_away = slots_of(rows) + width
+    width = max(slots.max(), slots_away.max(initial=0)) + 1
     entries = np.full((len(D), width), keys.max())
-    entries[near], entries[far] = keys, D[rows, away]
+    near, far = anchors * width + slots, rows * width + slots_away
+    entries.reshape(-1)[near], entries.reshape(-1)[far] = keys, D[rows, away]
     slopes = np.empty_like(entries)
-    total, n_active = sort(entries, near, out=slopes)
+    total, n_active = _by_sorting(entries, (anchors, near), slopes, loss, weight)
     places = np.concatenate([anchors, rows]), np.concatenate([positives, away])
-    G = csr_array((np.concatenate([slopes[near], slopes[far]]), places), shape=D.shape)
-    return total, G, n_active
+    slopes = slopes.reshape(-1)[np.concatenate([near, far])]
+    return total, csr_array((slopes, places), shape=D.shape), n_active
 
 
-def _by_sorting(keys, near, out, slopes_of, weight):
-    """Cost and number of active triplets within each row of keys.
+def _by_counting(D, keys, near, is_active, out, weight):
+    """Cost and number of active triplets, of each positive in turn.
+
+    Parameters
+    ----------
+    D : ndarray of shape (b, n)
+    keys : ndarray of shape (n_pairs,)
+    near : pair of ndarrays of int
+        Rows and places of the positives.
+    is_active : ndarray of bool of shape (b, n)
+        Negatives, at least those before the last positive of their row.
+    out : ndarray of shape (b, n)
+        For the gradient with respect to `D`.
+    weight : float
+    """
+    rows, places = near
+    slots = slots_of(rows)
+    by_slot = np.zeros((slots.max(initial=-1) + 1, len(D)), dtype=D.dtype)
+    by_slot[slots, rows] = keys
+    before = np.empty(by_slot.shape, dtype=np.min_scalar_type(D.shape[1]))
+    after, is_before = np.zeros(D.shape, dtype=np.uint8), np.empty(D.shape, dtype=bool)
+    for key, count in zip(by_slot, before, strict=True):
+        np.less(D, key[:, None], out=is_before)
+        is_before &= is_active
+        after += is_before.view(np.uint8)
+        is_before.view(np.uint8).sum(axis=1, dtype=count.dtype, out=count)
+    np.multiply(after, D.dtype.type(-weight), out=out)
+    counts = before[slots, rows]
+    slopes = D.dtype.type(weight) * counts.astype(D.dtype)
+    # Homogeneous in the keys, the loss follows from its gradient (Euler).
+    cost = float(np.vdot(out, D)) + float(np.vdot(slopes, keys))
+    out.reshape(-1)[places] = slopes
+    return cost, int(counts.sum())
+
+
+def _by_sorting(keys, near, out, loss, weight):
+    """The same for all positives of a row at once.
 
     Parameters
     ----------
     keys : ndarray of shape (b, w)
     near : pair of ndarrays of int
-        Which entries are positives; the others are negatives.
+        Rows and places of the positives; the other entries are negatives.
     out : ndarray of shape (b, w)
         For the gradient with respect to the keys.
-    slopes_of : callable
+    loss : str
     weight : float
     """
-    places, at = merge_order(keys, near)
-    slopes, degree, n_active = slopes_of(keys, places, at, near[0])
+    places, at = merge_order(keys, near[1])
+    slopes, degree, n_active = SLOPES[loss](keys, places, at, near[0])
     slopes *= weight
     out.reshape(-1)[places] = slopes
-    # Homogeneous in the keys, the loss follows from its gradient (Euler).
     return float(np.vdot(out, keys)) / degree, n_active
 
 

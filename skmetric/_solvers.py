@@ -12,7 +12,8 @@ from typing import NamedTuple
 
 import numpy as np
 from scipy.optimize import minimize
-from threadpoolctl import ThreadpoolController  # a dependency of scikit-learn
+
+from ._threads import bundled_with
 
 # See minimize_stochastic.
 SETTLED = 0.1
@@ -85,7 +86,9 @@ def minimize_lbfgs(function, parameters, *, max_iter, tol, monitor):
         monitor.start()
 
     monitor.start()
-    with _one_thread_for_scipy():
+    # Threads of scipy's own BLAS wait in the way of numpy's: both spin for a while after
+    # each call, and an iteration calls the two in turn.
+    with bundled_with("scipy").limit(limits=1):
         found = minimize(
             flat,
             parameters.ravel().astype(np.float64),
@@ -104,16 +107,6 @@ def minimize_lbfgs(function, parameters, *, max_iter, tol, monitor):
         found.status != 1,
         latest.get("stopped", False),
     )
-
-
-def _one_thread_for_scipy():
-    """Keep the BLAS in scipy's wheels from threads that wait in the way of numpy's BLAS.
-
-    Both spin for a while after each call, and an iteration calls the two in turn.
-    """
-    pools = ThreadpoolController()
-    own = [lib.filepath for lib in pools.lib_controllers if "scipy.libs" in lib.filepath]
-    return pools.select(filepath=own).limit(limits=1)
 
 
 def minimize_stochastic(

@@ -15,6 +15,7 @@ from sklearn import get_config
 from sklearn.utils import gen_batches
 
 from ._sorting import cached_parts, merge_order, slots_of
+from ._threads import in_threads
 from ._validation import check_word
 
 
@@ -93,11 +94,15 @@ def draw_uniform(candidates, anchors, random_state):
 
 def semihard_negatives(distances, candidates, anchors, positives, random_state):
     """The nearest that is strictly farther than the positive, else the farthest."""
-    negatives = np.empty(len(anchors), dtype=np.intp)
-    for rows, pairs, near in cached_parts(distances.shape, anchors, positives):
+
+    def find(part):
+        rows, _, near = part
         keys = np.where(candidates[rows], distances[rows], distances.dtype.type(np.inf))
-        keys[near] = distances[rows][near]
-        negatives[pairs] = _next_negatives(keys, near)
+        keys.reshape(-1)[near[1]] = distances[rows].reshape(-1)[near[1]]
+        return _next_negatives(keys, near[1])
+
+    parts = list(cached_parts(distances.shape, anchors, positives))
+    negatives = np.concatenate(in_threads(find, parts))
     without = negatives < 0
     rows, inverse = np.unique(anchors[without], return_inverse=True)
     negatives[without] = farthest_row(distances[rows], candidates[rows], None)[1][inverse]
@@ -114,7 +119,7 @@ def _next_negatives(keys, near):
     found = (rows == places[at] // keys.shape[1]) & np.isfinite(keys[rows, columns])
     by_place = np.empty(keys.size, dtype=np.intp)
     by_place[places[at]] = np.where(found, columns, -1)
-    return by_place.reshape(keys.shape)[near]
+    return by_place[near]
 
 
 def hard_negatives(distances, candidates, anchors, positives, random_state):
@@ -280,7 +285,9 @@ def _are_indices(values, n):
 
 def candidates_of(y, rows):
     """Masks (b, n) of the rows of the same class, without self, and of the others."""
-    same = y[rows][:, None] == y
+    # Small integers compare faster.
+    labels = y.astype(np.min_scalar_type(y.max()))
+    same = labels[rows, None] == labels
     others = ~same
     within = np.arange(len(same))
     same[within, within + rows.start] = False

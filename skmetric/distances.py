@@ -13,6 +13,7 @@ distances and ``C = G + G.T``, the gradient with respect to the rows is
 import numpy as np
 from scipy.sparse import issparse
 
+from ._threads import CACHED_ENTRIES, cached_rows, in_threads
 from ._validation import check_word
 
 __all__ = ["METRICS", "paired_distances"]
@@ -45,8 +46,12 @@ def embed(Z, metric):
         Z -= _round_centre(Z)
         return Z, None
     norms = np.sqrt(np.einsum("ij,ij->i", Z, Z))[:, None]
-    np.divide(Z, norms, out=Z, where=norms > 0)
+    Z *= _inverse(norms)
     return Z, norms
+
+
+def _inverse(norms):
+    return np.divide(1, norms, out=np.zeros_like(norms), where=norms > 0)
 
 
 def _round_centre(Z):
@@ -65,9 +70,8 @@ def embed_pullback(dE, E, norms):
     """
     if norms is None:
         return dE
-    inverse = np.divide(1, norms, out=np.zeros_like(norms), where=norms > 0)
     dE -= np.einsum("ij,ij->i", dE, E)[:, None] * E
-    dE *= inverse
+    dE *= _inverse(norms)
     return dE
 
 
@@ -79,9 +83,8 @@ def gram_factors(E, metric):
     """
     squared = np.einsum("ij,ij->i", E, E)[:, None]
     ones = np.ones_like(squared)
-    left = np.hstack([-2 * E, squared, ones])
-    if metric == "cosine":
-        left *= 0.5
+    left = np.hstack([E, squared / -2, ones / -2])
+    left *= -1 if metric == "cosine" else -2
     return left, np.hstack([E, ones, squared])
 
 
@@ -105,11 +108,15 @@ def block_distances(factors, rows, metric):
     """
     left, right = factors
     D = left[rows] @ right.T
-    np.maximum(D, 0, out=D)
-    if metric == "euclidean":
-        rounding = 8 * np.finfo(D.dtype).eps * right[:, -1].max()
-        D[rounding > D] = 0
-        np.sqrt(D, out=D)
+    rounding = 8 * np.finfo(D.dtype).eps * right[:, -1].max()
+
+    def finish(part):
+        np.maximum(part, 0, out=part)
+        if metric == "euclidean":
+            part[rounding > part] = 0
+            np.sqrt(part, out=part)
+
+    in_threads(finish, [D[part] for part in cached_rows(D.shape)])
     within = np.arange(len(D))
     D[within, within + rows.start] = 0
     return D
@@ -141,7 +148,7 @@ def block_pullback(dE, G, E, rows):
     rows : slice
     """
     if G.shape[0] == len(E):
-        C = G + G.T
+        C = G + G.T if issparse(G) else _with_transpose(G)
         towards = C @ E
         towards -= C.sum(axis=1)[:, None] * E
         towards *= 2
@@ -149,6 +156,20 @@ def block_pullback(dE, G, E, rows):
         return
     dE[rows] += 2 * (G.sum(axis=1)[:, None] * E[rows] - G @ E)
     dE += 2 * (G.sum(axis=0)[:, None] * E - G.T @ E[rows])
+
+
+def _with_transpose(G):
+    """``G + G.T``, in parts, as a transpose of many rows is read from far apart."""
+    if G.size <= CACHED_ENTRIES:
+        return G + G.T
+    C = np.empty_like(G)
+
+    def turn(columns):
+        C[:, columns] = G[columns].T
+
+    in_threads(turn, cached_rows(G.shape))
+    C += G
+    return C
 
 
 def paired_distances(A, B, metric):

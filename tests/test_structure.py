@@ -19,6 +19,7 @@ FLOORS = (
         "_optimizers",
         "_batches",
         "_sorting",
+        "_threads",
         "distances",
         "_strategies",
     },
