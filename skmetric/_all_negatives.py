@@ -17,7 +17,6 @@ import numpy as np
 from scipy.sparse import csr_array
 
 from ._sorting import cached_parts, merge_order, slots_of
-from ._threads import in_threads
 from .losses import softplus
 
 # Up to this share of active negatives, a sparse gradient costs less than an array (b, n).
@@ -64,35 +63,27 @@ def against_all_negatives(D, anchors, positives, is_negative, margin, loss, weig
 
 def _keys(D, parts, is_negative, margin):
     """Keys of the positives, part by part, and the negatives before a row's last one."""
-    is_active = np.empty(D.shape, dtype=bool)
-
-    def find(part):
-        rows, _, (anchors, places) = part
-        keys = D[rows].reshape(-1)[places] + D.dtype.type(margin)
+    keys, is_active = [], np.empty(D.shape, dtype=bool)
+    for rows, _, (anchors, places) in parts:
+        keys.append(D[rows].reshape(-1)[places] + D.dtype.type(margin))
         last = np.zeros((len(D[rows]), 1), dtype=D.dtype)
         first = np.flatnonzero(np.diff(anchors, prepend=-1))
-        last[anchors[first], 0] = np.maximum.reduceat(keys, first)
+        last[anchors[first], 0] = np.maximum.reduceat(keys[-1], first)
         np.less(D[rows], last, out=is_active[rows])
-        is_active[rows] &= is_negative[rows]
-        return keys
-
-    return in_threads(find, parts), is_active
+    is_active &= is_negative
+    return keys, is_active
 
 
 def _of_many(D, parts, keys, is_active, loss, weight):
-    G = np.zeros_like(D)
-
-    def fill(part, keys):
-        rows, _, near = part
+    G, total, n_active = np.empty_like(D), 0.0, 0
+    for (rows, _, near), own in zip(parts, keys, strict=True):
+        arrays = D[rows], own, near, is_active[rows], G[rows]
         if loss == "hinge" and np.bincount(near[0]).max(initial=0) <= FEW_POSITIVES:
-            return _by_counting(D[rows], keys, near, is_active[rows], G[rows], weight)
-        # Entries that are not active get no slope if they come last.
-        entries = np.maximum(D[rows], ~is_active[rows] * keys.max())
-        entries.reshape(-1)[near[1]] = keys
-        return _by_sorting(entries, near, G[rows], loss, weight)
-
-    costs, counts = zip(*in_threads(fill, parts, keys), strict=True)
-    return sum(costs), G, sum(counts)
+            cost, count = _by_counting(*arrays, weight)
+        else:
+            cost, count = _by_sorting(*arrays, loss, weight)
+        total, n_active = total + cost, n_active + count
+    return total, G, n_active
 
 
 def _of_few(D, anchors, positives, keys, is_active, loss, weight):
@@ -105,7 +96,7 @@ def _of_few(D, anchors, positives, keys, is_active, loss, weight):
     near, far = anchors * width + slots, rows * width + slots_away
     entries.reshape(-1)[near], entries.reshape(-1)[far] = keys, D[rows, away]
     slopes = np.empty_like(entries)
-    total, n_active = _by_sorting(entries, (anchors, near), slopes, loss, weight)
+    total, n_active = _by_order(entries, (anchors, near), slopes, loss, weight)
     places = np.concatenate([anchors, rows]), np.concatenate([positives, away])
     slopes = slopes.reshape(-1)[np.concatenate([near, far])]
     return total, csr_array((slopes, places), shape=D.shape), n_active
@@ -140,29 +131,26 @@ def _by_counting(D, keys, near, is_active, out, weight):
     np.multiply(after, D.dtype.type(-weight), out=out)
     counts = before[slots, rows]
     slopes = D.dtype.type(weight) * counts.astype(D.dtype)
-    # Homogeneous in the keys, the loss follows from its gradient (Euler).
     cost = float(np.vdot(out, D)) + float(np.vdot(slopes, keys))
     out.reshape(-1)[places] = slopes
     return cost, int(counts.sum())
 
 
-def _by_sorting(keys, near, out, loss, weight):
-    """The same for all positives of a row at once.
+def _by_sorting(D, keys, near, is_active, out, loss, weight):
+    """The same for all positives of a row at once."""
+    # Entries that are not active get no slope if they come last.
+    entries = np.maximum(D, ~is_active * keys.max())
+    entries.reshape(-1)[near[1]] = keys
+    return _by_order(entries, near, out, loss, weight)
 
-    Parameters
-    ----------
-    keys : ndarray of shape (b, w)
-    near : pair of ndarrays of int
-        Rows and places of the positives; the other entries are negatives.
-    out : ndarray of shape (b, w)
-        For the gradient with respect to the keys.
-    loss : str
-    weight : float
-    """
+
+def _by_order(keys, near, out, loss, weight):
+    """The same from the keys of all entries of a row."""
     places, at = merge_order(keys, near[1])
     slopes, degree, n_active = SLOPES[loss](keys, places, at, near[0])
     slopes *= weight
     out.reshape(-1)[places] = slopes
+    # Homogeneous in the keys, the loss follows from its gradient (Euler).
     return float(np.vdot(out, keys)) / degree, n_active
 
 

@@ -12,8 +12,7 @@ from typing import NamedTuple
 
 import numpy as np
 from scipy.optimize import minimize
-
-from ._threads import bundled_with
+from threadpoolctl import ThreadpoolController  # a dependency of scikit-learn
 
 # See minimize_stochastic.
 SETTLED = 0.1
@@ -86,9 +85,7 @@ def minimize_lbfgs(function, parameters, *, max_iter, tol, monitor):
         monitor.start()
 
     monitor.start()
-    # Threads of scipy's own BLAS wait in the way of numpy's: both spin for a while after
-    # each call, and an iteration calls the two in turn.
-    with bundled_with("scipy").limit(limits=1):
+    with _one_thread_for_scipy():
         found = minimize(
             flat,
             parameters.ravel().astype(np.float64),
@@ -107,6 +104,16 @@ def minimize_lbfgs(function, parameters, *, max_iter, tol, monitor):
         found.status != 1,
         latest.get("stopped", False),
     )
+
+
+def _one_thread_for_scipy():
+    """Keep the BLAS in scipy's wheels from threads that wait in the way of numpy's BLAS.
+
+    Both spin for a while after each call, and an iteration calls the two in turn.
+    """
+    pools = ThreadpoolController()
+    own = [lib.filepath for lib in pools.lib_controllers if "scipy.libs" in lib.filepath]
+    return pools.select(filepath=own).limit(limits=1)
 
 
 def minimize_stochastic(

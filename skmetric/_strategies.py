@@ -15,7 +15,6 @@ from sklearn import get_config
 from sklearn.utils import gen_batches
 
 from ._sorting import cached_parts, merge_order, slots_of
-from ._threads import in_threads
 from ._validation import check_word
 
 
@@ -95,14 +94,11 @@ def draw_uniform(candidates, anchors, random_state):
 def semihard_negatives(distances, candidates, anchors, positives, random_state):
     """The nearest that is strictly farther than the positive, else the farthest."""
 
-    def find(part):
-        rows, _, near = part
+    negatives = np.empty(len(anchors), dtype=np.intp)
+    for rows, pairs, (_, near) in cached_parts(distances.shape, anchors, positives):
         keys = np.where(candidates[rows], distances[rows], distances.dtype.type(np.inf))
-        keys.reshape(-1)[near[1]] = distances[rows].reshape(-1)[near[1]]
-        return _next_negatives(keys, near[1])
-
-    parts = list(cached_parts(distances.shape, anchors, positives))
-    negatives = np.concatenate(in_threads(find, parts))
+        keys.reshape(-1)[near] = distances[rows].reshape(-1)[near]
+        negatives[pairs] = _next_negatives(keys, near)
     without = negatives < 0
     rows, inverse = np.unique(anchors[without], return_inverse=True)
     negatives[without] = farthest_row(distances[rows], candidates[rows], None)[1][inverse]

@@ -13,7 +13,6 @@ distances and ``C = G + G.T``, the gradient with respect to the rows is
 import numpy as np
 from scipy.sparse import issparse
 
-from ._threads import CACHED_ENTRIES, cached_rows, in_threads
 from ._validation import check_word
 
 __all__ = ["METRICS", "paired_distances"]
@@ -108,15 +107,11 @@ def block_distances(factors, rows, metric):
     """
     left, right = factors
     D = left[rows] @ right.T
-    rounding = 8 * np.finfo(D.dtype).eps * right[:, -1].max()
-
-    def finish(part):
-        np.maximum(part, 0, out=part)
-        if metric == "euclidean":
-            part[rounding > part] = 0
-            np.sqrt(part, out=part)
-
-    in_threads(finish, [D[part] for part in cached_rows(D.shape)])
+    np.maximum(D, 0, out=D)
+    if metric == "euclidean":
+        rounding = 8 * np.finfo(D.dtype).eps * right[:, -1].max()
+        D[rounding > D] = 0
+        np.sqrt(D, out=D)
     within = np.arange(len(D))
     D[within, within + rows.start] = 0
     return D
@@ -159,15 +154,11 @@ def block_pullback(dE, G, E, rows):
 
 
 def _with_transpose(G):
-    """``G + G.T``, in parts, as a transpose of many rows is read from far apart."""
-    if G.size <= CACHED_ENTRIES:
-        return G + G.T
+    """``G + G.T``, some rows at a time, so that what is read side by side stays cached."""
     C = np.empty_like(G)
-
-    def turn(columns):
-        C[:, columns] = G[columns].T
-
-    in_threads(turn, cached_rows(G.shape))
+    for start in range(0, len(G), 64):
+        rows = slice(start, start + 64)
+        C[:, rows] = G[rows].T
     C += G
     return C
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy.sparse import issparse
 
-from skmetric import _all_negatives, _threads
+from skmetric import _all_negatives, _sorting
 
 COSTS = {
     "hinge": lambda v: (max(v, 0.0), float(v > 0)),
@@ -32,7 +32,7 @@ def against_all_negatives(*arguments):
 def part(request, monkeypatch):
     """Have arrays sorted in parts, the last one smaller, or at once."""
     entries = {"a few rows": 100, "all rows": 10_000}[request.param]
-    monkeypatch.setattr(_threads, "CACHED_ENTRIES", entries)
+    monkeypatch.setattr(_sorting, "CACHED_ENTRIES", entries)
 
 
 def block(sizes, dtype, tied, seed=0):

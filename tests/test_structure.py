@@ -19,7 +19,6 @@ FLOORS = (
         "_optimizers",
         "_batches",
         "_sorting",
-        "_threads",
         "distances",
         "_strategies",
     },
