@@ -139,7 +139,7 @@ def _by_counting(D, keys, near, is_active, out, weight):
 def _by_sorting(D, keys, near, is_active, out, loss, weight):
     """The same for all positives of a row at once."""
     # Entries that are not active get no slope if they come last.
-    entries = np.maximum(D, ~is_active * keys.max())
+    entries = np.maximum(D, ~is_active * keys.max(initial=0))
     entries.reshape(-1)[near[1]] = keys
     return _by_order(entries, near, out, loss, weight)
 

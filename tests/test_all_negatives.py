@@ -15,11 +15,14 @@ COSTS = {
 CLASSES = {"few": [4, 1, 3, 6], "many": [3, 1, 12, 9], "two": [2, 15]}
 
 
-@pytest.fixture(autouse=True, params=["entries", "arrays"])
+@pytest.fixture(autouse=True, params=["entries", "sorted", "counted"])
 def form(request, monkeypatch):
-    """Have all active negatives looked at as entries of a list, or as arrays."""
-    share = {"entries": 1, "arrays": -1}[request.param]
-    monkeypatch.setattr(_all_negatives, "FEW_ACTIVE", share)
+    """Have active negatives in a list, or in arrays that are sorted, or compared."""
+    few_active, few_positives = {"entries": (1, 0), "sorted": (-1, 0), "counted": (-1, 99)}[
+        request.param
+    ]
+    monkeypatch.setattr(_all_negatives, "FEW_ACTIVE", few_active)
+    monkeypatch.setattr(_all_negatives, "FEW_POSITIVES", few_positives)
     return request.param
 
 
@@ -121,6 +124,27 @@ def test_some_positives_of_some_anchors(loss, dtype, n_positives):
     expected = by_loops(D, *chosen, is_negative, 1.0, loss)
     assert_same(found, expected, 1e-10 if dtype == np.float64 else 1e-5)
     assert (found[1][::3] == 0).all()
+
+
+@pytest.mark.parametrize("loss", COSTS)
+def test_positives_of_the_last_rows_only(loss):
+    D, anchors, positives, is_negative = block(CLASSES["many"], np.float64, True)
+    last = anchors >= len(D) - 3
+    chosen = anchors[last], positives[last]
+    found = against_all_negatives(D, *chosen, is_negative, 1.0, loss)
+    assert_same(found, by_loops(D, *chosen, is_negative, 1.0, loss), 1e-10)
+
+
+def test_counts_of_many_negatives():
+    n = 70_000
+    D = np.zeros((1, n))
+    is_negative = np.arange(n) > 1
+    D[0, 1] = 1.0
+    found = against_all_negatives(
+        D, np.array([0]), np.array([1]), is_negative[None], 1.0, "hinge"
+    )
+    assert found[0] == pytest.approx(2.0 * (n - 2))
+    assert found[2] == n - 2
 
 
 @pytest.mark.parametrize("dtype", [np.float64, np.float32])

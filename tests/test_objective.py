@@ -18,6 +18,7 @@ from skmetric._objective import (
 )
 from skmetric._strategies import resolve_strategies, row_blocks
 from skmetric._triplet import TripletConstraints
+from skmetric.distances import block_pullback
 from skmetric.losses import contrastive_loss, triplet_loss
 from skmetric.mining import mine_pairs, mine_triplets
 
@@ -362,3 +363,14 @@ def test_a_problem_of_some_rows_is_that_of_their_copy(form):
 def share_of_all(problem, U):
     X = problem.all_rows()
     return problem.share(U, X, problem.choose(U, X, None))
+
+
+@pytest.mark.parametrize("n", [3, 64, 150])
+def test_pullback_of_all_rows_against_its_sum(n):
+    rng = np.random.default_rng(0)
+    G, E = rng.normal(size=(n, n)), rng.normal(size=(n, 4))
+    slopes = [2 * (G[i] + G[:, i]) @ (E[i] - E) for i in range(n)]
+    dE, before = np.ones_like(E), G.copy()
+    block_pullback(dE, G, E, slice(0, n))
+    np.testing.assert_allclose(dE, 1 + np.array(slopes), rtol=1e-9, atol=1e-9)
+    np.testing.assert_array_equal(G, before)
