@@ -156,8 +156,8 @@ def minimize_stochastic(
     Returns
     -------
     result : Result
-        As the rate falls to 0 the budget is commonly used up. It ended too early if the
-        last epoch's loss is below all before by more than the share `SETTLED` of the
+        The loss goes on falling with the rate, so a short budget is used up. It ended too
+        early if the last epoch's loss is below all before by more than the share `SETTLED` of the
         first epoch's.
     """
     curve, values, best = [], [], parameters

@@ -184,7 +184,8 @@ callable, default="nearest"
     tol : float, default=1e-4
         An iteration that lowers the loss by less than this share of the loss at the start
         is no improvement. L-BFGS ends at the first such, the others after
-        `n_iter_no_change` in a row.
+        `n_iter_no_change` in a row, mostly later than their default budget. To end sooner,
+        raise it (to 1e-3, say), or set `early_stopping`.
     n_iter_no_change : int, default=10
         For the stochastic solvers.
     early_stopping : bool, default=False
