@@ -157,8 +157,8 @@ def minimize_stochastic(
     -------
     result : Result
         The loss goes on falling with the rate, so a short budget is used up. It ended too
-        early if the last epoch's loss is below all before by more than the share `SETTLED` of the
-        first epoch's.
+        early if the last epoch's loss is below all before by more than the share `SETTLED`
+        of the first epoch's.
     """
     curve, values, best = [], [], parameters
     for n_iter in range(1, max_iter + 1):
