@@ -19,7 +19,7 @@ Shares add up: the same functions serve a block, a mini-batch and a whole data s
 in two products only, ``X @ W.T`` and ``dZ.T @ X``, so sparse X stays sparse.
 """
 
-from copy import copy
+from copy import copy, deepcopy
 from typing import NamedTuple
 
 import numpy as np
@@ -101,7 +101,7 @@ class Choice(NamedTuple):
     Attributes
     ----------
     selections : list, one a block
-        None for those that are formed anew at each evaluation.
+        An `Anew` for those that are formed at each evaluation.
     totals : ndarray
         Their counts.
     """
@@ -114,10 +114,25 @@ class Choice(NamedTuple):
         return isinstance(other, Choice) and _same(self.selections, other.selections)
 
 
+class Anew(NamedTuple):
+    """How to form the constraints of a block again.
+
+    Attributes
+    ----------
+    blocks : _Blocks or None
+        Distances that they follow from; None if those under any map will do.
+    random_state : RandomState or None
+        As it was.
+    """
+
+    blocks: object
+    random_state: object
+
+
 def _same(a, b):
     if isinstance(a, np.ndarray) and isinstance(b, np.ndarray):
         return np.array_equal(a, b)
-    if a is None or b is None:
+    if not (isinstance(a, (tuple, list)) and isinstance(b, (tuple, list))):
         return a is b
     return len(a) == len(b) and all(map(_same, a, b))
 
@@ -160,7 +175,9 @@ def choose(W, X, y, metric, constraints, random_state):
     E, _ = embed(X @ W.T, metric)
     blocks = _Blocks(E, metric)
     choice = _choose(blocks, y, constraints, random_state)
-    sides = [selection and constraints.sides(selection) for selection in choice.selections]
+    if any(isinstance(selection, Anew) for selection in choice.selections):
+        return choice
+    sides = [constraints.sides(selection) for selection in choice.selections]
     if None in sides:
         return choice
     few = neighbourhoods(blocks.rows, sides, choice.totals)
@@ -207,8 +224,10 @@ def _by_block(E, y, metric, constraints, choice, random_state):
     loss, n_active, dE = 0.0, 0, np.zeros_like(E)
     for rows, selection in zip(blocks.rows, choice.selections, strict=True):
         D = blocks.distances(rows)
-        if selection is None:
-            selection = constraints.select(D, y, rows, random_state)
+        if isinstance(selection, Anew):
+            at_choice = (selection.blocks or blocks).distances(rows)
+            draws = deepcopy(selection.random_state)
+            selection = constraints.select(at_choice, y, rows, draws)
         part, G, active = constraints.share(D, y, rows, selection, choice.totals)
         loss += part
         n_active += active
@@ -424,15 +443,23 @@ class _Blocks:
 
 def _choose(blocks, y, constraints, random_state):
     selections, totals = [], 0
-    every = constraints.positives is all_rows and constraints.negatives is None
     room = get_config()["working_memory"] * 2**20
     for rows in blocks.rows:
+        again = _anew(blocks, constraints, random_state)
         selection = constraints.select(blocks.distances(rows), y, rows, random_state)
         totals = totals + constraints.count(selection, y, rows)
-        # All pairs are the same under every map, and may be many.
-        room -= _n_bytes(selection) if every else 0
-        selections.append(selection if room >= 0 else None)
+        room -= _n_bytes(selection) if again else 0
+        selections.append(selection if room >= 0 else again)
     return Choice(selections, totals)
+
+
+def _anew(blocks, constraints, random_state):
+    """What forms constraints again, if they are so many that lists may not fit."""
+    if constraints.positives is not all_rows:
+        return None
+    if constraints.negatives is None:
+        return Anew(None, None)
+    return Anew(blocks, deepcopy(random_state))
 
 
 def _n_bytes(selection):

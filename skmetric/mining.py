@@ -20,7 +20,8 @@ strategy too:
     the given (anchor, positive) pairs. The contrastive learner has no positive to
     compare with; it passes ``positives=None`` and every anchor once.
 
-Ties go to the smallest index. Self is excluded by index, so duplicated rows are legal.
+The same arguments shall give the same answer: L-BFGS asks again for what does not fit in
+memory. Ties go to the smallest index. Self is excluded by index, so duplicated rows are legal.
 
 References
 ----------

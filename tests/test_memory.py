@@ -8,6 +8,7 @@ import scipy.sparse as sp
 import sklearn
 
 from skmetric import ContrastiveMetricLearner, TripletMetricLearner
+from skmetric._objective import choose, evaluate
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 LEARNERS = [TripletMetricLearner, ContrastiveMetricLearner]
@@ -57,16 +58,22 @@ def test_lbfgs_holds_no_square_array(Learner, loss):
     assert peak < 0.5 * n * n * 8
 
 
+@pytest.mark.parametrize("negatives", ["all", "nearest", "random"])
 @pytest.mark.parametrize("Learner", LEARNERS)
-def test_lbfgs_keeps_no_list_of_all_pairs(Learner):
+def test_no_list_of_all_pairs_is_kept(Learner, negatives):
     rng = np.random.default_rng(0)
-    n = 3000
+    n = 1500
     y = np.arange(n) % 2
     X = rng.standard_normal((n, 3)) + y[:, None]
-    learner = Learner(solver="lbfgs", positives="all", negatives="all", max_iter=1, tol=1.0)
-    learner.set_params(n_subsamples=1)
-    with sklearn.config_context(working_memory=4):
-        peak = peak_bytes(lambda: learner.fit(X, y))
+    constraints = Learner(positives="all", negatives=negatives)._constraints(3)
+    given = np.eye(3), X, y, "sqeuclidean", constraints
+
+    def evaluated():
+        choice = choose(*given, np.random.RandomState(0))
+        evaluate(*given, choice=choice)
+
+    with sklearn.config_context(working_memory=2):
+        peak = peak_bytes(evaluated)
     assert peak < 0.5 * n * n * 8
 
 

@@ -9,6 +9,7 @@ from skmetric._batches import hold_out
 from skmetric._contrastive import PairConstraints
 from skmetric._objective import (
     MAX_JUDGED,
+    Anew,
     Problem,
     choose,
     evaluate,
@@ -374,3 +375,27 @@ def test_pullback_of_all_rows_against_its_sum(n):
     block_pullback(dE, G, E, slice(0, n))
     np.testing.assert_allclose(dE, 1 + np.array(slopes), rtol=1e-9, atol=1e-9)
     np.testing.assert_array_equal(G, before)
+
+
+@pytest.mark.parametrize(
+    ("kind", "negatives"),
+    [(kind, words) for kind in KINDS for words in ("all", "nearest", "hard", "random")]
+    + [("triplets", "semihard")],
+)
+def test_lists_that_do_not_fit_are_formed_anew_under_the_map_they_were_chosen_by(
+    data, kind, negatives, monkeypatch
+):
+    X, y, W = data
+    constraints = constraints_of(kind, "all", negatives, "sqeuclidean", "hinge")
+    given = W, X, y, "sqeuclidean", constraints
+    kept = choose(*given, np.random.RandomState(0))
+    monkeypatch.setattr("skmetric._objective.get_config", lambda: {"working_memory": 0})
+    anew, again = (choose(*given, np.random.RandomState(0)) for _ in range(2))
+    assert all(isinstance(selection, Anew) for selection in anew.selections)
+    assert anew.same_as(again) == (negatives == "all")
+    elsewhere = -W[:, ::-1], *given[1:]
+    for _ in range(2):
+        found, expected = (evaluate(*elsewhere, choice=choice) for choice in (anew, kept))
+        assert found.loss == pytest.approx(expected.loss)
+        assert found.n_constraints == expected.n_constraints
+        assert_same_gradient(found.gradient, expected.gradient, 1e-9)
