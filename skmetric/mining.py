@@ -21,7 +21,8 @@ strategy too:
     compare with; it passes ``positives=None`` and every anchor once.
 
 The same arguments shall give the same answer: L-BFGS asks again for what does not fit in
-memory. Ties go to the smallest index. Self is excluded by index, so duplicated rows are legal.
+memory. Ties go to the smallest index. Self is excluded by index, so duplicated rows are
+legal.
 
 References
 ----------
