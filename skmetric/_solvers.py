@@ -94,6 +94,8 @@ def minimize_lbfgs(function, parameters, *, max_iter, tol, monitor):
             callback=after_iteration,
             options={"maxiter": max_iter, "ftol": tol, "gtol": tol, "maxcor": 10},
         )
+    # scipy 1.11 leaves `flat` in a cycle, and the rows with it, to the garbage collector.
+    function = None
     if found.nit == 0:
         # The start is a minimum already; looking at it is an iteration, too.
         evaluation = latest["evaluation"]

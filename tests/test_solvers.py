@@ -1,5 +1,7 @@
 """Both solvers on a quadratic whose optimum is known."""
 
+import gc
+import weakref
 from functools import partial
 from typing import NamedTuple
 
@@ -203,3 +205,18 @@ def test_stochastic_reports_means_over_constraints():
     )
     assert listener.steps[0].loss == pytest.approx((1.0 * 10 + 3.0 * 30) / 40)
     assert listener.steps[0].active_fraction == pytest.approx((0.5 * 10 + 0.1 * 30) / 40)
+
+
+def test_lbfgs_lets_go_of_what_it_minimised():
+    # As rows of X are, and without waiting for the garbage collector.
+    def function(U):
+        return quadratic(U)
+
+    held = weakref.ref(function)
+    gc.disable()
+    try:
+        lbfgs(function)
+        del function
+        assert held() is None
+    finally:
+        gc.enable()
