@@ -19,8 +19,9 @@ from scipy.sparse import csr_array
 from ._sorting import cached_parts, merge_order, slots_of
 from .losses import softplus
 
-# Up to this share of active negatives, a sparse gradient costs less than an array (b, n).
-FEW_ACTIVE = 1 / 32
+# Up to this share of active negatives, a sparse gradient costs less than an array (b, n),
+# if that has more than so many entries.
+FEW_ACTIVE, FEW_ENTRIES = 1 / 32, 2**16
 # Up to so many positives an anchor, a comparison of each costs less than a sort.
 FEW_POSITIVES = 20
 
@@ -55,7 +56,7 @@ def against_all_negatives(D, anchors, positives, is_negative, margin, loss, weig
         return _enumerated(D, anchors, positives, is_negative, margin, weight)
     parts = list(cached_parts(D.shape, anchors, positives))
     keys, is_active = _keys(D, parts, is_negative, margin)
-    if np.count_nonzero(is_active) > FEW_ACTIVE * D.size:
+    if D.size <= FEW_ENTRIES or np.count_nonzero(is_active) > FEW_ACTIVE * D.size:
         return _of_many(D, parts, keys, is_active, loss, weight)
     keys = np.concatenate(keys)
     return _of_few(D, anchors, positives, keys, is_active, loss, weight)

@@ -278,7 +278,8 @@ class Coordinates:
 
     def penalised(self, U, evaluation):
         """An evaluation by U with the pull."""
-        away = self.components(U) - self.W0
+        away = self.components(U)
+        away -= self.W0
         share = self.pull / self.norm**2
         loss = evaluation.loss + share / 2 * float(np.vdot(away, away))
         away *= self.unit * share

@@ -1,10 +1,14 @@
 """Positives and negatives of many anchors in order of their distances, a part at a time."""
 
 import numpy as np
-from sklearn.utils import gen_batches
 
 # So many entries at a time are worked on: temporaries stay in the processor's cache.
 CACHED_ENTRIES = 2**16
+
+
+def slices(n, size):
+    """Cut n rows into slices of `size`, the last one maybe smaller."""
+    return [slice(start, min(start + size, n)) for start in range(0, n, size)]
 
 
 def slots_of(anchors):
@@ -30,7 +34,7 @@ def cached_parts(shape, anchors, positives):
     near : tuple of two ndarrays of int
         Of those pairs the rows, from 0 on, and the places in the flattened part.
     """
-    for rows in gen_batches(shape[0], max(1, CACHED_ENTRIES // shape[1])):
+    for rows in slices(shape[0], max(1, CACHED_ENTRIES // shape[1])):
         pairs = slice(*np.searchsorted(anchors, [rows.start, rows.stop]))
         within = anchors[pairs] - rows.start
         yield rows, pairs, (within, within * shape[1] + positives[pairs])

@@ -12,9 +12,8 @@ from functools import partial
 
 import numpy as np
 from sklearn import get_config
-from sklearn.utils import gen_batches
 
-from ._sorting import cached_parts, merge_order, slots_of
+from ._sorting import cached_parts, merge_order, slices, slots_of
 from ._validation import check_word
 
 
@@ -373,4 +372,4 @@ def row_blocks(n, bytes_per_entry=64):
     blocks gain nothing.
     """
     entries = get_config()["working_memory"] * 2**20 / bytes_per_entry
-    return list(gen_batches(n, max(1, int(min(entries, 2**20) // n))))
+    return slices(n, max(1, int(min(entries, 2**20) // n)))

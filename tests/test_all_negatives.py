@@ -21,6 +21,7 @@ def form(request, monkeypatch):
     few_active, few_positives = {"entries": (1, 0), "sorted": (-1, 0), "counted": (-1, 99)}[
         request.param
     ]
+    monkeypatch.setattr(_all_negatives, "FEW_ENTRIES", 0)
     monkeypatch.setattr(_all_negatives, "FEW_ACTIVE", few_active)
     monkeypatch.setattr(_all_negatives, "FEW_POSITIVES", few_positives)
     return request.param
