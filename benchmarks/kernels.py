@@ -220,7 +220,7 @@ def fits_against_peer(folder, clock):
     target, seconds = fitted("ours", learner)
     reached = []
     for batch_size, rate in product((64, 128, 256), (5e-3, 1e-2)):
-        for max_iter in (3, 5, 8):
+        for max_iter in (8, 16, 24):
             settings = {
                 "batch_size": batch_size,
                 "learning_rate": rate,
