@@ -244,6 +244,7 @@ class BaseMetricLearner(
 
         self.components_, self.initial_components_ = result.parameters, W0
         self.solver_, self.n_iter_ = solver, result.n_iter
+        self._record_margins(monitor.margins)
         self._record(monitor.losses, monitor.active_fractions)
         self.validation_scores_ = monitor.scores if self.early_stopping else None
         self._streaming_state = None
@@ -266,10 +267,11 @@ class BaseMetricLearner(
             self._record([], [])
         X = X.astype(self.components_.dtype, copy=False)
         goes_on = state and self.solver_ == solver_for_chunks(self)
-        result, learning_state = learn_from_chunk(
+        result, margins, learning_state = learn_from_chunk(
             self, X, target, rng, state=state[1] if goes_on else None
         )
         self.components_ = result.parameters
+        self._record_margins(margins)
         self.solver_, self.n_iter_ = solver_for_chunks(self), self.n_iter_ + 1
         self._record(
             [*self.loss_curve_, result.loss],
@@ -334,6 +336,10 @@ class BaseMetricLearner(
                 "anew."
             )
         return self.components_.astype(W0.dtype)
+
+    def _record_margins(self, margins):
+        for name, value in margins.items():
+            setattr(self, f"{name}_", value)
 
     def _record(self, losses, active_fractions):
         self.loss_curve_, self.active_fraction_curve_ = losses, active_fractions

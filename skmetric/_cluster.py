@@ -17,10 +17,10 @@ from ._learning import (
     by_lbfgs,
     n_epochs,
     optimizer_for,
-    pull_for,
+    ready,
     score_of_maps,
-    slope_at_start,
     solver_for,
+    sums_at_start,
 )
 from ._objective import Coordinates, Problem, add_evaluations
 from ._partitions import add_entries, random_state_from
@@ -91,11 +91,17 @@ class PartitionedProblem(Coordinates):
 
     def __init__(self, parts, W0, metric, constraints, by_entry=False):
         super().__init__(W0, by_entry)
-        self.parts = parts
+        self.parts, self.metric, self.constraints = parts, metric, constraints
         make = partial(
             Problem, W0=W0, metric=metric, constraints=constraints, by_entry=by_entry
         )
         (self._make,) = parts.keep(parts.message(make))
+
+    def with_constraints(self, constraints):
+        """The problem for others, which its partitions are told of."""
+        return PartitionedProblem(
+            self.parts, self.W0, self.metric, constraints, self.by_entry
+        )
 
     def ask(self, function, message, *each):
         """A question to each partition: ``function(message, problem, *own)``."""
@@ -127,10 +133,14 @@ def by_averaging(estimator, problem, parts, start, random_state, monitor):
     """
     monitor.follow("epoch", problem.components)
     batch_size = batch_size_for(estimator, parts, parts)
-    slopes = problem.ask(
-        _slope, (batch_size, ROWS_FOR_PULL // len(parts.sizes)), parts.seeds(random_state)
-    )
-    problem.pull = pull_for(estimator, problem, *parts.total(slopes, add_entries))
+    message = batch_size, max(1, ROWS_FOR_PULL // len(parts.sizes))
+    seeds = parts.seeds(random_state)
+
+    def sums(problem):
+        return parts.total(problem.ask(_sums, message, seeds), add_entries)
+
+    problem = ready(estimator, problem, sums)
+    monitor.margins = problem.margins
     init, update = optimizer_for(estimator, solver_for(estimator, parts, parts))
     held_out = [None] * len(parts.sizes)
     if estimator.early_stopping:
@@ -189,9 +199,8 @@ def _and(a, b):
     return a and b
 
 
-def _slope(message, problem, seed):
-    batch_size, n_rows = message
-    return slope_at_start(problem, batch_size, max(1, n_rows), random_state_from(seed))
+def _sums(message, problem, seed):
+    return sums_at_start(problem, *message, random_state_from(seed))
 
 
 def _epoch(message, problem, share, seed, held_out):

@@ -9,7 +9,7 @@ from sklearn.utils.metaestimators import available_if
 from ._base import BaseMetricLearner, all_or_nothing, is_stochastic
 from ._compat import with_callbacks
 from ._strategies import all_rows, candidates_of, resolve_strategies, select_pairs
-from ._tuples import Pairs, normalised, pair_factors, without_zeros
+from ._tuples import Pairs, in_units_of, normalised, pair_factors, without_zeros
 from ._validation import check_both_kinds, check_similar, count_contradictions
 from .losses import LOSSES
 
@@ -21,17 +21,33 @@ class PairConstraints:
     Parameters
     ----------
     loss : str
-    margin, pos_margin, negative_weight : float
+    margin, pos_margin : float or "auto"
+    negative_weight : float
     positives : callable
     negatives : callable, or None for every negative
     """
 
     loss: str
-    margin: float
-    pos_margin: float
+    margin: object
+    pos_margin: object
     negative_weight: float
     positives: object
     negatives: object
+
+    @property
+    def margins(self):
+        """Its margins by name."""
+        return {"margin": self.margin, "pos_margin": self.pos_margin}
+
+    def lengths(self):
+        """What measures the same pairs, if margins follow from their lengths."""
+        if "auto" not in self.margins.values():
+            return None
+        return PairLengths(**vars(self))
+
+    def in_units_of(self, length):
+        """The same with margins that follow from the length of pairs under W₀."""
+        return in_units_of(length, self)
 
     def select(self, D, y, rows, random_state):
         """Similar and dissimilar pairs of a block."""
@@ -98,6 +114,25 @@ class PairConstraints:
         return all_rows(D, others, None)
 
 
+class PairLengths(PairConstraints):
+    """Pairs in place of whose loss stands their mean length.
+
+    The mean over the similar pairs and that over the dissimilar ones count half each.
+    """
+
+    def share_of_edges(self, near, far, totals):
+        """The mean length, with a gradient of 0."""
+        sides = zip((near, far), np.maximum(totals, 1), strict=True)
+        means = [
+            side.sum(where=np.isfinite(side), dtype=np.float64) / total
+            for side, total in sides
+        ]
+        return sum(means) / 2, np.zeros_like(near), np.zeros_like(far), 0
+
+    def _all_dissimilar(self, D, y, rows):
+        return all_rows(D, candidates_of(y, rows)[1], None)
+
+
 class ContrastiveMetricLearner(BaseMetricLearner):
     """Learn a linear map from pairs: similar rows near, dissimilar ones far apart.
 
@@ -157,10 +192,6 @@ default="all"
         X has no more than 131,072 entries, up to 20,000 and 262,144 with the nearest
         negatives of some positives, or up to 200,000 given pairs; ``"adam"`` above, where
         that is faster.
-    n_subsamples : int, default=8
-        For ``solver="lbfgs"`` with labels: if more than 1, so many maps are learnt, each
-        from a random half of the rows of each class, and the map is that of their mean
-        metric. Takes the whims out of small tables; with 1 the solver draws nothing.
     batch_size : int, default=None
         Rows in a mini-batch, about; at least 4. Larger ones find nearer neighbours. None is
         256, and up to 1024 where X has fewer than 256 features. For given pairs: how
@@ -267,17 +298,16 @@ default="all"
         *,
         metric="sqeuclidean",
         loss="hinge",
-        margin=0.5,
-        pos_margin=0.2,
-        negative_weight=10.0,
-        positives="all",
-        negatives="all",
-        n_neighbors=3,
+        margin="auto",
+        pos_margin="auto",
+        negative_weight=1.0,
+        positives="nearest",
+        negatives="nearest",
+        n_neighbors=4,
         n_impostors=8,
         init="auto",
-        alpha=0.1,
+        alpha=0.3,
         solver="auto",
-        n_subsamples=8,
         batch_size=None,
         learning_rate_init=0.015,
         momentum=0.9,
@@ -307,7 +337,6 @@ default="all"
         self.init = init
         self.alpha = alpha
         self.solver = solver
-        self.n_subsamples = n_subsamples
         self.batch_size = batch_size
         self.learning_rate_init = learning_rate_init
         self.momentum = momentum

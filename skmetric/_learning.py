@@ -9,9 +9,9 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils import check_random_state
 
 from ._initialization import mean_squared_distance
-from ._objective import Problem, map_rows, mean_map
+from ._objective import Problem, map_rows
 from ._optimizers import adam_init, adam_update, sgd_init, sgd_update
-from ._solvers import Result, Step, minimize_lbfgs, minimize_stochastic, run_epoch
+from ._solvers import Step, minimize_lbfgs, minimize_stochastic, run_epoch
 from ._tuple_problem import TupleProblem
 from ._tuples import Pairs, Triplets
 
@@ -100,8 +100,6 @@ def learn(estimator, X, target, W0, start, random_state, monitor):
     solver = solver_for(estimator, X, target)
     problem = _problem(estimator, X, target, W0, solver)
     by = by_lbfgs if solver == "lbfgs" else _by_epochs
-    if solver == "lbfgs" and are_labels(target) and estimator.n_subsamples > 1:
-        by = _by_halves
     return by(estimator, problem, target, start, random_state, monitor)
 
 
@@ -119,15 +117,22 @@ def learn_from_chunk(estimator, X, target, random_state, state):
     -------
     step : Step
         Its parameters are the map.
+    margins : dict
+        The margins that are used, by name.
     state : tuple
-        The weight of the pull, and the optimizer's state, a plain tuple: it is kept
-        on the estimator, which a reader shall not need to trust more classes for.
+        The weight of the pull, the margins, and the optimizer's state, plain tuples and
+        numbers: they are kept on the estimator, which a reader shall not need to trust
+        more classes for.
     """
     solver = solver_for_chunks(estimator)
     problem = _problem(estimator, X, target, estimator.initial_components_, solver)
     init, update = optimizer_for(estimator, solver)
     U = estimator.components_ / problem.unit
-    pull, state = state or (_pull(estimator, problem, target, random_state), init(U))
+    if state is None:
+        problem = _at_start(estimator, problem, target, random_state)
+        state = problem.pull, problem.margins, init(U)
+    pull, margins, state = state
+    problem = problem.with_margins(margins)
     problem.pull = pull
     batch_size = batch_size_for(estimator, X, target)
     U, state, loss, active = run_epoch(
@@ -138,7 +143,8 @@ def learn_from_chunk(estimator, X, target, random_state, state):
         update,
         (estimator.learning_rate_init, estimator.learning_rate_init),
     )
-    return Step(problem.components(U), loss, active), (pull, tuple(state))
+    step = Step(problem.components(U), loss, active)
+    return step, margins, (pull, margins, tuple(state))
 
 
 def warn_of_trouble(estimator, sample, target, converged):
@@ -161,7 +167,7 @@ def warn_of_trouble(estimator, sample, target, converged):
     if not any(estimator.active_fraction_curve_) and _unmoved(estimator):
         warn(
             f"{name} found no active constraint: all of them are satisfied by "
-            f"margin={estimator.margin} already, and the map is the initial one. Raise "
+            f"margin={estimator.margin_:.4g} already, and the map is the initial one. Raise "
             f"the margin,{harder}.",
             UserWarning,
             stacklevel=6,
@@ -169,7 +175,7 @@ def warn_of_trouble(estimator, sample, target, converged):
     if _collapsed(estimator, sample):
         warn(
             f"{name} collapsed: distances between rows have become small against "
-            f"margin={estimator.margin}, so that the loss sits at the margin. Raise alpha "
+            f"margin={estimator.margin_:.4g}, so that the loss sits at the margin. Raise alpha "
             f"(got alpha={estimator.alpha}),{easier}.",
             UserWarning,
             stacklevel=6,
@@ -187,7 +193,7 @@ def _collapsed(estimator, sample):
         _mean_distance(map_rows(sample, W, estimator.metric), estimator.metric)
         for W in (estimator.components_, estimator.initial_components_)
     )
-    return now < 0.1 * min(estimator.margin, before)
+    return now < 0.1 * min(estimator.margin_, before)
 
 
 def _mean_distance(E, metric):
@@ -215,27 +221,58 @@ def _problem(estimator, X, target, W0, solver):
     return Problem(X, target, W0, metric, estimator._constraints(len(W0)), by_entry)
 
 
-def slope_at_start(problem, batch_size, n_rows, random_state):
-    """Sum of the gradients of constraints at W₀ in some batches, and how many these are.
+def sums_at_start(problem, batch_size, n_rows, random_state):
+    """Sums over the constraints of some batches at W₀.
 
     Of batches with about `n_rows` rows together.
+
+    Returns
+    -------
+    loss : float
+    gradient : ndarray
+    n_constraints : int
     """
     some = problem.batches(batch_size, random_state)[: -(-n_rows // batch_size)]
     U0 = problem.W0 / problem.unit
     seen = [problem.on_batch(U0, batch, random_state) for batch in some]
-    total = sum(evaluation.n_constraints * evaluation.gradient for evaluation in seen)
-    return total, sum(evaluation.n_constraints for evaluation in seen)
+    counts = [evaluation.n_constraints for evaluation in seen]
+    loss = sum(n * evaluation.loss for n, evaluation in zip(counts, seen, strict=True))
+    gradient = sum(n * seen.gradient for n, seen in zip(counts, seen, strict=True))
+    return loss, gradient, sum(counts)
 
 
-def pull_for(estimator, problem, total, count):
-    """Weight of the pull, from :func:`slope_at_start`."""
-    return estimator.alpha * problem.steepness(total / max(count, 1))
+def ready(estimator, problem, sums):
+    """The problem with its margins and the weight of its pull.
+
+    Parameters
+    ----------
+    problem : Coordinates
+    sums : callable
+        ``sums(problem)``, as of :func:`sums_at_start`.
+    """
+
+    def measure(lengths):
+        total, _, count = sums(lengths)
+        return total / max(count, 1)
+
+    problem = problem.with_open_margins(measure)
+    _, slope, count = sums(problem)
+    problem.pull = estimator.alpha * problem.steepness(slope / max(count, 1))
+    return problem
 
 
-def _pull(estimator, problem, target, random_state):
+def _at_start(estimator, problem, target, random_state):
     batch_size = batch_size_for(estimator, problem.X, target)
-    slope = slope_at_start(problem, batch_size, ROWS_FOR_PULL, random_state)
-    return pull_for(estimator, problem, *slope)
+    return ready(
+        estimator,
+        problem,
+        partial(
+            sums_at_start,
+            batch_size=batch_size,
+            n_rows=ROWS_FOR_PULL,
+            random_state=random_state,
+        ),
+    )
 
 
 def optimizer_for(estimator, solver):
@@ -272,6 +309,8 @@ def by_lbfgs(estimator, problem, target, start, random_state, monitor):
 
     U0 = problem.W0 / problem.unit
     choice = choose(U0)
+    problem = problem.with_open_margins(lambda lengths: lengths.share(U0, X, choice).loss)
+    monitor.margins = problem.margins
     gradient = problem.on_choice(U0, X, choice).gradient
     problem.pull = estimator.alpha * problem.steepness(gradient)
     if not np.array_equal(U, U0):
@@ -294,19 +333,6 @@ def by_lbfgs(estimator, problem, target, start, random_state, monitor):
     return result._replace(parameters=problem.components(U), n_iter=n_iter)
 
 
-def _by_halves(estimator, problem, target, start, random_state, monitor):
-    """Average the metrics learnt from random halves of the rows."""
-    results = []
-    for _ in range(estimator.n_subsamples):
-        half = problem.half(random_state)
-        results.append(by_lbfgs(estimator, half, target, start, random_state, monitor))
-        if results[-1].stopped:
-            break
-    maps, n_iters, converged, stopped = zip(*results, strict=True)
-    W = mean_map(maps, problem.W0)
-    return Result(W, sum(n_iters), all(converged), any(stopped))
-
-
 def _by_epochs(estimator, problem, target, start, random_state, monitor):
     score = None
     if estimator.early_stopping:
@@ -319,7 +345,8 @@ def _by_epochs(estimator, problem, target, start, random_state, monitor):
             return monitor.scores[-1]
 
     monitor.follow("epoch", problem.components)
-    problem.pull = _pull(estimator, problem, target, random_state)
+    problem = _at_start(estimator, problem, target, random_state)
+    monitor.margins = problem.margins
     batch_size = batch_size_for(estimator, problem.X, target)
     init, update = optimizer_for(estimator, solver_for(estimator, problem.X, target))
     on_batch = partial(problem.on_batch, random_state=random_state)

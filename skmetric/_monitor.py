@@ -15,6 +15,7 @@ class Monitor:
     def __init__(self, estimator, context, data):
         self.estimator, self.context, self.data = estimator, context, data
         self.losses, self.active_fractions, self.scores = [], [], []
+        self.margins = {}
         self._task = None
 
     def follow(self, task_name, components_of):

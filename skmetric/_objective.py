@@ -1,6 +1,6 @@
 """From a map and rows to a loss and a gradient: the chain rule, in blocks.
 
-The constraints are given as an object with three methods (see ``TripletConstraints`` and
+The constraints are given as an object (see ``TripletConstraints`` and
 ``PairConstraints``):
 
 ``select(D, y, rows, random_state) -> selection``
@@ -14,12 +14,20 @@ The constraints are given as an object with three methods (see ``TripletConstrai
     its gradient with respect to `D`.
 ``share_of_edges(near, far, totals) -> (loss, to_near, to_far, n_active)``
     The same from the distances of edges alone, see :mod:`skmetric._neighbourhoods`.
+``margins``
+    By name.
+``lengths() -> constraints or None``
+    The same constraints, whose loss is the mean length of their edges, if margins are to
+    follow from that.
+``in_units_of(length) -> constraints``
+    The same with such margins.
 
 Shares add up: the same functions serve a block, a mini-batch and a whole data set. X enters
 in two products only, ``X @ W.T`` and ``dZ.T @ X``, so sparse X stays sparse.
 """
 
 from copy import copy, deepcopy
+from dataclasses import replace
 from typing import NamedTuple
 
 import numpy as np
@@ -28,7 +36,7 @@ from sklearn import get_config
 from sklearn.metrics import pairwise_distances_argmin_min
 from sklearn.utils import gen_batches
 
-from ._batches import epoch, half, hold_out
+from ._batches import epoch, hold_out
 from ._neighbourhoods import Neighbourhoods, evaluate_edges, neighbourhoods
 from ._strategies import all_rows, row_blocks
 from .distances import (
@@ -72,27 +80,6 @@ def nearest_labels(E, X, y, W, metric):
         labels = np.where(distances < least, y[rows][at], labels)
         least = np.minimum(distances, least)
     return labels
-
-
-def mean_map(maps, W0):
-    """The map whose metric WᵀW is the mean of the metrics of some maps.
-
-    Parameters
-    ----------
-    maps : sequence of ndarrays of shape (k, d)
-    W0 : ndarray of shape (k, d)
-
-    Returns
-    -------
-    W : ndarray of shape (k, d)
-        Of the maps of that metric, or of its best approximation of rank k, the one
-        nearest to `W0`.
-    """
-    _, scales, directions = np.linalg.svd(np.vstack(maps), full_matrices=False)
-    k = len(W0)
-    W = (scales[:k] / len(maps) ** 0.5)[:, None] * directions[:k]
-    left, _, right = np.linalg.svd(W0 @ W.T)
-    return left @ right @ W
 
 
 class Choice(NamedTuple):
@@ -291,6 +278,40 @@ class Coordinates:
         """Evaluation, with the pull, for constraints formed before."""
         return self.penalised(U, self.share(U, X, choice))
 
+    def with_open_margins(self, measure):
+        """The problem with margins that follow from the length of edges under W₀.
+
+        Parameters
+        ----------
+        measure : callable
+            ``measure(problem)`` is the loss at W₀ of a problem whose loss is that length.
+
+        Returns
+        -------
+        problem : Coordinates
+            Itself if its margins are given.
+        """
+        lengths = self.constraints.lengths()
+        if lengths is None:
+            return self
+        length = measure(self.with_constraints(lengths))
+        return self.with_constraints(self.constraints.in_units_of(length))
+
+    @property
+    def margins(self):
+        """The margins of its constraints, by name."""
+        return self.constraints.margins
+
+    def with_margins(self, margins):
+        """The problem with other margins, given by name."""
+        return self.with_constraints(replace(self.constraints, **margins))
+
+    def with_constraints(self, constraints):
+        """The problem for others."""
+        problem = copy(self)
+        problem.constraints = constraints
+        return problem
+
 
 class SomeRows:
     """Rows of X that are copied only as far as they are asked for.
@@ -382,10 +403,6 @@ class Problem(OnRows):
             random_state=random_state,
         )
         return self.penalised(U, self.by_parameters(evaluation))
-
-    def half(self, random_state):
-        """The problem of a random half of the rows of each class, of two at least."""
-        return self._of(half(self.y, random_state))
 
     def hold_out(self, fraction, random_state, scoring=None):
         """A problem without some of the rows, and the score of parameters on those.

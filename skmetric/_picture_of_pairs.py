@@ -227,5 +227,5 @@ def _line(axes, at, name, style):
 def _margins_of(learner):
     """How the margin of a learner is marked: as a distance, or as a length."""
     if hasattr(learner, "pos_margin"):
-        return {"margins": {"pos_margin": learner.pos_margin, "margin": learner.margin}}
-    return {"gap": learner.margin}
+        return {"margins": {"pos_margin": learner.pos_margin_, "margin": learner.margin_}}
+    return {"gap": learner.margin_}

@@ -30,6 +30,14 @@ class TripletConstraints:
     positives: object
     negatives: object
 
+    @property
+    def margins(self):
+        """Its margin by name."""
+        return {"margin": self.margin}
+
+    def lengths(self):
+        """None: the margin does not follow from the lengths of pairs."""
+
     def select(self, D, y, rows, random_state):
         """Anchors, positives and negatives of a block."""
         return select_triplets(D, y, rows, self.positives, self.negatives, random_state)
@@ -159,10 +167,6 @@ callable, default="nearest"
         budget. ``"auto"`` is ``"lbfgs"`` up to 3000 rows if X has no more than 131,072
         entries, up to 20,000 and 262,144 with the nearest negatives of some positives,
         or up to 200,000 given triplets; ``"adam"`` above, where that is faster.
-    n_subsamples : int, default=1
-        For ``solver="lbfgs"`` with labels: if more than 1, so many maps are learnt, each
-        from a random half of the rows of each class, and the map is that of their mean
-        metric. Takes the whims out of small tables; with 1 the solver draws nothing.
     batch_size : int, default=None
         Rows in a mini-batch, about; at least 4. Larger ones find nearer neighbours. None is
         256, and up to 1024 where X has fewer than 256 features. For given triplets: how
@@ -287,7 +291,6 @@ callable, default="nearest"
         init="auto",
         alpha=0.1,
         solver="auto",
-        n_subsamples=1,
         batch_size=None,
         learning_rate_init=0.01,
         momentum=0.9,
@@ -315,7 +318,6 @@ callable, default="nearest"
         self.init = init
         self.alpha = alpha
         self.solver = solver
-        self.n_subsamples = n_subsamples
         self.batch_size = batch_size
         self.learning_rate_init = learning_rate_init
         self.momentum = momentum

@@ -14,6 +14,7 @@ from sklearn import get_config
 from sklearn.utils import gen_batches
 
 from ._objective import Evaluation, OnRows
+from ._tuples import in_units_of
 from .distances import embed, embed_pullback, paired_distances, paired_pullback
 from .losses import LOSSES
 
@@ -134,10 +135,10 @@ def dealt(strata, random_state):
 
 
 class Given:
-    """Tuples in the place of a choice: the same under every map."""
+    """In the place of a choice: where the tuples' rows are, the same under every map."""
 
-    def __init__(self, tuples):
-        self.tuples = tuples
+    def __init__(self, places):
+        self.places = places
 
     def same_as(self, other):
         """There is no other."""
@@ -157,11 +158,11 @@ class TupleProblem(OnRows):
 
     def __init__(self, X, tuples, W0, metric, by_entry=False):
         super().__init__(X, W0, metric, by_entry)
-        self.tuples = tuples
+        self.constraints = tuples
 
     @cached_property
     def _named(self):
-        return named_rows(self.tuples.rows, self.X.shape[0])
+        return named_rows(self.constraints.rows, self.X.shape[0])
 
     def all_rows(self):
         """The rows that the tuples name."""
@@ -169,21 +170,28 @@ class TupleProblem(OnRows):
 
     def choose(self, U, X, random_state):
         """The tuples, which no map changes."""
-        return Given(replace(self.tuples, rows=self._named[1]))
+        return Given(self._named[1])
 
     def share(self, U, X, choice):
         """Evaluation on all tuples without the pull, with X from ``all_rows()``."""
-        W = self.components(U)
-        return self.by_parameters(evaluate_tuples(W, X, choice.tuples, self.metric))
+        W, tuples = self.components(U), replace(self.constraints, rows=choice.places)
+        return self.by_parameters(evaluate_tuples(W, X, tuples, self.metric))
+
+    def with_open_margins(self, measure):
+        """The problem with margins that follow from the lengths of all tuples under W₀."""
+        if "auto" not in self.margins.values():
+            return self
+        length = self.constraints.length(self._lengths(self.W0))
+        return self.with_constraints(in_units_of(length, self.constraints))
 
     def batches(self, batch_size, random_state):
         """Batches of tuples that together hold each exactly once, by strata."""
-        n_batches = max(1, round(len(self.tuples) / batch_size))
-        return np.array_split(dealt(self.tuples.strata, random_state), n_batches)
+        n_batches = max(1, round(len(self.constraints) / batch_size))
+        return np.array_split(dealt(self.constraints.strata, random_state), n_batches)
 
     def on_batch(self, U, batch, random_state):
         """Evaluation on the tuples of a batch, which takes only the rows they name."""
-        W, tuples = self.components(U), self.tuples.take(batch)
+        W, tuples = self.components(U), self.constraints.take(batch)
         rows, places = named_rows(tuples.rows, self.X.shape[0])
         evaluation = evaluate_tuples(
             W, self.rows(rows), replace(tuples, rows=places), self.metric
@@ -217,7 +225,7 @@ class TupleProblem(OnRows):
                 "Got scoring with given constraints, but a scorer needs labels. Set "
                 "scoring=None, which judges by the order of the constraints held out."
             )
-        strata = [random_state.permutation(stratum) for stratum in self.tuples.strata]
+        strata = [random_state.permutation(stratum) for stratum in self.constraints.strata]
         counts = [int(fraction * len(stratum)) for stratum in strata]
         if not all(counts):
             raise ValueError(
@@ -227,13 +235,16 @@ class TupleProblem(OnRows):
             )
         parts = [np.split(s, [count]) for s, count in zip(strata, counts, strict=True)]
         held, kept = (np.sort(np.concatenate(part)) for part in zip(*parts, strict=True))
-        return self._with(self.tuples.take(kept)), self._with(self.tuples.take(held)).score
+        return self._with(self.constraints.take(kept)), self._with(self.constraints.take(held)).score
 
     def score(self, U):
         """Score of parameters on all tuples."""
+        return self.constraints.score(self._lengths(self.components(U)))
+
+    def _lengths(self, W):
         rows, places = self._named
-        E, _ = embed(self.X[rows] @ self.components(U).T, self.metric)
-        return self.tuples.score(edge_lengths(E, places, self.metric))
+        E, _ = embed(self.X[rows] @ W.T, self.metric)
+        return edge_lengths(E, places, self.metric)
 
     def _with(self, tuples):
         return TupleProblem(self.X, tuples, self.W0, self.metric, self.by_entry)

@@ -22,6 +22,11 @@ from dataclasses import dataclass, replace
 import numpy as np
 from sklearn.metrics import roc_auc_score
 
+from ._validation import check_margins
+
+# Margins that are left open are these shares of the mean length of pairs under W₀.
+NEAR, FAR = 0.5, 1.5
+
 
 @dataclass(frozen=True)
 class Triplets:
@@ -59,6 +64,11 @@ class Triplets:
         """Weight of each in the loss, before division by their number."""
         return self.weights
 
+    @property
+    def margins(self):
+        """Their margin by name."""
+        return {"margin": self.margin}
+
     def slack(self, lengths):
         """Slacks of shape (m,) and signs from lengths of shape (2, m)."""
         return lengths[0] - lengths[1] + self.margin, np.array([[1], [-1]])
@@ -78,7 +88,7 @@ class Pairs:
     weights : ndarray of shape (m,)
         From :func:`normalised`.
     loss : str
-    margin, pos_margin : float
+    margin, pos_margin : float or "auto"
     similar : ndarray of bool of shape (m,)
     factors : tuple of two floats
         Importance of a weight of 1 on a similar and on a dissimilar pair, from
@@ -88,8 +98,8 @@ class Pairs:
     rows: np.ndarray
     weights: np.ndarray
     loss: str
-    margin: float
-    pos_margin: float
+    margin: object
+    pos_margin: object
     similar: np.ndarray
     factors: tuple
 
@@ -115,6 +125,17 @@ class Pairs:
         """Weight of each in the loss, before division by their number."""
         return self.weights * np.where(self.similar, *self.factors)
 
+    @property
+    def margins(self):
+        """Their margins by name."""
+        return {"margin": self.margin, "pos_margin": self.pos_margin}
+
+    def length(self, lengths):
+        """The mean length, the similar and the dissimilar pairs counted half each."""
+        sides = (self.similar, ~self.similar)
+        means = [np.average(lengths[0, s], weights=self.weights[s]) for s in sides]
+        return sum(means) / 2
+
     def slack(self, lengths):
         """Slacks of shape (m,) and signs from lengths of shape (1, m)."""
         v = np.where(self.similar, lengths - self.pos_margin, self.margin - lengths)
@@ -123,6 +144,33 @@ class Pairs:
     def score(self, lengths):
         """The share of similar pairs nearer than dissimilar ones, ties counted half."""
         return float(roc_auc_score(self.similar, -lengths[0], sample_weight=self.weights))
+
+
+def in_units_of(length, constraints):
+    """Similar and dissimilar pairs with the margins that were left open.
+
+    Parameters
+    ----------
+    length : float
+        The mean length of the pairs under W₀.
+    constraints : Pairs or PairConstraints
+
+    Returns
+    -------
+    constraints : of the same kind
+
+    Raises
+    ------
+    ValueError
+        If the margin that is given does not agree with the other.
+    """
+    margin, pos_margin = constraints.margin, constraints.pos_margin
+    if margin == "auto":
+        margin = FAR * float(length or 1)
+    if pos_margin == "auto":
+        pos_margin = margin * NEAR / FAR
+    check_margins(margin, pos_margin)
+    return replace(constraints, margin=margin, pos_margin=pos_margin)
 
 
 def right_order(near, far):

@@ -20,7 +20,6 @@ NUMBERS = {
     "negative_weight": {"above": 0},
     "n_neighbors": _COUNT,
     "n_impostors": _COUNT,
-    "n_subsamples": _COUNT,
     "alpha": {"at_least": 0},
     "learning_rate_init": {"above": 0},
     "momentum": _SHARE,
@@ -110,7 +109,7 @@ def check_parameters(estimator, words):
     for name, known in words.items():
         check_word(name, getattr(estimator, name), known)
     for name, bounds in NUMBERS.items():
-        if hasattr(estimator, name):
+        if hasattr(estimator, name) and name not in _left_open(estimator):
             check_number(name, getattr(estimator, name), **bounds)
     for name in ("early_stopping", "warm_start"):
         check_flag(name, getattr(estimator, name))
@@ -125,10 +124,25 @@ def check_parameters(estimator, words):
     for name, least in {"batch_size": 4, "max_iter": 1}.items():
         if getattr(estimator, name) is not None:
             check_number(name, getattr(estimator, name), kind=Integral, at_least=least)
-    if hasattr(estimator, "pos_margin") and estimator.pos_margin >= estimator.margin:
+    if hasattr(estimator, "pos_margin") and not _left_open(estimator):
+        check_margins(estimator.margin, estimator.pos_margin)
+
+
+def _left_open(estimator):
+    """The margins that follow from the data."""
+    names = ["margin", "pos_margin"] if hasattr(estimator, "pos_margin") else []
+    words = [name for name in names if isinstance(getattr(estimator, name), str)]
+    for name in words:
+        check_word(name, getattr(estimator, name), ("auto",))
+    return words
+
+
+def check_margins(margin, pos_margin):
+    """Refuse a margin that similar rows would be left beyond."""
+    if pos_margin >= margin:
         raise ValueError(
-            f"Got pos_margin={estimator.pos_margin} and margin={estimator.margin}, but "
-            "expected pos_margin < margin: similar rows shall be nearer than dissimilar."
+            f"Got pos_margin={pos_margin} and margin={margin}, but expected pos_margin < "
+            "margin: similar rows shall be nearer than dissimilar."
         )
 
 
