@@ -167,16 +167,16 @@ def warn_of_trouble(estimator, sample, target, converged):
     if not any(estimator.active_fraction_curve_) and _unmoved(estimator):
         warn(
             f"{name} found no active constraint: all of them are satisfied by "
-            f"margin={estimator.margin_:.4g} already, and the map is the initial one. Raise "
-            f"the margin,{harder}.",
+            f"margin={estimator.margin_:.4g} already, and the map is the initial one. "
+            f"Raise the margin,{harder}.",
             UserWarning,
             stacklevel=6,
         )
     if _collapsed(estimator, sample):
         warn(
             f"{name} collapsed: distances between rows have become small against "
-            f"margin={estimator.margin_:.4g}, so that the loss sits at the margin. Raise alpha "
-            f"(got alpha={estimator.alpha}),{easier}.",
+            f"margin={estimator.margin_:.4g}, so that the loss sits at the margin. Raise "
+            f"alpha (got alpha={estimator.alpha}),{easier}.",
             UserWarning,
             stacklevel=6,
         )
@@ -263,16 +263,13 @@ def ready(estimator, problem, sums):
 
 def _at_start(estimator, problem, target, random_state):
     batch_size = batch_size_for(estimator, problem.X, target)
-    return ready(
-        estimator,
-        problem,
-        partial(
-            sums_at_start,
-            batch_size=batch_size,
-            n_rows=ROWS_FOR_PULL,
-            random_state=random_state,
-        ),
-    )
+    seed = random_state.randint(2**31 - 1)
+
+    def sums(problem):
+        rng = check_random_state(seed)
+        return sums_at_start(problem, batch_size, ROWS_FOR_PULL, rng)
+
+    return ready(estimator, problem, sums)
 
 
 def optimizer_for(estimator, solver):

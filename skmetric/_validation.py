@@ -53,9 +53,19 @@ def _guess(value, words):
 
 
 def check_number(
-    name, value, *, kind=Real, above=None, at_least=None, below=None, at_most=None
+    name,
+    value,
+    *,
+    kind=Real,
+    above=None,
+    at_least=None,
+    below=None,
+    at_most=None,
+    word=None,
 ):
-    """Return `value` if it is a finite number of that kind within the bounds."""
+    """Return `value` if it is a finite number within the bounds, or that word."""
+    if word is not None and isinstance(value, str) and value == word:
+        return value
     bounds = [
         (above, "> ", lambda b: value > b),
         (at_least, ">= ", lambda b: value >= b),
@@ -72,7 +82,8 @@ def check_number(
     noun = "an integer" if kind is Integral else "a finite number"
     limits = " and ".join(f"{sign}{b}" for b, sign, _ in bounds if b is not None)
     error = ValueError if is_number else TypeError
-    raise error(f"Got {name}={value!r}, but expected {noun} {limits}".rstrip() + ".")
+    expected = f"{noun} {limits}".rstrip() + (f", or {word!r}" if word else "")
+    raise error(f"Got {name}={value!r}, but expected {expected}.")
 
 
 def check_flag(name, value):
@@ -108,9 +119,11 @@ def check_parameters(estimator, words):
     """
     for name, known in words.items():
         check_word(name, getattr(estimator, name), known)
+    of_pairs = hasattr(estimator, "pos_margin")
     for name, bounds in NUMBERS.items():
-        if hasattr(estimator, name) and name not in _left_open(estimator):
-            check_number(name, getattr(estimator, name), **bounds)
+        if hasattr(estimator, name):
+            word = "auto" if of_pairs and name.endswith("margin") else None
+            check_number(name, getattr(estimator, name), word=word, **bounds)
     for name in ("early_stopping", "warm_start"):
         check_flag(name, getattr(estimator, name))
     if not (estimator.scoring is None or callable(estimator.scoring)):
@@ -124,17 +137,8 @@ def check_parameters(estimator, words):
     for name, least in {"batch_size": 4, "max_iter": 1}.items():
         if getattr(estimator, name) is not None:
             check_number(name, getattr(estimator, name), kind=Integral, at_least=least)
-    if hasattr(estimator, "pos_margin") and not _left_open(estimator):
+    if of_pairs and "auto" not in (estimator.margin, estimator.pos_margin):
         check_margins(estimator.margin, estimator.pos_margin)
-
-
-def _left_open(estimator):
-    """The margins that follow from the data."""
-    names = ["margin", "pos_margin"] if hasattr(estimator, "pos_margin") else []
-    words = [name for name in names if isinstance(getattr(estimator, name), str)]
-    for name in words:
-        check_word(name, getattr(estimator, name), ("auto",))
-    return words
 
 
 def check_margins(margin, pos_margin):

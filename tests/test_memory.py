@@ -2,6 +2,8 @@
 
 import tracemalloc
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import scipy.sparse as sp
@@ -66,6 +68,8 @@ def test_no_list_of_all_pairs_is_kept(Learner, negatives):
     y = np.arange(n) % 2
     X = rng.standard_normal((n, 3)) + y[:, None]
     constraints = Learner(positives="all", negatives=negatives)._constraints(3)
+    margins = {"margin": 0.5, "pos_margin": 0.2}
+    constraints = replace(constraints, **{name: margins[name] for name in constraints.margins})
     given = np.eye(3), X, y, "sqeuclidean", constraints
 
     def evaluated():

@@ -295,9 +295,9 @@ def test_hold_out_by_kind_and_score(data, kind):
     problem = TupleProblem(X, tuples, np.eye(K, D), "sqeuclidean")
     problem.pull = 0.1
     kept, score = problem.hold_out(0.25, np.random.RandomState(0))
-    both = np.concatenate([kept.tuples.rows, score.__self__.tuples.rows])
+    both = np.concatenate([kept.constraints.rows, score.__self__.constraints.rows])
     assert sorted(both.tolist()) == sorted(rows[kind].tolist())
-    held = score.__self__.tuples
+    held = score.__self__.constraints
     if kind == "pairs":
         assert held.similar.sum() == int(0.25 * similar.sum())
     Z = X @ W.T
