@@ -34,7 +34,7 @@ print(f"{len(X_known)} rows with labels, {len(X_rest)} rows to cluster")
 
 maps = {
     "raw": FunctionTransformer(),
-    "learnt": ContrastiveMetricLearner(random_state=0),
+    "learnt": ContrastiveMetricLearner(positives="all", negatives="all"),
 }
 figure, both = plt.subplots(1, 2, figsize=(9, 4), layout="constrained")
 for axes, (name, transformer) in zip(both, maps.items(), strict=True):
@@ -57,6 +57,7 @@ plt.show()
 # To look at the classes, learn a map to two dimensions, in place of a projection of another
 # map. Two dimensions hold fewer classes apart than 64, and some still overlap.
 
-learner = ContrastiveMetricLearner(n_components=2, random_state=0).fit(X_known, y_known)
+learner = ContrastiveMetricLearner(2, positives="all", negatives="all")
+learner.fit(X_known, y_known)
 EmbeddingDisplay.from_estimator(learner, X_rest, y_rest)
 plt.show()

@@ -137,9 +137,10 @@ class ContrastiveMetricLearner(BaseMetricLearner):
     """Learn a linear map from pairs: similar rows near, dissimilar ones far apart.
 
     Rows of a class shall be nearer than `pos_margin`, rows of different classes farther
-    than `margin`. Distances themselves are learnt, not only their order: the right choice
-    for verification with one threshold, de-duplication and clustering. Pairs may also be
-    given, with ``fit_pairs`` in place of ``fit``.
+    than `margin`. Distances themselves are learnt, not only their order. By default near
+    rows are paired, which serves nearest neighbours best; for one threshold over all pairs,
+    as in verification, de-duplication and clustering, take ``positives="all"`` and
+    ``negatives="all"``. Pairs may also be given, with ``fit_pairs`` in place of ``fit``.
 
     Parameters
     ----------
@@ -154,23 +155,26 @@ class ContrastiveMetricLearner(BaseMetricLearner):
         ``log(1 + exp(v))``; v is ``d - pos_margin`` for similar rows and ``margin - d``
         for dissimilar ones. The loss is the mean over the similar pairs plus
         `negative_weight` times the mean over the dissimilar.
-    margin : float, default=0.5
+    margin : float or "auto", default="auto"
         How far apart dissimilar rows shall be. In units in which the mean squared distance
         of two rows under W₀ is 1; under ``"cosine"`` distances are between 0 and 2.
-        Greater than `pos_margin`.
-    pos_margin : float, default=0.2
-        How near is near enough for similar rows. At least 0.
-    negative_weight : float, default=10.0
-        Weight of the dissimilar pairs, of which most are never active. Greater than 0.
-    positives : {"all", "nearest", "hard", "random"} or callable, default="all"
+        Greater than `pos_margin`. ``"auto"`` is one and a half times the mean length under
+        W₀ of the pairs that are learnt from, where similar and dissimilar ones count half
+        each.
+    pos_margin : float or "auto", default="auto"
+        How near is near enough for similar rows. At least 0. ``"auto"`` is a third of the
+        margin.
+    negative_weight : float, default=1.0
+        Weight of the dissimilar pairs. Greater than 0.
+    positives : {"all", "nearest", "hard", "random"} or callable, default="nearest"
         Which rows of its class a row is paired with: every one, the `n_neighbors`
         nearest, the farthest, or one at random.
     negatives : {"all", "nearest", "hard", "random", "distance_weighted"} or callable, \
-default="all"
+default="nearest"
         Which rows of other classes: every one, the `n_impostors` nearest, the nearest, one
         at random, or one drawn by distance (``metric="cosine"`` only). See
         :mod:`skmetric.mining` for callables.
-    n_neighbors : int, default=3
+    n_neighbors : int, default=4
         For ``positives="nearest"``: how many, or as many as there are.
     n_impostors : int, default=8
         For ``negatives="nearest"``, likewise.
@@ -179,7 +183,7 @@ default="all"
         The map W₀ to start from, and towards which `alpha` pulls. ``"auto"`` is
         ``"identity"`` if all components are kept, else ``"pca"``. All but an array are
         scaled so that the mean squared distance between two training rows is 1.
-    alpha : float, default=0.1
+    alpha : float, default=0.3
         Weight of the pull towards W₀: ``alpha / 2 * g * |W - W₀|² / |W₀|²`` is added to the
         loss, with ``g = |W₀| * |gradient at W₀|``. So 1 stops a slope that stays as it is
         at a distance of ``|W₀|``, on any data and for any loss. At least 0.
@@ -257,6 +261,8 @@ default="all"
     validation_scores_ : list of float or None
         With `early_stopping`, after each epoch: 1-nearest-neighbour accuracy, or for
         given pairs the share of similar ones nearer than dissimilar ones.
+    margin_, pos_margin_ : float
+        The margins that were used; of `partial_fit` those that its first chunk gave.
     n_features_in_ : int
         Number of features seen during fit.
     feature_names_in_ : ndarray of shape (n_features,)
@@ -270,14 +276,12 @@ default="all"
     -----
     ``metric="euclidean"`` with ``pos_margin=0`` gives the textbook losses:
     ``loss="squared_hinge"`` that of [1]_ up to a factor, ``loss="hinge"`` the one without
-    squares. The two means are taken apart so that rare similar pairs are not drowned. The
-    mean over halves of the rows is subagging [2]_.
+    squares. The two means are taken apart so that rare similar pairs are not drowned.
 
     References
     ----------
     .. [1] R. Hadsell, S. Chopra, Y. LeCun, "Dimensionality reduction by learning an
        invariant mapping", CVPR 2006.
-    .. [2] P. Bühlmann, B. Yu, "Analyzing bagging", Annals of Statistics 30, 2002.
 
     Examples
     --------

@@ -232,6 +232,8 @@ callable, default="nearest"
     validation_scores_ : list of float or None
         With `early_stopping`, after each epoch: 1-nearest-neighbour accuracy, or for
         given triplets the share of those held out in the right order.
+    margin_ : float
+        The margin, as it was given.
     n_features_in_ : int
         Number of features seen during fit.
     feature_names_in_ : ndarray of shape (n_features,)
