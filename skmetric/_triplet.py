@@ -250,8 +250,7 @@ callable, default="nearest"
     anchor's distances gives the exact loss and gradient in O(n² log n). ``"softplus"`` has
     no such form and takes O(n² · positives) time, in O(n) memory an anchor. Memory for
     L-BFGS is bounded by scikit-learn's ``working_memory`` and O(n): with all positives,
-    constraints whose indices do not fit are formed anew in each iteration. The mean over
-    halves of the rows is subagging [4]_.
+    constraints whose indices do not fit are formed anew in each iteration.
 
     nearest x all is the objective of LMNN [1]_ without its pull term, with targets that
     follow the learnt map; the default, nearest x nearest, the same among near rows only.
@@ -265,7 +264,6 @@ callable, default="nearest"
        recognition and clustering", CVPR 2015.
     .. [3] A. Hermans, L. Beyer, B. Leibe, "In defense of the triplet loss for person
        re-identification", 2017.
-    .. [4] P. Bühlmann, B. Yu, "Analyzing bagging", Annals of Statistics 30, 2002.
 
     Examples
     --------

@@ -1,7 +1,6 @@
 """Peak memory of a fit, counted by tracemalloc, which sees all of numpy's arrays."""
 
 import tracemalloc
-
 from dataclasses import replace
 
 import numpy as np
@@ -69,7 +68,9 @@ def test_no_list_of_all_pairs_is_kept(Learner, negatives):
     X = rng.standard_normal((n, 3)) + y[:, None]
     constraints = Learner(positives="all", negatives=negatives)._constraints(3)
     margins = {"margin": 0.5, "pos_margin": 0.2}
-    constraints = replace(constraints, **{name: margins[name] for name in constraints.margins})
+    constraints = replace(
+        constraints, **{name: margins[name] for name in constraints.margins}
+    )
     given = np.eye(3), X, y, "sqeuclidean", constraints
 
     def evaluated():
