@@ -80,7 +80,8 @@ class BaseMetricLearner(
     """Learns a linear map from constraints that a subclass derives from labels.
 
     A subclass has the constructor with all parameters and ``_constraints(k)``, which
-    gives the object that :mod:`skmetric._objective` asks for constraints in k dimensions.
+    gives the object that :mod:`skmetric._objective` asks for constraints in k dimensions;
+    ``_constraints(k, thinned)`` the same for one in `thinned` of the rows.
     """
 
     _doc_link_module = "skmetric"

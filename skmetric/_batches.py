@@ -88,6 +88,13 @@ def hold_out(y, fraction, random_state):
     return np.sort(by_class[~is_held]), np.sort(by_class[is_held])
 
 
+def half(y, random_state):
+    """A random half of the rows of each class, rounded up and no less than two."""
+    by_class, sizes = shuffled_by_class(y, random_state), np.bincount(y)
+    rank = np.arange(len(y)) - _starts(sizes)[y[by_class]]
+    return np.sort(by_class[rank < np.maximum((sizes + 1) // 2, 2)[y[by_class]]])
+
+
 def _deal(sizes, n_batches, batch_size, random_state):
     """Cut classes into pieces, and deal the pieces out to batches.
 

@@ -9,9 +9,9 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils import check_random_state
 
 from ._initialization import mean_squared_distance
-from ._objective import Problem, map_rows
+from ._objective import Problem, map_rows, mean_map
 from ._optimizers import adam_init, adam_update, sgd_init, sgd_update
-from ._solvers import Step, minimize_lbfgs, minimize_stochastic, run_epoch
+from ._solvers import Result, Step, minimize_lbfgs, minimize_stochastic, run_epoch
 from ._tuple_problem import TupleProblem
 from ._tuples import Pairs, Triplets
 
@@ -22,6 +22,8 @@ AUTO_LBFGS_ROWS, AUTO_LBFGS_ENTRIES = 3000, 2**17
 AUTO_FEW_ROWS, AUTO_FEW_ENTRIES = 20_000, 2**18
 # Up to this many triplets or pairs, if they are given.
 AUTO_LBFGS_TUPLES = 200_000
+# Up to so many rows, of which chance decides much, it takes the mean of so many maps.
+AUTO_SUBSAMPLED_ROWS, SUBSAMPLES = 3000, 8
 # How often L-BFGS forms constraints that follow the map, and its budget each time.
 ROUNDS = 3
 LBFGS_ITERATIONS = 200
@@ -65,6 +67,14 @@ def batch_size_for(estimator, X, target):
     return min(most, max(MIN_BATCH, BATCH_ENTRIES // X.shape[1]))
 
 
+def n_subsamples_for(estimator, target):
+    """How many maps L-BFGS takes the mean of."""
+    if not are_labels(target):
+        return 1
+    few = SUBSAMPLES if len(target) <= AUTO_SUBSAMPLED_ROWS else 1
+    return estimator.n_subsamples or few
+
+
 def n_epochs(estimator, X, target):
     """The budget of a stochastic solver."""
     n_batches = max(1, round(len(target) / batch_size_for(estimator, X, target)))
@@ -100,6 +110,8 @@ def learn(estimator, X, target, W0, start, random_state, monitor):
     solver = solver_for(estimator, X, target)
     problem = _problem(estimator, X, target, W0, solver)
     by = by_lbfgs if solver == "lbfgs" else _by_epochs
+    if solver == "lbfgs" and n_subsamples_for(estimator, target) > 1:
+        by = _by_halves
     return by(estimator, problem, target, start, random_state, monitor)
 
 
@@ -328,6 +340,26 @@ def by_lbfgs(estimator, problem, target, start, random_state, monitor):
             break
     monitor.close()
     return result._replace(parameters=problem.components(U), n_iter=n_iter)
+
+
+def _by_halves(estimator, problem, target, start, random_state, monitor):
+    """Average the metrics learnt from random halves of the rows."""
+    results, margins = [], []
+    # Half of the neighbours among half of the rows are as near as all among all.
+    constraints = estimator._constraints(len(problem.W0), thinned=2)
+    problem = problem.with_constraints(constraints)
+    for _ in range(n_subsamples_for(estimator, target)):
+        half = problem.half(random_state)
+        results.append(by_lbfgs(estimator, half, target, start, random_state, monitor))
+        margins.append(monitor.margins)
+        if results[-1].stopped:
+            break
+    monitor.margins = {
+        name: float(np.median([m[name] for m in margins])) for name in margins[0]
+    }
+    maps, n_iters, converged, stopped = zip(*results, strict=True)
+    W = mean_map(maps, problem.W0)
+    return Result(W, sum(n_iters), all(converged), any(stopped))
 
 
 def _by_epochs(estimator, problem, target, start, random_state, monitor):

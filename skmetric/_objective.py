@@ -36,7 +36,7 @@ from sklearn import get_config
 from sklearn.metrics import pairwise_distances_argmin_min
 from sklearn.utils import gen_batches
 
-from ._batches import epoch, hold_out
+from ._batches import epoch, half, hold_out
 from ._neighbourhoods import Neighbourhoods, evaluate_edges, neighbourhoods
 from ._strategies import all_rows, row_blocks
 from .distances import (
@@ -80,6 +80,27 @@ def nearest_labels(E, X, y, W, metric):
         labels = np.where(distances < least, y[rows][at], labels)
         least = np.minimum(distances, least)
     return labels
+
+
+def mean_map(maps, W0):
+    """The map whose metric WᵀW is the mean of the metrics of some maps.
+
+    Parameters
+    ----------
+    maps : sequence of ndarrays of shape (k, d)
+    W0 : ndarray of shape (k, d)
+
+    Returns
+    -------
+    W : ndarray of shape (k, d)
+        Of the maps of that metric, or of its best approximation of rank k, the one
+        nearest to `W0`.
+    """
+    _, scales, directions = np.linalg.svd(np.vstack(maps), full_matrices=False)
+    k = len(W0)
+    W = (scales[:k] / len(maps) ** 0.5)[:, None] * directions[:k]
+    left, _, right = np.linalg.svd(W0 @ W.T)
+    return left @ right @ W
 
 
 class Choice(NamedTuple):
@@ -403,6 +424,10 @@ class Problem(OnRows):
             random_state=random_state,
         )
         return self.penalised(U, self.by_parameters(evaluation))
+
+    def half(self, random_state):
+        """The problem of a random half of the rows of each class, of two at least."""
+        return self._of(half(self.y, random_state))
 
     def hold_out(self, fraction, random_state, scoring=None):
         """A problem without some of the rows, and the score of parameters on those.

@@ -188,7 +188,8 @@ class DaskTripletMetricLearner(
     and epoch.
 
     What is not persisted is loaded for each step or epoch: ``X = X.persist()`` keeps it in
-    the memory of the workers if it fits there. ``init`` of a name takes a pass or two more;
+    the memory of the workers if it fits there. `n_subsamples` is without effect: L-BFGS
+    takes all rows. ``init`` of a name takes a pass or two more;
     ``"pca"`` and ``"lda"`` O(n_features²) memory on each worker. With `early_stopping` rows
     are held out, and scored, within partitions.
 
@@ -225,7 +226,7 @@ class DaskContrastiveMetricLearner(
     """Learn a linear map from pairs within the partitions of dask collections.
 
     `ContrastiveMetricLearner` for rows that are spread over a cluster: the same parameters,
-    the same objective, and on a single partition the same map.
+    the same objective, and on a single partition the same map as with ``n_subsamples=1``.
 
     [shared]
 

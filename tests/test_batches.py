@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from skmetric._batches import ROWS_PER_CLASS, epoch, hold_out
+from skmetric._batches import ROWS_PER_CLASS, epoch, half, hold_out
 
 
 def batches_of(y, batch_size, seed=0):
@@ -105,3 +105,12 @@ def test_hold_out_takes_a_share_of_each_class_and_leaves_two_rows():
 def test_hold_out_refuses_classes_too_small():
     with pytest.raises(ValueError, match=r"validation_fraction=0\.1.*largest has 5"):
         hold_out(labels(5, 4), 0.1, np.random.RandomState(0))
+
+
+def test_half_of_each_class():
+    y = np.repeat([0, 1, 2, 3, 4], [9, 1, 2, 3, 20])
+    rows = half(y, np.random.RandomState(0))
+    assert np.bincount(y[rows]).tolist() == [5, 1, 2, 2, 10]
+    assert (np.diff(rows) > 0).all()
+    other = half(y, np.random.RandomState(1))
+    assert not np.array_equal(rows, other)

@@ -77,6 +77,7 @@ def settings(**more):
         "positives": "all",
         "negatives": "all",
         "max_iter": 10,
+        "n_subsamples": 1,
         "random_state": 0,
     } | more
 

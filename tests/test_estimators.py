@@ -7,13 +7,15 @@ import sys
 import numpy as np
 import pytest
 from scipy.sparse import csr_matrix
+from sklearn.base import clone
 from sklearn.datasets import load_iris, make_blobs
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.neighbors import KNeighborsClassifier
 from sklearn.preprocessing import StandardScaler
 from threadpoolctl import threadpool_limits
 
-from skmetric import ContrastiveMetricLearner, TripletMetricLearner, _objective
+from skmetric import ContrastiveMetricLearner, TripletMetricLearner, _learning, _objective
+from skmetric._batches import half
 from skmetric.metrics import retrieval_scorer
 
 LEARNERS = [TripletMetricLearner, ContrastiveMetricLearner]
@@ -33,7 +35,7 @@ def learner(request):
 def short(learner, solver, **parameters):
     """The learner, with a budget that is enough to move the map."""
     n = {"lbfgs": 200, "adam": 20, "sgd": 20}[solver]
-    settings = {"solver": solver, "max_iter": n, "batch_size": 60}
+    settings = {"solver": solver, "max_iter": n, "batch_size": 60, "n_subsamples": 1}
     settings |= parameters
     return learner.set_params(**settings)
 
@@ -232,6 +234,7 @@ def pulled():
         positives="all",
         negatives="all",
         alpha=0.5,
+        n_subsamples=1,
         random_state=0,
     )
 
@@ -255,6 +258,7 @@ def test_adam_comes_near_the_known_optimum(pulled):
 def test_adam_and_lbfgs_agree(learner):
     # Smooth, one batch an epoch and a pull: one problem with one valley.
     learner.set_params(loss="softplus", positives="all", negatives="all", alpha=1.0)
+    learner.set_params(n_subsamples=1)
     learner.set_params(batch_size=len(X), tol=1e-9, max_iter=600, learning_rate_init=0.1)
     exact = learner.set_params(solver="lbfgs").fit(X, Y)
     W, loss, first = exact.components_, exact.loss_, exact.loss_curve_[0]
@@ -494,3 +498,32 @@ def test_warnings_point_at_the_call_of_fit(learner):
     with pytest.warns(ConvergenceWarning) as caught:
         learner.set_params(solver="lbfgs", max_iter=1).fit(X, Y)
     assert {warning.filename for warning in caught} == {__file__}
+
+
+def test_the_mean_of_halves(learner):
+    short(learner, "lbfgs", n_subsamples=3, random_state=4).fit(X, Y)
+    W0, rng = learner.initial_components_, np.random.RandomState(4)
+    alone, metric, n_iter = clone(learner).set_params(n_subsamples=1, init=W0), 0, 0
+    alone.set_params(n_neighbors=2, n_impostors=4)
+    for _ in range(3):
+        rows = half(Y, rng)
+        # A fit draws one number of its own.
+        alone.fit(X[rows], Y[rows])
+        rng.randint(2**31 - 1)
+        metric = metric + alone.get_mahalanobis_matrix() / 3
+        n_iter += alone.n_iter_
+    np.testing.assert_allclose(learner.get_mahalanobis_matrix(), metric, rtol=1e-6)
+    assert learner.n_iter_ == len(learner.loss_curve_) == n_iter
+    assert moved(learner)
+
+
+def test_small_tables_are_learnt_in_halves(monkeypatch):
+    learner = ContrastiveMetricLearner(solver="lbfgs", random_state=0).fit(X, Y)
+    W = learner.components_
+    halves = learner.set_params(n_subsamples=8).fit(X, Y).components_
+    np.testing.assert_array_equal(W, halves)
+    monkeypatch.setattr(_learning, "AUTO_SUBSAMPLED_ROWS", len(X) - 1)
+    whole = learner.set_params(n_subsamples=None).fit(X, Y).components_
+    alone = learner.set_params(n_subsamples=1).fit(X, Y).components_
+    np.testing.assert_array_equal(whole, alone)
+    assert not np.array_equal(W, whole)

@@ -6,6 +6,7 @@ from scipy.sparse import csr_matrix
 from sklearn.base import clone
 
 from skmetric import ContrastiveMetricLearner, TripletMetricLearner
+from skmetric._batches import half
 from skmetric.mining import mine_pairs
 
 METRICS = ["sqeuclidean", "euclidean", "cosine"]
@@ -41,7 +42,9 @@ def assert_margins(learner, unit):
 def test_of_mined_pairs(metric, words, make):
     mining = dict(zip(("positives", "negatives"), words, strict=True))
     mining |= {"n_neighbors": 3, "n_impostors": 4}
-    learner = ContrastiveMetricLearner(3, metric=metric, solver="lbfgs", **mining)
+    learner = ContrastiveMetricLearner(
+        3, metric=metric, solver="lbfgs", n_subsamples=1, **mining
+    )
     learner.fit(make(X), Y)
     E = X @ learner.initial_components_.T
     pairs, similar = mine_pairs(E, Y, metric=metric, **mining)
@@ -53,7 +56,7 @@ def test_of_mined_pairs(metric, words, make):
 @pytest.mark.parametrize("solver", ["lbfgs", "adam", "sgd"])
 def test_the_same_numbers_give_the_same_map(solver, words):
     learner = ContrastiveMetricLearner(solver=solver, batch_size=20, random_state=0)
-    learner.set_params(positives=words[0], negatives=words[1]).fit(X, Y)
+    learner.set_params(n_subsamples=1, positives=words[0], negatives=words[1]).fit(X, Y)
     numbers = {"margin": learner.margin_, "pos_margin": learner.pos_margin_}
     given = clone(learner).set_params(**numbers).fit(X, Y)
     np.testing.assert_array_equal(given.components_, learner.components_)
@@ -63,7 +66,8 @@ def test_the_same_numbers_give_the_same_map(solver, words):
 def test_one_batch_measures_what_all_rows_do():
     learner = ContrastiveMetricLearner(solver="adam", batch_size=len(X), random_state=0)
     of_batch = learner.fit(X, Y).margin_
-    assert of_batch == pytest.approx(learner.set_params(solver="lbfgs").fit(X, Y).margin_)
+    alone = learner.set_params(solver="lbfgs", n_subsamples=1).fit(X, Y)
+    assert of_batch == pytest.approx(alone.margin_)
 
 
 @pytest.mark.parametrize("metric", METRICS)
@@ -82,9 +86,10 @@ def test_of_given_pairs(solver, metric):
 def test_a_margin_that_is_given_has_a_third_of_it_beside():
     learner = ContrastiveMetricLearner(margin=0.6).fit(X, Y)
     assert (learner.margin_, learner.pos_margin_) == (0.6, pytest.approx(0.2))
-    learner = ContrastiveMetricLearner(pos_margin=0.0).fit(X, Y)
-    assert learner.pos_margin_ == 0
-    assert learner.margin_ == ContrastiveMetricLearner().fit(X, Y).margin_
+    assert ContrastiveMetricLearner(pos_margin=0.0).fit(X, Y).pos_margin_ == 0
+    numbers = {"pos_margin": 0.0, "n_subsamples": 1}
+    learner = ContrastiveMetricLearner(**numbers).fit(X, Y)
+    assert learner.margin_ == learner.set_params(pos_margin="auto").fit(X, Y).margin_
     assert TripletMetricLearner(margin=0.3).fit(X, Y).margin_ == 0.3
 
 
@@ -94,6 +99,19 @@ def test_a_pos_margin_beyond_the_margin_found():
     with pytest.raises(ValueError, match=r"Got pos_margin=9\.0 and margin=0\.\d+, but"):
         learner.set_params(pos_margin=9.0).fit(X, Y)
     assert vars(learner) == before | {"pos_margin": 9.0}
+
+
+def test_halves_have_margins_of_their_own_and_the_median_is_told():
+    learner = ContrastiveMetricLearner(n_subsamples=3, random_state=2).fit(X, Y)
+    rng, margins = np.random.RandomState(2), []
+    for _ in range(3):
+        rows = half(Y, rng)
+        alone = ContrastiveMetricLearner(init=learner.initial_components_, n_subsamples=1)
+        alone.set_params(n_neighbors=2, n_impostors=4).fit(X[rows], Y[rows])
+        margins.append(alone.margin_)
+        rng.randint(2**31 - 1)
+    assert learner.margin_ == pytest.approx(np.median(margins))
+    assert len(set(margins)) == 3
 
 
 def test_chunks_keep_the_margins_of_the_first():

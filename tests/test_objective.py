@@ -14,6 +14,7 @@ from skmetric._objective import (
     choose,
     evaluate,
     map_rows,
+    mean_map,
     nearest_labels,
 )
 from skmetric._strategies import resolve_strategies, row_blocks
@@ -375,3 +376,26 @@ def test_lists_that_do_not_fit_are_formed_anew_under_the_map_they_were_chosen_by
         assert found.loss == pytest.approx(expected.loss)
         assert found.n_constraints == expected.n_constraints
         assert_same_gradient(found.gradient, expected.gradient, 1e-9)
+
+
+@pytest.mark.parametrize("k", [5, 2])
+def test_mean_map_has_the_mean_metric(k):
+    rng = np.random.default_rng(0)
+    W0 = rng.normal(size=(k, 5))
+    maps = [W0 + 0.3 * rng.normal(size=(k, 5)) for _ in range(4)]
+    W = mean_map(maps, W0)
+    mean = sum(V.T @ V for V in maps) / 4
+    scales, directions = np.linalg.eigh(mean)
+    best = (directions[:, -k:] * scales[-k:]) @ directions[:, -k:].T
+    np.testing.assert_allclose(W.T @ W, best, atol=1e-12)
+    # No turn of the learnt space brings it nearer to W0.
+    distance = np.linalg.norm(W - W0)
+    for _ in range(50):
+        turn = np.linalg.qr(np.eye(k) + 0.1 * rng.normal(size=(k, k)))[0]
+        turn *= np.sign(np.diag(turn))
+        assert np.linalg.norm(turn @ W - W0) >= distance - 1e-12
+
+
+def test_mean_map_of_one_map_is_that_map():
+    W = np.random.default_rng(0).normal(size=(3, 5))
+    np.testing.assert_allclose(mean_map([W], W), W)

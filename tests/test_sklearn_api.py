@@ -143,7 +143,7 @@ def recorder():
 @pytest.mark.parametrize(("solver", "task"), [("lbfgs", "iteration"), ("adam", "epoch")])
 def test_callbacks_hear_of_every_iteration(learner, recorder, solver, task):
     callback = recorder()
-    learner.set_params(solver=solver, positives="all")
+    learner.set_params(solver=solver, positives="all", n_subsamples=1)
     learner.set_callbacks(callback).fit(X, Y)
     kinds = [kind for kind, _ in callback.events]
     assert kinds[0] == "setup" and kinds[-1] == "teardown"
@@ -163,6 +163,6 @@ def test_callbacks_hear_of_every_iteration(learner, recorder, solver, task):
 @pytest.mark.parametrize("solver", ["lbfgs", "adam"])
 def test_callbacks_may_stop_a_fit(learner, recorder, solver):
     callback = recorder(stop_at=2)
-    learner.set_params(solver=solver).set_callbacks(callback).fit(X, Y)
+    learner.set_params(solver=solver, n_subsamples=1).set_callbacks(callback).fit(X, Y)
     assert learner.n_iter_ == len(learner.loss_curve_) == 2
     np.testing.assert_array_equal(callback.maps[1], learner.components_)
