@@ -90,8 +90,7 @@ def _of_many(D, parts, keys, is_active, loss, weight):
 def _of_few(D, anchors, positives, keys, is_active, loss, weight):
     rows, away = np.divmod(np.flatnonzero(is_active), D.shape[1])
     slots = slots_of(anchors)
-    width = slots.max() + 1
-    slots_away = slots_of(rows) + width
+    slots_away = slots_of(rows) + slots.max() + 1
     width = max(slots.max(), slots_away.max(initial=0)) + 1
     entries = np.full((len(D), width), keys.max())
     near, far = anchors * width + slots, rows * width + slots_away

@@ -247,10 +247,9 @@ def sums_at_start(problem, batch_size, n_rows, random_state):
     some = problem.batches(batch_size, random_state)[: -(-n_rows // batch_size)]
     U0 = problem.W0 / problem.unit
     seen = [problem.on_batch(U0, batch, random_state) for batch in some]
-    counts = [evaluation.n_constraints for evaluation in seen]
-    loss = sum(n * evaluation.loss for n, evaluation in zip(counts, seen, strict=True))
-    gradient = sum(n * seen.gradient for n, seen in zip(counts, seen, strict=True))
-    return loss, gradient, sum(counts)
+    loss = sum(evaluation.n_constraints * evaluation.loss for evaluation in seen)
+    gradient = sum(evaluation.n_constraints * evaluation.gradient for evaluation in seen)
+    return loss, gradient, sum(evaluation.n_constraints for evaluation in seen)
 
 
 def ready(estimator, problem, sums):
@@ -318,10 +317,13 @@ def by_lbfgs(estimator, problem, target, start, random_state, monitor):
 
     U0 = problem.W0 / problem.unit
     choice = choose(U0)
-    problem = problem.with_open_margins(lambda lengths: lengths.share(U0, X, choice).loss)
+
+    def at_start(problem):
+        evaluation = problem.share(U0, X, choice)
+        return evaluation.loss, evaluation.gradient, 1
+
+    problem = ready(estimator, problem, at_start)
     monitor.margins = problem.margins
-    gradient = problem.on_choice(U0, X, choice).gradient
-    problem.pull = estimator.alpha * problem.steepness(gradient)
     if not np.array_equal(U, U0):
         choice = choose(U)
     for rounds_left in reversed(range(ROUNDS)):

@@ -92,7 +92,6 @@ def draw_uniform(candidates, anchors, random_state):
 
 def semihard_negatives(distances, candidates, anchors, positives, random_state):
     """The nearest that is strictly farther than the positive, else the farthest."""
-
     negatives = np.empty(len(anchors), dtype=np.intp)
     for rows, pairs, (_, near) in cached_parts(distances.shape, anchors, positives):
         keys = np.where(candidates[rows], distances[rows], distances.dtype.type(np.inf))

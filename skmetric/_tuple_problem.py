@@ -235,9 +235,8 @@ class TupleProblem(OnRows):
             )
         parts = [np.split(s, [count]) for s, count in zip(strata, counts, strict=True)]
         held, kept = (np.sort(np.concatenate(part)) for part in zip(*parts, strict=True))
-        return self._with(self.constraints.take(kept)), self._with(
-            self.constraints.take(held)
-        ).score
+        kept, held = (self._with(self.constraints.take(part)) for part in (kept, held))
+        return kept, held.score
 
     def score(self, U):
         """Score of parameters on all tuples."""

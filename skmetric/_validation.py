@@ -135,7 +135,7 @@ def check_parameters(estimator, words):
     if not isinstance(estimator.verbose, bool):
         check_number("verbose", estimator.verbose, kind=Integral, at_least=0)
     for name, least in {"batch_size": 4, "max_iter": 1, "n_subsamples": 1}.items():
-        if getattr(estimator, name, None) is not None:
+        if getattr(estimator, name) is not None:
             check_number(name, getattr(estimator, name), kind=Integral, at_least=least)
     if of_pairs and "auto" not in (estimator.margin, estimator.pos_margin):
         check_margins(estimator.margin, estimator.pos_margin)

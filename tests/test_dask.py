@@ -6,7 +6,7 @@ import pickle
 import signal
 import threading
 import time
-from itertools import product
+from itertools import permutations, product
 
 import numpy as np
 import pytest
@@ -16,6 +16,7 @@ from sklearn.exceptions import ConvergenceWarning
 from threadpoolctl import threadpool_limits
 
 import skmetric
+from skmetric import ContrastiveMetricLearner
 from skmetric._neighbourhoods import Neighbourhoods
 from skmetric._objective import choose, evaluate
 from skmetric.metrics import retrieval_report as local_report
@@ -442,6 +443,15 @@ def slowly(block):
     return block
 
 
+@pytest.fixture
+def interruptible():
+    """Also where the shell has started the tests in the background, and ignores Ctrl-C."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.usefixtures("interruptible")
 def test_an_interrupt_cancels_what_is_under_way(client, monkeypatch):
     rows, labels = parted(60)
     learner = triplets().fit(rows, labels)
@@ -460,6 +470,29 @@ def test_an_interrupt_cancels_what_is_under_way(client, monkeypatch):
 
 def tasks_of(dask_scheduler):
     return len(dask_scheduler.tasks)
+
+
+@pytest.mark.parametrize("solver", ["lbfgs", "adam"])
+def test_margins_of_one_partition_are_the_local_ones(client, solver):
+    options = {"margin": "auto", "solver": solver, "batch_size": len(X)}
+    there = skdask.DaskContrastiveMetricLearner(**settings(**options)).fit(*parted(-1))
+    here = ContrastiveMetricLearner(**settings(**options)).fit(X, Y)
+    assert there.margin_ == pytest.approx(here.margin_)
+    assert there.pos_margin_ == pytest.approx(here.margin_ / 3)
+
+
+@pytest.mark.parametrize("solver", ["lbfgs", "adam"])
+def test_margins_are_those_of_the_pairs_within_all_partitions(client, solver):
+    options = {"margin": "auto", "solver": solver, "batch_size": len(X)}
+    learner = skdask.DaskContrastiveMetricLearner(**settings(**options)).fit(*parted(40))
+    E, lengths = X @ learner.initial_components_.T, {True: [], False: []}
+    for start in range(0, len(X), 40):
+        for i, j in permutations(range(start, min(start + 40, len(X))), 2):
+            lengths[bool(Y[i] == Y[j])].append(((E[i] - E[j]) ** 2).sum())
+    unit = (np.mean(lengths[True]) + np.mean(lengths[False])) / 2
+    # Batches count by their pairs of either kind together, all rows by each kind.
+    rel = {"lbfgs": 1e-6, "adam": 0.02}[solver]
+    assert learner.margin_ == pytest.approx(1.5 * unit, rel=rel)
 
 
 def test_a_scheduler_that_is_gone_is_a_clear_end(monkeypatch):

@@ -32,8 +32,9 @@ def data():
 
 def constraints_of(learner, metric, loss, **words):
     constraints = learner(metric=metric, loss=loss, **(FEW | words))._constraints(3)
-    margins = {"margin": 0.6, "pos_margin": 0.2}
-    return replace(constraints, **{name: margins[name] for name in constraints.margins})
+    if learner is TripletMetricLearner:
+        return replace(constraints, margin=0.6)
+    return replace(constraints, margin=0.6, pos_margin=0.2, negative_weight=10.0)
 
 
 def enumerated(learner, X, y, W, metric, loss):
@@ -46,7 +47,7 @@ def enumerated(learner, X, y, W, metric, loss):
     else:
         tuples, similar = mine_pairs(E, y, metric=metric, **FEW)
         parts = []
-        for kind, weight in ((True, 1.0), (False, 1.0)):
+        for kind, weight in ((True, 1.0), (False, 10.0)):
             pairs = tuples[similar == kind]
             given = np.full(len(pairs), kind)
             found = contrastive_loss(
