@@ -16,7 +16,7 @@ O(positives * n) an anchor in time, O(n) in memory.
 import numpy as np
 from scipy.sparse import csr_array
 
-from ._sorting import cached_parts, merge_order, slots_of
+from ._sorting import cached_parts, most_an_anchor, merge_order, slots_of
 from .losses import softplus
 
 # Up to this share of active negatives, a sparse gradient costs less than an array (b, n),
@@ -55,31 +55,33 @@ def against_all_negatives(D, anchors, positives, is_negative, margin, loss, weig
     if loss == "softplus":
         return _enumerated(D, anchors, positives, is_negative, margin, weight)
     parts = list(cached_parts(D.shape, anchors, positives))
-    keys, is_active = _keys(D, parts, is_negative, margin)
-    if D.size <= FEW_ENTRIES or np.count_nonzero(is_active) > FEW_ACTIVE * D.size:
+    keys = [D[rows].reshape(-1)[at] + D.dtype.type(margin) for rows, _, (_, at) in parts]
+    if D.size <= FEW_ENTRIES:
+        return _of_many(D, parts, keys, is_negative, loss, weight)
+    is_active = _before_the_last(D, parts, keys)
+    is_active &= is_negative
+    if np.count_nonzero(is_active) > FEW_ACTIVE * D.size:
         return _of_many(D, parts, keys, is_active, loss, weight)
     keys = np.concatenate(keys)
     return _of_few(D, anchors, positives, keys, is_active, loss, weight)
 
 
-def _keys(D, parts, is_negative, margin):
-    """Keys of the positives, part by part, and the negatives before a row's last one."""
-    keys, is_active = [], np.empty(D.shape, dtype=bool)
-    for rows, _, (anchors, places) in parts:
-        keys.append(D[rows].reshape(-1)[places] + D.dtype.type(margin))
+def _before_the_last(D, parts, keys):
+    """Which entries come before the last positive of their row."""
+    is_before = np.empty(D.shape, dtype=bool)
+    for (rows, _, (anchors, _)), own in zip(parts, keys, strict=True):
         last = np.zeros((len(D[rows]), 1), dtype=D.dtype)
         first = np.flatnonzero(np.diff(anchors, prepend=-1))
-        last[anchors[first], 0] = np.maximum.reduceat(keys[-1], first)
-        np.less(D[rows], last, out=is_active[rows])
-    is_active &= is_negative
-    return keys, is_active
+        last[anchors[first], 0] = np.maximum.reduceat(own, first)
+        np.less(D[rows], last, out=is_before[rows])
+    return is_before
 
 
 def _of_many(D, parts, keys, is_active, loss, weight):
     G, total, n_active = np.empty_like(D), 0.0, 0
     for (rows, _, near), own in zip(parts, keys, strict=True):
         arrays = D[rows], own, near, is_active[rows], G[rows]
-        if loss == "hinge" and np.bincount(near[0]).max(initial=0) <= FEW_POSITIVES:
+        if loss == "hinge" and most_an_anchor(near[0]) <= FEW_POSITIVES:
             cost, count = _by_counting(*arrays, weight)
         else:
             cost, count = _by_sorting(*arrays, loss, weight)
@@ -160,42 +162,52 @@ def _hinge(keys, places, at, rows):
     A positive's slope is the number of negatives before it, a negative's minus the number
     of positives after it.
     """
-    before, after = _counts(at, rows, keys.shape[1])
-    slopes = _spread((-after).astype(keys.dtype), at, rows, keys.shape)
+    before, stops = _negatives_before(at, rows, keys.shape)
+    numbers = np.arange(len(at) + 1, dtype=keys.dtype)
+    slopes = _still_to_come(numbers, at, stops, keys.shape)
     slopes[at] = before
     return slopes, 1, int(before.sum())
 
 
 def _squared_hinge(keys, places, at, rows):
     """The same, with the sums of those keys besides their numbers."""
-    before, after = _counts(at, rows, keys.shape[1])
+    before, stops = _negatives_before(at, rows, keys.shape)
     sorted_keys = keys.ravel()[places].astype(np.float64)
     near = sorted_keys[at]
     sums = np.concatenate([[0], np.cumsum(near)])
-    sums_after = sums[np.arange(len(at)) + after] - sums[:-1]
-    slopes = sorted_keys * _spread(after.astype(np.float64), at, rows, keys.shape)
-    slopes -= _spread(sums_after, at, rows, keys.shape)
+    slopes = _still_to_come(sums, at, stops, keys.shape)
+    numbers = np.arange(len(at) + 1, dtype=np.float64)
+    slopes -= sorted_keys * _still_to_come(numbers, at, stops, keys.shape)
     sorted_keys[at] = 0
     sums_before = np.cumsum(sorted_keys.reshape(keys.shape), axis=1).ravel()[at]
     slopes[at] = before * near - sums_before
     return 2 * slopes, 2, int(before.sum())
 
 
-def _counts(at, rows, width):
-    """Of each positive: negatives before it, and positives from it on, in its row."""
-    slots = slots_of(rows)
-    return at - rows * width - slots, np.bincount(rows)[rows] - slots
+def _negatives_before(at, rows, shape):
+    """Of each positive: negatives before it in its row; and where a row's positives end."""
+    counts = np.bincount(rows, minlength=shape[0])
+    stops = np.cumsum(counts)
+    others_above = np.arange(0, shape[0] * shape[1], shape[1]) - stops + counts
+    return at - np.arange(len(at)) - others_above[rows], stops
 
 
-def _spread(values, at, rows, shape):
-    """Give each entry the value of the next positive in its row, 0 if there is none."""
-    b, width = shape
-    place = np.arange(len(at)) + rows
-    last = np.cumsum(np.bincount(rows, minlength=b)) + np.arange(b)
-    ends, runs = np.empty((len(at) + b), np.intp), np.zeros(len(at) + b, values.dtype)
-    ends[place], ends[last] = at + 1, np.arange(1, b + 1) * width
-    runs[place] = values
-    return np.repeat(runs, np.diff(ends, prepend=0))
+def _still_to_come(cumulated, at, stops, shape):
+    """Of each entry: minus what is added to a sum over positives from it to its row's end.
+
+    Parameters
+    ----------
+    cumulated : ndarray of shape (n_pairs + 1,)
+        The sum before each positive, in the order of `at`, and after the last.
+    at : ndarray of int of shape (n_pairs,)
+    stops : ndarray of int of shape (b,)
+        How many positives the rows have, up to the end of each.
+    shape : tuple of two int
+    """
+    runs = np.diff(at, prepend=0, append=shape[0] * shape[1])
+    sums = np.repeat(cumulated, runs).reshape(shape)
+    sums -= cumulated[stops, None]
+    return sums.ravel()
 
 
 SLOPES = {"hinge": _hinge, "squared_hinge": _squared_hinge}

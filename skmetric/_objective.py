@@ -498,7 +498,7 @@ def _choose(blocks, y, constraints, random_state):
 
 def _anew(blocks, constraints, random_state):
     """What forms constraints again, if they are so many that lists may not fit."""
-    if constraints.positives is not all_rows:
+    if constraints.positives is not all_rows or len(blocks.rows) == 1:
         return None
     if constraints.negatives is None:
         return Anew(None, None)

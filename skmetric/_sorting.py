@@ -4,6 +4,8 @@ import numpy as np
 
 # So many entries at a time are worked on: temporaries stay in the processor's cache.
 CACHED_ENTRIES = 2**16
+# Added to the bits of a float64, multiplies it by 2**512.
+LARGER_EXPONENT = 512 << 52
 
 
 def slices(n, size):
@@ -15,6 +17,11 @@ def slots_of(anchors):
     """Position of each pair among the pairs of its anchor; `anchors` is sorted."""
     counts = np.bincount(anchors)
     return np.arange(len(anchors)) - (np.cumsum(counts) - counts)[anchors]
+
+
+def most_an_anchor(anchors):
+    """How many pairs the anchor with most of them has."""
+    return np.bincount(anchors).max(initial=0)
 
 
 def cached_parts(shape, anchors, positives):
@@ -46,7 +53,7 @@ def merge_order(keys, near, first=True):
     Parameters
     ----------
     keys : ndarray of shape (b, w)
-        Not negative.
+        Finite and not negative; -0.0 counts as less than 0.0.
     near : ndarray of int of shape (n_pairs,)
         Places of the positives; the other entries are negatives.
     first : bool, default=True
@@ -59,19 +66,21 @@ def merge_order(keys, near, first=True):
     at : ndarray of int of shape (n_pairs,)
         Which of the places are of positives.
     """
-    # Bits of floats that are not negative sort as the floats do. Adding 0 leaves no -0.0.
     if keys.dtype == np.float32:
-        # One sort of (key, kind, place) is faster than an argsort.
-        order = (keys + 0).view(np.int32).astype(np.int64)
-        order <<= 32
-        order |= np.arange(keys.size).reshape(keys.shape) | first << 31
-        order.reshape(-1)[near] ^= 1 << 31
-        order.sort(axis=1)
-        places = order.reshape(-1)
-        places &= (1 << 32) - 1
-        at = np.flatnonzero((places < 1 << 31) == first)
-        places &= (1 << 31) - 1
-        return places, at
+        # One sort of (key, kind, column) is faster than an argsort. Kind and column fit into
+        # the digits of a float64 that a float32 leaves free, and floats sort faster than
+        # integers. A larger exponent has all of them far from 0, where they might be flushed.
+        width = keys.shape[1]
+        kind = 1 << (width - 1).bit_length()
+        order = keys.astype(np.float64).view(np.int64)
+        order += np.arange(width) + (LARGER_EXPONENT + first * kind)
+        order.reshape(-1)[near] ^= kind
+        order.view(np.float64).sort(axis=1)
+        at = np.flatnonzero(((order & kind) == 0) == first)
+        order &= kind - 1
+        order += np.arange(0, keys.size, width)[:, None]
+        return order.reshape(-1), at
+    # Bits of floats that are not negative sort as the floats do. Adding 0 leaves no -0.0.
     code = (keys + 0).view(np.uint64) << 1 | np.uint64(first)
     code.reshape(-1)[near] ^= np.uint64(1)
     order = np.argsort(code, axis=1, kind=None if first else "stable")

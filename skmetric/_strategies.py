@@ -13,8 +13,11 @@ from functools import partial
 import numpy as np
 from sklearn import get_config
 
-from ._sorting import cached_parts, merge_order, slices, slots_of
+from ._sorting import cached_parts, merge_order, most_an_anchor, slices, slots_of
 from ._validation import check_word
+
+# Up to so many positives an anchor, a comparison of each costs less than a sort.
+FEW_POSITIVES = 12
 
 
 def all_rows(distances, candidates, random_state):
@@ -93,27 +96,59 @@ def draw_uniform(candidates, anchors, random_state):
 def semihard_negatives(distances, candidates, anchors, positives, random_state):
     """The nearest that is strictly farther than the positive, else the farthest."""
     negatives = np.empty(len(anchors), dtype=np.intp)
-    for rows, pairs, (_, near) in cached_parts(distances.shape, anchors, positives):
-        keys = np.where(candidates[rows], distances[rows], distances.dtype.type(np.inf))
-        keys.reshape(-1)[near] = distances[rows].reshape(-1)[near]
-        negatives[pairs] = _next_negatives(keys, near)
+    none = np.finfo(distances.dtype).max
+    for rows, pairs, near in cached_parts(distances.shape, anchors, positives):
+        # Adding 0 leaves no -0.0.
+        keys = np.maximum(distances[rows] + 0, ~candidates[rows] * none)
+        keys.reshape(-1)[near[1]] = distances[rows].reshape(-1)[near[1]] + 0
+        few = most_an_anchor(near[0]) <= FEW_POSITIVES
+        next_negatives = _next_by_comparing if few else _next_by_sorting
+        negatives[pairs] = next_negatives(keys, near, none)
     without = negatives < 0
     rows, inverse = np.unique(anchors[without], return_inverse=True)
     negatives[without] = farthest_row(distances[rows], candidates[rows], None)[1][inverse]
     return negatives
 
 
-def _next_negatives(keys, near):
-    """Column of the first negative behind each positive of its row, -1 if none is."""
-    places, at = merge_order(keys, near, first=False)
+def _next_by_comparing(keys, near, none):
+    """Column of the first negative behind each positive of its row, -1 if none is.
+
+    Parameters
+    ----------
+    keys : ndarray of shape (b, n)
+        Neither negative nor -0.0; `none` for what is neither positive nor negative.
+    near : pair of ndarrays of int
+        Rows and places of the positives.
+    none : float
+    """
+    rows, places = near
+    slots, distances = slots_of(rows), keys.reshape(-1)[places]
+    keys.reshape(-1)[places] = none
+    # Bits of floats that are not negative sort as the floats do, and what lies before a
+    # bound lies beyond all else once that is subtracted.
+    bits = keys.view(f"u{keys.itemsize}")
+    bounds = np.zeros((slots.max(initial=-1) + 1, len(keys)), dtype=bits.dtype)
+    bounds[slots, rows] = distances.view(bits.dtype) + bits.dtype.type(1)
+    columns, beyond = np.empty(bounds.shape, dtype=np.intp), np.empty_like(bits)
+    for bound, column in zip(bounds, columns, strict=True):
+        np.subtract(bits, bound[:, None], out=beyond)
+        beyond.argmin(axis=1, out=column)
+    columns = columns[slots, rows]
+    found = keys[rows, columns]
+    return np.where((distances < found) & (found < none), columns, -1)
+
+
+def _next_by_sorting(keys, near, none):
+    """The same for all positives of a row at once."""
+    places, at = merge_order(keys, near[1], first=False)
     # Positives side by side have the next negative in common.
     ends = np.flatnonzero(np.diff(at, append=-1) != 1)
     behind = np.repeat(at[ends] + 1, np.diff(ends, prepend=-1))
     rows, columns = np.divmod(places[np.minimum(behind, len(places) - 1)], keys.shape[1])
-    found = (rows == places[at] // keys.shape[1]) & np.isfinite(keys[rows, columns])
+    found = (rows == places[at] // keys.shape[1]) & (keys[rows, columns] < none)
     by_place = np.empty(keys.size, dtype=np.intp)
     by_place[places[at]] = np.where(found, columns, -1)
-    return by_place[near]
+    return by_place[near[1]]
 
 
 def hard_negatives(distances, candidates, anchors, positives, random_state):

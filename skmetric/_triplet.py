@@ -55,7 +55,7 @@ class TripletConstraints:
     def share(self, D, y, rows, selection, totals):
         """What a block contributes to the mean over all triplets."""
         anchors, positives, negatives = selection
-        weight = 1 / max(totals[0], 1)
+        weight = 1 / max(int(totals[0]), 1)
         if not isinstance(negatives, np.ndarray):
             is_negative = candidates_of(y, rows)[1]
             if negatives is not None:
@@ -101,7 +101,7 @@ class TripletConstraints:
         v = near[:, :, None] - far[:, None, :]
         v += v.dtype.type(self.margin)
         costs, slope = LOSSES[self.loss](v)
-        slope *= 1 / max(totals[0], 1)
+        slope *= 1 / max(int(totals[0]), 1)
         loss = costs.sum(dtype=np.float64) / max(totals[0], 1)
         return loss, slope.sum(axis=2), -slope.sum(axis=1), np.count_nonzero(v > 0)
 

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from sklearn import config_context
 
+from skmetric import _strategies
 from skmetric.mining import mine_pairs, mine_triplets
 
 METRICS = ("sqeuclidean", "euclidean", "cosine")
@@ -158,7 +159,26 @@ def test_blocks_do_not_matter(data):
     assert sorted(found.tolist()) == sorted(expected.tolist())
 
 
-def test_semihard_falls_back_to_the_farthest():
+@pytest.fixture(params=[0, 99], ids=["sorted", "compared"])
+def either_way(request, monkeypatch):
+    """Have negatives of few positives found as those of many are, and the reverse."""
+    monkeypatch.setattr(_strategies, "FEW_POSITIVES", request.param)
+
+
+@pytest.mark.parametrize("metric", METRICS)
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_semihard_against_loops_either_way(data, metric, dtype, either_way):
+    E, y = data
+    D = distances(E, metric)
+    triplets = mine_triplets(
+        E.astype(dtype), y, positives="all", negatives="semihard", metric=metric
+    )
+    assert len(triplets) == sum((y == label).sum() - 1 for label in y)
+    for a, p, n in triplets.tolist():
+        assert [n] == negatives_by_loops(D, y, "semihard", a, p)
+
+
+def test_semihard_falls_back_to_the_farthest(either_way):
     E, y = [[0.0], [9.0], [2.0], [-3.0], [3.0]], [0, 0, 1, 1, 1]
     triplets = mine_triplets(E, y, positives="all", negatives="semihard").tolist()
     # Row 0 has no negative beyond row 1, and rows 3 and 4 are equally far.
@@ -167,10 +187,20 @@ def test_semihard_falls_back_to_the_farthest():
     assert [1, 0, 3] in triplets
 
 
-def test_semihard_is_strictly_farther():
+def test_semihard_is_strictly_farther(either_way):
     E, y = [[0.0], [1.0], [-1.0], [-2.0]], [0, 0, 1, 1]
     triplets = mine_triplets(E, y, positives="all", negatives="semihard").tolist()
     assert [0, 1, 3] in triplets
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_minus_zero_is_not_less_than_zero(dtype, either_way):
+    D = np.array([[0, -0.0, 0, 1]], dtype=dtype)
+    candidates = np.array([[False, False, True, True]])
+    found = _strategies.semihard_negatives(
+        D, candidates, np.array([0]), np.array([1]), None
+    )
+    assert found.tolist() == [3]
 
 
 def test_duplicates_are_no_reason_to_miss_a_row():

@@ -17,6 +17,7 @@ from skmetric._objective import (
     mean_map,
     nearest_labels,
 )
+from skmetric._sorting import slices
 from skmetric._strategies import resolve_strategies, row_blocks
 from skmetric._triplet import TripletConstraints
 from skmetric.distances import block_pullback
@@ -365,6 +366,7 @@ def test_lists_that_do_not_fit_are_formed_anew_under_the_map_they_were_chosen_by
     X, y, W = data
     constraints = constraints_of(kind, "all", negatives, "sqeuclidean", "hinge")
     given = W, X, y, "sqeuclidean", constraints
+    monkeypatch.setattr("skmetric._objective.row_blocks", lambda n: slices(n, 7))
     kept = choose(*given, np.random.RandomState(0))
     monkeypatch.setattr("skmetric._objective.get_config", lambda: {"working_memory": 0})
     anew, again = (choose(*given, np.random.RandomState(0)) for _ in range(2))
