@@ -145,13 +145,16 @@ def mine_pairs(
     *,
     positives="all",
     negatives="all",
-    n_neighbors=3,
+    n_neighbors=4,
     n_impostors=8,
     metric="sqeuclidean",
     max_pairs=None,
     random_state=None,
 ):
-    """Pairs that a :class:`skmetric.ContrastiveMetricLearner` would learn from.
+    """Every pair, or those that a :class:`skmetric.ContrastiveMetricLearner` learns from.
+
+    Every pair is what a threshold on distances is to be judged by, so that is the default
+    here. The learner's own is ``positives="nearest", negatives="nearest"``.
 
     Parameters
     ----------
@@ -165,7 +168,7 @@ default="all"
         The strategies, see :mod:`skmetric.mining`. ``"all"`` names each pair once, the
         smaller index first; the others choose partners for every row in turn, so that
         a pair can be chosen from both its ends.
-    n_neighbors, n_impostors : int, default=3, 8
+    n_neighbors, n_impostors : int, default=4, 8
         How many are ``"nearest"``, of positives and of negatives.
     metric : {"sqeuclidean", "euclidean", "cosine"}, default="sqeuclidean"
     max_pairs : int, default=None
