@@ -16,7 +16,7 @@ O(positives * n) an anchor in time, O(n) in memory.
 import numpy as np
 from scipy.sparse import csr_array
 
-from ._sorting import cached_parts, most_an_anchor, merge_order, slots_of
+from ._sorting import cached_parts, merge_order, most_an_anchor, slots_of
 from .losses import softplus
 
 # Up to this share of active negatives, a sparse gradient costs less than an array (b, n),

@@ -25,8 +25,8 @@ from ._learning import (
     warn_of_trouble,
 )
 from ._links import PAGE
+from ._maps import map_rows
 from ._monitor import Monitor
-from ._objective import map_rows
 from ._tuple_problem import edge_lengths, named_rows
 from ._tuples import right_order
 from ._validation import (

@@ -22,8 +22,9 @@ from ._learning import (
     solver_for,
     sums_at_start,
 )
-from ._objective import Coordinates, Problem, add_evaluations
+from ._objective import add_evaluations
 from ._partitions import add_entries, random_state_from
+from ._problem import Coordinates, Problem
 from ._solvers import minimize_stochastic, run_epoch
 
 
@@ -77,7 +78,7 @@ class PartitionedChoice(NamedTuple):
 
 
 class PartitionedProblem(Coordinates):
-    """What a fit to labels minimises; the counterpart of ``_objective.Problem``.
+    """What a fit to labels minimises; the counterpart of ``_problem.Problem``.
 
     Parameters
     ----------
@@ -86,7 +87,7 @@ class PartitionedProblem(Coordinates):
     metric : str
     constraints : TripletConstraints or PairConstraints
     by_entry : bool
-        See :class:`~skmetric._objective.Coordinates`.
+        See :class:`~skmetric._problem.Coordinates`.
     """
 
     def __init__(self, parts, W0, metric, constraints, by_entry=False):

@@ -9,8 +9,9 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils import check_random_state
 
 from ._initialization import mean_squared_distance
-from ._objective import Problem, map_rows, mean_map
+from ._maps import map_rows, mean_map
 from ._optimizers import adam_init, adam_update, sgd_init, sgd_update
+from ._problem import Problem
 from ._solvers import Result, Step, minimize_lbfgs, minimize_stochastic, run_epoch
 from ._tuple_problem import TupleProblem
 from ._tuples import Pairs, Triplets

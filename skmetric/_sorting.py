@@ -67,9 +67,9 @@ def merge_order(keys, near, first=True):
         Which of the places are of positives.
     """
     if keys.dtype == np.float32:
-        # One sort of (key, kind, column) is faster than an argsort. Kind and column fit into
-        # the digits of a float64 that a float32 leaves free, and floats sort faster than
-        # integers. A larger exponent has all of them far from 0, where they might be flushed.
+        # One sort of (key, kind, column) is faster than an argsort. Kind and column fit in
+        # the digits of a float64 that a float32 leaves free; floats sort faster than
+        # integers. A larger exponent keeps them from 0, where digits might be flushed.
         width = keys.shape[1]
         kind = 1 << (width - 1).bit_length()
         order = keys.astype(np.float64).view(np.int64)

@@ -13,7 +13,8 @@ from scipy.sparse import csr_matrix
 from sklearn import get_config
 from sklearn.utils import gen_batches
 
-from ._objective import Evaluation, OnRows
+from ._objective import Evaluation
+from ._problem import OnRows
 from ._tuples import in_units_of
 from .distances import embed, embed_pullback, paired_distances, paired_pullback
 from .losses import LOSSES
@@ -146,14 +147,14 @@ class Given:
 
 
 class TupleProblem(OnRows):
-    """What a fit to tuples minimises; the counterpart of ``_objective.Problem``.
+    """What a fit to tuples minimises; the counterpart of ``_problem.Problem``.
 
     Parameters
     ----------
     X : ndarray or CSR of shape (n, d)
     tuples : Triplets or Pairs
     W0, metric, by_entry
-        See :class:`~skmetric._objective.OnRows`.
+        See :class:`~skmetric._problem.OnRows`.
     """
 
     def __init__(self, X, tuples, W0, metric, by_entry=False):

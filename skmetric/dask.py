@@ -19,7 +19,7 @@ from ._compat import with_callbacks
 from ._contrastive import ContrastiveMetricLearner
 from ._initialization import initial_map
 from ._labelled_partitions import LabelledPartitions
-from ._objective import map_rows
+from ._maps import map_rows
 from ._partitioned_retrieval import report_of_sample
 from ._partitions import rows_of, troubles_of_the_cluster
 from ._ranking import METRICS

@@ -14,7 +14,7 @@ from sklearn.neighbors import KNeighborsClassifier
 from sklearn.preprocessing import StandardScaler
 from threadpoolctl import threadpool_limits
 
-from skmetric import ContrastiveMetricLearner, TripletMetricLearner, _learning, _objective
+from skmetric import ContrastiveMetricLearner, TripletMetricLearner, _learning, _problem
 from skmetric._batches import half
 from skmetric.metrics import retrieval_scorer
 
@@ -404,7 +404,7 @@ def recorded(monkeypatch):
 @pytest.fixture
 def interrupt(monkeypatch):
     """Ctrl-C at the third evaluation of the objective from now."""
-    evaluate = _objective.evaluate
+    evaluate = _problem.evaluate
 
     def arm():
         calls = iter(range(3))
@@ -414,7 +414,7 @@ def interrupt(monkeypatch):
                 raise KeyboardInterrupt
             return evaluate(*args, **kwargs)
 
-        monkeypatch.setattr(_objective, "evaluate", interrupted)
+        monkeypatch.setattr(_problem, "evaluate", interrupted)
 
     return arm
 

@@ -7,16 +7,9 @@ from sklearn import config_context
 
 from skmetric._batches import hold_out
 from skmetric._contrastive import PairConstraints
-from skmetric._objective import (
-    MAX_JUDGED,
-    Anew,
-    Problem,
-    choose,
-    evaluate,
-    map_rows,
-    mean_map,
-    nearest_labels,
-)
+from skmetric._maps import map_rows, mean_map, nearest_labels
+from skmetric._objective import Anew, choose, evaluate
+from skmetric._problem import MAX_JUDGED, Problem
 from skmetric._sorting import slices
 from skmetric._strategies import resolve_strategies, row_blocks
 from skmetric._triplet import TripletConstraints
