@@ -46,9 +46,9 @@ MARGIN = 0.1
 SETTINGS = {"isolet_1_5": {"max_iter": 5}, "letter": {}}
 RETRIEVAL = {
     "positives": "all",
-    "batch_size": 128,
-    "max_iter": 5,
-    "learning_rate_init": 0.08,
+    "batch_size": 512,
+    "max_iter": 3,
+    "learning_rate_init": 0.2,
     "alpha": 0.01,
 }
 
@@ -219,8 +219,8 @@ def fits_against_peer(folder, clock):
     learner = TripletMetricLearner(metric="cosine", random_state=0, **RETRIEVAL)
     target, seconds = fitted("ours", learner)
     reached = []
-    for batch_size, rate in product((64, 128, 256), (5e-3, 1e-2)):
-        for max_iter in (8, 16, 24):
+    for batch_size, rate in product((64, 128, 256), (5e-3, 1e-2, 2e-2)):
+        for max_iter in (4, 8, 16, 24):
             settings = {
                 "batch_size": batch_size,
                 "learning_rate": rate,
