@@ -117,6 +117,7 @@ def methods(n_features, random_state):
         "n_components": sizes,
         "metric": ["sqeuclidean", "cosine"],
         "positives": ["nearest", "all"],
+        "negatives": ["nearest", "all"],
         "alpha": loguniform(0.003, 1),
     }
     return {
@@ -140,7 +141,7 @@ def methods(n_features, random_state):
         ),
         "contrastive": (
             ContrastiveMetricLearner(random_state=random_state),
-            ours | {"margin": loguniform(0.25, 1)},
+            ours | {"margin": ["auto", 0.25, 0.5, 1.0]},
         ),
         **found,
     }, left_out

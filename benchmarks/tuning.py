@@ -21,17 +21,17 @@ from skmetric.metrics import retrieval_report, retrieval_scorer
 
 N_HELD_OUT = 26
 SCORES = ("map_at_r", "precision_at_1")
-SHARED = {"alpha": loguniform(0.003, 1), "learning_rate_init": loguniform(0.01, 0.1)}
+SHARED = {"alpha": loguniform(0.003, 1), "learning_rate_init": loguniform(0.003, 0.1)}
 SPACES = {
     TripletMetricLearner: {
         "margin": loguniform(0.03, 0.5),
         "positives": ["nearest", "all"],
-        "negatives": ["all", "semihard", "distance_weighted"],
+        "negatives": ["nearest", "all", "semihard", "distance_weighted"],
     },
     ContrastiveMetricLearner: {
-        "margin": loguniform(0.25, 1),
+        "margin": ["auto", 0.25, 0.5, 1.0],
         "positives": ["nearest", "all"],
-        "negatives": ["all", "hard", "distance_weighted"],
+        "negatives": ["nearest", "all", "hard", "distance_weighted"],
     },
 }
 
