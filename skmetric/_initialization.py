@@ -104,8 +104,11 @@ class LabelledRows:
 
     def lda(self, k):
         """Directions that tell the classes apart."""
-        lda = LinearDiscriminantAnalysis(n_components=k).fit(self.X, self.y)
-        return lda.scalings_[:, :k].T
+        X, varied = self.X, _moments.varied(self.X.var(axis=0, dtype=np.float64))
+        if not varied.all():
+            X, k = X[:, varied], min(k, np.count_nonzero(varied))
+        lda = LinearDiscriminantAnalysis(n_components=k).fit(X, self.y)
+        return _moments.spread_out(lda.scalings_[:, :k].T, varied)
 
     def mean_squared_distance(self, W):
         """Mean of |W x_i - W x_j|² over all pairs of two rows."""

@@ -13,6 +13,9 @@ from scipy.sparse import issparse
 # Directions in which classes spread less than this are dropped, as scikit-learn's LDA
 # does with features scaled to a spread of 1.
 LDA_TOL = 1e-4
+# Features whose standard deviation is less than this share of that of all together are
+# noise, such as what is left of a dead one in half precision. LDA would blow them up.
+FLAT = 1e-7
 
 
 class Moments(NamedTuple):
@@ -81,19 +84,33 @@ def pca(moments, k):
     return W * np.sign(W[np.arange(k), largest])[:, None]
 
 
+def varied(variances):
+    """Which features of some variances are more than noise; all if none is."""
+    found = variances > FLAT**2 * variances.sum()
+    return found if found.any() else np.ones_like(found)
+
+
+def spread_out(W, features):
+    """A map of all features from one of those that a mask marks."""
+    full = np.zeros((len(W), len(features)), dtype=W.dtype)
+    full[:, features] = W
+    return full
+
+
 def lda(moments, classes, k):
     """The directions that tell classes apart, at most k: Fisher's, in order.
 
-    Rows within classes are whitened first; directions in which they do not spread are
-    dropped.
+    Rows within classes are whitened first; features that are noise, and directions in
+    which these rows do not spread, are dropped.
     """
-    centred = classes.means - moments.mean
+    features = varied(np.diag(moments.scatter))
+    centred = (classes.means - moments.mean)[:, features]
     between = (centred.T * classes.counts) @ centred / moments.n
-    within = moments.scatter / moments.n - between
+    within = moments.scatter[np.ix_(features, features)] / moments.n - between
     spread = np.sqrt(np.maximum(np.diag(within), 0))
     spread[spread == 0] = 1
     values, vectors = np.linalg.eigh(within / np.outer(spread, spread))
     seen = values > LDA_TOL**2
     whiten = vectors[:, seen] / np.sqrt(values[seen]) / spread[:, None]
     order = np.linalg.eigh(whiten.T @ between @ whiten)[1][:, ::-1]
-    return (whiten @ order[:, :k]).T
+    return spread_out((whiten @ order[:, :k]).T, features)

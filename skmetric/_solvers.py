@@ -204,15 +204,26 @@ def run_epoch(function, batches, parameters, state, update, rates):
     loss, active_fraction : float
         Means over the batches by their numbers of constraints, each at the parameters
         that the batch found.
+
+    Raises
+    ------
+    ValueError
+        If the loss or the parameters are no longer finite.
     """
     seen = []
-    rates = np.linspace(*rates, len(batches), endpoint=False)
+    first, rates = rates[0], np.linspace(*rates, len(batches), endpoint=False)
     for batch, rate in zip(batches, rates, strict=True):
         evaluation = function(parameters, batch)
         step, state = update(evaluation.gradient, state, float(rate))
         parameters = parameters + step
         seen.append((evaluation.loss, evaluation.active_fraction, evaluation.n_constraints))
     losses, active, counts = np.array(seen).T
+    if not (np.isfinite(parameters).all() and np.isfinite(losses).all()):
+        raise ValueError(
+            "Got a loss or a map that is not finite in an epoch that began with a learning "
+            f"rate of {first:.3g}: the steps were too large. Lower learning_rate_init, or "
+            "bring features to one scale, as StandardScaler does."
+        )
     shares = counts / max(counts.sum(), 1)
     return parameters, state, float(losses @ shares), float(active @ shares)
 

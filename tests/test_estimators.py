@@ -437,6 +437,22 @@ def test_interrupt_leaves_everything_as_it_was(learner, interrupt, solver, metho
     assert hasattr(learner, "components_") == (history != "unfitted")
 
 
+@pytest.mark.parametrize("method", ["fit", "partial_fit"])
+@pytest.mark.parametrize("solver", ["adam", "sgd"])
+def test_steps_too_large_are_an_error_and_leave_everything_as_it_was(
+    learner, solver, method
+):
+    short(learner, solver, batch_size=30).fit(X, Y)
+    before, rate = state_of(learner), learner.learning_rate_init
+    learner.set_params(learning_rate_init=1e300)
+    with (
+        np.errstate(all="ignore"),
+        pytest.raises(ValueError, match=r"not finite.*1e\+300.*Lower learning_rate_init"),
+    ):
+        getattr(learner, method)(X, Y)
+    assert state_of(learner.set_params(learning_rate_init=rate)) == before
+
+
 # What one sees
 
 

@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 
-from skmetric._initialization import MAX_SCATTER, pca
+from skmetric import TripletMetricLearner, _moments
+from skmetric._initialization import MAX_SCATTER, LabelledRows, pca
 
 MANY = MAX_SCATTER + 76
 
@@ -79,3 +80,54 @@ def test_all_that_few_rows_have_to_give(d):
     X = rows(25, d)
     W, (_, variances) = found(X, 25), exact(X, 25)
     assert captured(W, X) == pytest.approx(variances.sum())
+
+
+def by_rows(X, y, k):
+    return LabelledRows(X, y).lda(k)
+
+
+def by_moments(X, y, k):
+    return _moments.lda(_moments.moments_of(X), _moments.class_moments_of(X, y), k)
+
+
+def classes(dtype):
+    """Rows of four classes, of six features on scales from 1e-3 to 1e3."""
+    rng = np.random.default_rng(0)
+    y = rng.integers(0, 4, size=200)
+    X = rng.standard_normal((200, 6)) + 3 * rng.standard_normal((4, 6))[y]
+    return (X * 10.0 ** np.arange(-3, 3)).astype(dtype), y
+
+
+@pytest.mark.parametrize("lda", [by_rows, by_moments])
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_lda_takes_no_notice_of_what_is_left_of_dead_features(lda, dtype):
+    X, y = classes(dtype)
+    noise = 6e-8 * np.random.default_rng(1).integers(-1, 2, size=(len(X), 2))
+    full = np.hstack([noise[:, :1], X, noise[:, 1:]]).astype(dtype)
+    W, expected = lda(full, y, 3), lda(X, y, 3)
+    assert W.shape == (3, 8)
+    assert not W[:, [0, -1]].any()
+    np.testing.assert_allclose(W[:, 1:-1], expected, rtol=1e-6)
+    # Features on whatever scale are no noise.
+    assert np.abs(W[:, 1:-1]).min() > 0
+
+
+@pytest.mark.parametrize("lda", [by_rows, by_moments])
+def test_lda_has_no_more_directions_than_live_features(lda):
+    X, y = classes(np.float64)
+    X[:, 2:] = 0.5
+    W = lda(X, y, 3)
+    assert W.shape == (2, 6)
+    np.testing.assert_allclose(W[:, :2], lda(X[:, :2], y, 2), rtol=1e-9)
+
+
+def test_a_dead_feature_does_not_undo_what_lda_knows():
+    X, y = classes(np.float32)
+    X /= X.std(axis=0)
+    dead = np.zeros((len(X), 1), dtype=np.float32)
+    dead[3::17] = 6e-8
+    learner = TripletMetricLearner(init="lda", solver="adam", max_iter=20, random_state=0)
+    expected = learner.fit(X, y).transform(X)
+    found = learner.fit(np.hstack([X, dead]), y).transform(np.hstack([X, dead]))
+    # Steps are by the root mean square of all entries, and zeros are some of them.
+    np.testing.assert_allclose(found, expected, atol=0.05 * np.abs(expected).max())
