@@ -14,6 +14,8 @@ import numpy as np
 from scipy.optimize import minimize
 from threadpoolctl import ThreadpoolController  # a dependency of scikit-learn
 
+# Where wheels of scipy have their BLAS: on Linux and Windows, and on macOS.
+IN_SCIPYS_WHEELS = "scipy.libs", "scipy/.dylibs"
 # See minimize_stochastic.
 SETTLED = 0.1
 
@@ -114,7 +116,8 @@ def _one_thread_for_scipy():
     Both spin for a while after each call, and an iteration calls the two in turn.
     """
     pools = ThreadpoolController()
-    own = [lib.filepath for lib in pools.lib_controllers if "scipy.libs" in lib.filepath]
+    paths = [library.filepath for library in pools.lib_controllers]
+    own = [path for path in paths if any(place in path for place in IN_SCIPYS_WHEELS)]
     return pools.select(filepath=own).limit(limits=1)
 
 
