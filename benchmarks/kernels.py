@@ -258,7 +258,8 @@ def picture(path, floors, speedups):
         ax.set_title(title)
         ax.spines[["top", "right"]].set_visible(False)
         ax.margins(x=0.12)
-    axes[1].set_xscale("log")
+    axes[1].set(xscale="log", xlim=(1, None), xticks=[1, 10, 100])
+    axes[1].set_xticklabels([1, 10, 100])
     figure.savefig(path)
 
 
