@@ -117,6 +117,7 @@ def _next_by_comparing(keys, near, none):
     ----------
     keys : ndarray of shape (b, n)
         Neither negative nor -0.0; `none` for what is neither positive nor negative.
+        Overwritten.
     near : pair of ndarrays of int
         Rows and places of the positives.
     none : float
