@@ -181,10 +181,10 @@ default="nearest"
     init : {"auto", "identity", "pca", "lda", "random"} or array-like of shape \
 (n_components, n_features), default="auto"
         The map W₀ to start from, and towards which `alpha` pulls. ``"auto"`` is
-        ``"identity"`` if all components are kept, else ``"pca"``. ``"lda"`` starts from what
-        tells the classes apart in bulk: for retrieval among the classes trained on, at the
-        expense of others. All but an array are scaled so that the mean squared distance
-        between two training rows is 1.
+        ``"identity"`` if all components are kept, else ``"pca"``. ``"lda"`` starts from
+        what tells the classes apart in bulk: for retrieval among the classes trained on,
+        at the expense of others. All but an array are scaled so that the mean squared
+        distance between two training rows is 1.
     alpha : float, default=0.1
         Weight of the pull towards W₀: ``alpha / 2 * g * |W - W₀|² / |W₀|²`` is added to the
         loss, with ``g = |W₀| * |gradient at W₀|``. So 1 stops a slope that stays as it is
