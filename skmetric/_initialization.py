@@ -107,8 +107,16 @@ class LabelledRows:
         X, varied = self.X, _moments.varied(self.X.var(axis=0, dtype=np.float64))
         if not varied.all():
             X, k = X[:, varied], min(k, np.count_nonzero(varied))
+        _moments.check_spread(self._spreads_within_classes())
         lda = LinearDiscriminantAnalysis(n_components=k).fit(X, self.y)
         return _moments.spread_out(lda.scalings_[:, :k].T, varied)
+
+    def _spreads_within_classes(self):
+        _, first, codes = np.unique(self.y, return_index=True, return_inverse=True)
+        return any(
+            (self.X[rows] != self.X[first[codes[rows]]]).any()
+            for rows in gen_batches(len(codes), max(1, 2**20 // self.shape[1]))
+        )
 
     def mean_squared_distance(self, W):
         """Mean of |W x_i - W x_j|² over all pairs of two rows."""

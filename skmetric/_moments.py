@@ -85,9 +85,17 @@ def pca(moments, k):
 
 
 def varied(variances):
-    """Which features of some variances are more than noise; all if none is."""
-    found = variances > FLAT**2 * variances.sum()
-    return found if found.any() else np.ones_like(found)
+    """Which features of some variances are more than noise."""
+    return variances > FLAT**2 * variances.sum()
+
+
+def check_spread(has_spread):
+    """Refuse what has no spread within classes for LDA to measure by."""
+    if not has_spread:
+        raise ValueError(
+            "Got init='lda', but rows of one class do not differ from each other, and LDA "
+            "measures by how they spread. Use init='identity' or 'pca'."
+        )
 
 
 def spread_out(W, features):
@@ -111,6 +119,7 @@ def lda(moments, classes, k):
     spread[spread == 0] = 1
     values, vectors = np.linalg.eigh(within / np.outer(spread, spread))
     seen = values > LDA_TOL**2
+    check_spread(seen.any())
     whiten = vectors[:, seen] / np.sqrt(values[seen]) / spread[:, None]
     order = np.linalg.eigh(whiten.T @ between @ whiten)[1][:, ::-1]
     return spread_out((whiten @ order[:, :k]).T, features)

@@ -131,3 +131,10 @@ def test_a_dead_feature_does_not_undo_what_lda_knows():
     found = learner.fit(np.hstack([X, dead]), y).transform(np.hstack([X, dead]))
     # Steps are by the root mean square of all entries, and zeros are some of them.
     np.testing.assert_allclose(found, expected, atol=0.05 * np.abs(expected).max())
+
+
+@pytest.mark.parametrize("lda", [by_rows, by_moments])
+@pytest.mark.parametrize("X", [np.ones((20, 3)), np.eye(4).repeat(5, axis=0)])
+def test_lda_refuses_classes_without_spread(lda, X):
+    with pytest.raises(ValueError, match=r"do not differ.*'identity' or 'pca'"):
+        lda(X, np.repeat(np.arange(4), 5), 1)
