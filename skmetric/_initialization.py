@@ -104,12 +104,12 @@ class LabelledRows:
 
     def lda(self, k):
         """Directions that tell the classes apart."""
+        _moments.check_spread(self._spreads_within_classes())
         X, varied = self.X, _moments.varied(self.X.var(axis=0, dtype=np.float64))
         if not varied.all():
             X, k = X[:, varied], min(k, np.count_nonzero(varied))
-        _moments.check_spread(self._spreads_within_classes())
         lda = LinearDiscriminantAnalysis(n_components=k).fit(X, self.y)
-        return _moments.spread_out(lda.scalings_[:, :k].T, varied)
+        return _moments.over_all(lda.scalings_[:, :k].T, varied)
 
     def _spreads_within_classes(self):
         _, first, codes = np.unique(self.y, return_index=True, return_inverse=True)

@@ -98,7 +98,7 @@ def check_spread(has_spread):
         )
 
 
-def spread_out(W, features):
+def over_all(W, features):
     """A map of all features from one of those that a mask marks."""
     full = np.zeros((len(W), len(features)), dtype=W.dtype)
     full[:, features] = W
@@ -122,4 +122,4 @@ def lda(moments, classes, k):
     check_spread(seen.any())
     whiten = vectors[:, seen] / np.sqrt(values[seen]) / spread[:, None]
     order = np.linalg.eigh(whiten.T @ between @ whiten)[1][:, ::-1]
-    return spread_out((whiten @ order[:, :k]).T, features)
+    return over_all((whiten @ order[:, :k]).T, features)

@@ -53,7 +53,7 @@ def merge_order(keys, near, first=True):
     Parameters
     ----------
     keys : ndarray of shape (b, w)
-        Finite and not negative; -0.0 counts as less than 0.0.
+        Finite and not negative, those of positives not -0.0 either.
     near : ndarray of int of shape (n_pairs,)
         Places of the positives; the other entries are negatives.
     first : bool, default=True
@@ -80,8 +80,8 @@ def merge_order(keys, near, first=True):
         order &= kind - 1
         order += np.arange(0, keys.size, width)[:, None]
         return order.reshape(-1), at
-    # Bits of floats that are not negative sort as the floats do. Adding 0 leaves no -0.0.
-    code = (keys + 0).view(np.uint64) << 1 | np.uint64(first)
+    # Bits of floats that are not negative sort as the floats do.
+    code = keys.view(np.uint64) << 1 | np.uint64(first)
     code.reshape(-1)[near] ^= np.uint64(1)
     order = np.argsort(code, axis=1, kind=None if first else "stable")
     order += np.arange(0, keys.size, keys.shape[1])[:, None]

@@ -98,9 +98,9 @@ def semihard_negatives(distances, candidates, anchors, positives, random_state):
     negatives = np.empty(len(anchors), dtype=np.intp)
     none = np.finfo(distances.dtype).max
     for rows, pairs, near in cached_parts(distances.shape, anchors, positives):
-        # Adding 0 leaves no -0.0.
-        keys = np.maximum(distances[rows] + 0, ~candidates[rows] * none)
-        keys.reshape(-1)[near[1]] = distances[rows].reshape(-1)[near[1]] + 0
+        keys = np.maximum(distances[rows], ~candidates[rows] * none)
+        keys.reshape(-1)[near[1]] = distances[rows].reshape(-1)[near[1]]
+        keys += 0  # No -0.0 is left.
         few = most_an_anchor(near[0]) <= FEW_POSITIVES
         next_negatives = _next_by_comparing if few else _next_by_sorting
         negatives[pairs] = next_negatives(keys, near, none)
@@ -126,7 +126,7 @@ def _next_by_comparing(keys, near, none):
     slots, distances = slots_of(rows), keys.reshape(-1)[places]
     keys.reshape(-1)[places] = none
     # Bits of floats that are not negative sort as the floats do, and what lies before a
-    # bound lies beyond all else once that is subtracted.
+    # bound lies beyond `none` once that is subtracted.
     bits = keys.view(f"u{keys.itemsize}")
     bounds = np.zeros((slots.max(initial=-1) + 1, len(keys)), dtype=bits.dtype)
     bounds[slots, rows] = distances.view(bits.dtype) + bits.dtype.type(1)
@@ -135,8 +135,7 @@ def _next_by_comparing(keys, near, none):
         np.subtract(bits, bound[:, None], out=beyond)
         beyond.argmin(axis=1, out=column)
     columns = columns[slots, rows]
-    found = keys[rows, columns]
-    return np.where((distances < found) & (found < none), columns, -1)
+    return np.where(keys[rows, columns] < none, columns, -1)
 
 
 def _next_by_sorting(keys, near, none):
