@@ -164,7 +164,7 @@ def batch_against_peer(clock):
                 "ours": ours(X, y, W, "cosine", negatives),
                 "peer": theirs(X, y, negatives),
             }
-            seconds = best_seconds(calls, clock, rounds=3, repeats=3)
+            seconds = best_seconds(calls, clock, rounds=3)
             name = f"{negatives}, {n_classes} × {members}"
             print(_line(name, seconds))
             found[name] = seconds["peer"] / seconds["ours"]

@@ -108,8 +108,9 @@ class TripletConstraints:
 
 def scattered(values, rows, columns, like):
     """An array of the shape and dtype of another, to which values were added."""
-    flat = np.bincount(rows * like.shape[1] + columns, values, like.size)
-    return flat.reshape(like.shape).astype(like.dtype)
+    array = np.zeros_like(like)
+    np.add.at(array.reshape(-1), rows * like.shape[1] + columns, values)
+    return array
 
 
 class TripletMetricLearner(BaseMetricLearner):
