@@ -81,11 +81,10 @@ def gram_factors(E, metric):
     array is spent on adding them. For ``"cosine"`` the product is halved.
     """
     squared = np.einsum("ij,ij->i", E, E)[:, None]
-    right = np.hstack([E, np.ones_like(squared), squared])
-    scale = -1 if metric == "cosine" else -2
-    left = scale * right
-    left[:, -2:] = scale / -2 * right[:, :-3:-1]
-    return left, right
+    ones = np.ones_like(squared)
+    left = np.hstack([E, squared / -2, ones / -2])
+    left *= -1 if metric == "cosine" else -2
+    return left, np.hstack([E, ones, squared])
 
 
 def block_distances(factors, rows, metric):
@@ -146,13 +145,13 @@ def block_pullback(dE, G, E, rows):
     if G.shape[0] == len(E):
         C = G + G.T if issparse(G) else _with_transpose(G)
         sums = C.sum(axis=1)
-        if issparse(G):
+        if issparse(C):
             dE += 2 * (sums[:, None] * E - C @ E)
-            return
-        within = np.arange(len(C))
-        C[within, within] -= sums
-        C *= -2
-        dE += C @ E
+        else:
+            within = np.arange(len(C))
+            C[within, within] -= sums
+            C *= -2
+            dE += C @ E
         return
     dE[rows] += 2 * (G.sum(axis=1)[:, None] * E[rows] - G @ E)
     dE += 2 * (G.sum(axis=0)[:, None] * E - G.T @ E[rows])
