@@ -8,6 +8,7 @@ A monitor has ``start()``, called as an iteration begins, and ``finish(step) -> 
 called with a :class:`Step` as it ends; a true answer asks the solver to stop.
 """
 
+from functools import cache
 from typing import NamedTuple
 
 import numpy as np
@@ -115,10 +116,16 @@ def _one_thread_for_scipy():
 
     Both spin for a while after each call, and an iteration calls the two in turn.
     """
+    return _blas_in_scipys_wheels().limit(limits=1)
+
+
+@cache
+def _blas_in_scipys_wheels():
+    """Looked for once: it takes milliseconds, and scipy has it loaded by now."""
     pools = ThreadpoolController()
     paths = [library.filepath for library in pools.lib_controllers]
     own = [path for path in paths if any(place in path for place in IN_SCIPYS_WHEELS)]
-    return pools.select(filepath=own).limit(limits=1)
+    return pools.select(filepath=own)
 
 
 def minimize_stochastic(
