@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 import numpy as np
 import pytest
+from threadpoolctl import threadpool_info, threadpool_limits
 
 from skmetric._optimizers import adam_init, adam_update, sgd_init, sgd_update
 from skmetric._solvers import minimize_lbfgs, minimize_stochastic, run_epoch
@@ -220,3 +221,25 @@ def test_lbfgs_lets_go_of_what_it_minimised():
         assert held() is None
     finally:
         gc.enable()
+
+
+def threads_by_library():
+    return {pool["filepath"]: pool["num_threads"] for pool in threadpool_info()}
+
+
+def test_only_the_blas_of_scipys_wheels_has_one_thread_and_only_within():
+    within = []
+
+    def watched(U):
+        within.append(threads_by_library())
+        return quadratic(U)
+
+    for n_threads in (2, 3):
+        with threadpool_limits(n_threads):
+            before = threads_by_library()
+            of_scipy = [path for path in before if "scipy.libs" in path]
+            if not of_scipy:
+                pytest.skip("scipy has no BLAS of its own here")
+            lbfgs(watched)
+            assert threads_by_library() == before
+        assert within[-1] == before | dict.fromkeys(of_scipy, 1)
