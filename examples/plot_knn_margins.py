@@ -54,6 +54,7 @@ print("best:", search.best_params_)
 # they overlap, the grid has not shown that one margin is better than another, and the best
 # of eight looks better than it is. Judge the chosen one on rows that the search has not
 # seen. The larger the margin, the more triplets are active.
+# Where the last margin of a grid is the best, go on.
 
 display = MarginSweepDisplay.from_estimator(search, X, y)
 display.axes_[0].axhline(

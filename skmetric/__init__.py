@@ -27,5 +27,12 @@ def __dir__():
 def __getattr__(name):
     """Import a public module when it is first asked for."""
     if name in _MODULES:
-        return import_module(f"{__name__}.{name}")
+        try:
+            return import_module(f"{__name__}.{name}")
+        except ModuleNotFoundError as error:
+            # Whoever looks through the attributes of a module expects this one.
+            raise AttributeError(
+                f"{__name__}.{name} needs {error.name}, which is not installed. Try "
+                f"pip install '{__name__}[{name}]'."
+            ) from error
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

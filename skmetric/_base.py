@@ -247,7 +247,7 @@ class BaseMetricLearner(
         self.solver_, self.n_iter_ = solver, result.n_iter
         self._record_margins(monitor.margins)
         self._record(monitor.losses, monitor.active_fractions)
-        self.validation_scores_ = monitor.scores if self.early_stopping else None
+        self.validation_scores_ = monitor.scores or None
         self._streaming_state = None
         warn_of_trouble(self, self._sample(X), target, result.converged)
         context.call_on_fit_task_end(

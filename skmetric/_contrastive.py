@@ -245,7 +245,8 @@ default="nearest"
     verbose : bool or int, default=0
         Print a line an iteration.
     random_state : int, RandomState instance or None, default=None
-        For mini-batches, random choices, and ``init="random"``.
+        For mini-batches, rows held out, random choices, the halves of `n_subsamples`,
+        ``init="random"``, and the PCA of more than 1024 features.
 
     Attributes
     ----------
@@ -256,12 +257,13 @@ default="nearest"
     solver_ : str
         The solver that was used.
     n_iter_ : int
-        Epochs, or iterations over all rounds.
+        Epochs, or iterations over all rounds, and over all halves of `n_subsamples`.
     loss_ : float
         The last of `loss_curve_`.
     loss_curve_ : list of float
         The loss, with the pull, after each iteration; for the stochastic solvers the mean
-        over the batches of an epoch, each before its update.
+        over the batches of an epoch, each before its update. With `n_subsamples` the
+        curves of the halves follow each other, and none is of their mean.
     active_fraction_ : float
         The last of `active_fraction_curve_`.
     active_fraction_curve_ : list of float
@@ -374,12 +376,12 @@ default="nearest"
     def fit_pairs(self, X, pairs, similar, sample_weight=None):
         """Learn the map from given pairs, without labels.
 
-        `positives`, `negatives` and `n_neighbors` are ignored. Mini-batches of the
-        stochastic solvers consist of about `batch_size` pairs, each with its share of
-        similar ones, and an epoch visits each pair exactly once. With `early_stopping`,
-        `validation_fraction` of either kind are held out, and an epoch is judged by how
-        often a similar pair of these is nearer than a dissimilar one.
-        ``init="lda"`` needs labels and is refused.
+        `positives`, `negatives`, `n_neighbors`, `n_impostors` and `n_subsamples` are
+        ignored. Mini-batches of the stochastic solvers consist of about `batch_size` pairs,
+        each with its share of similar ones, and an epoch visits each pair exactly once.
+        With `early_stopping`, `validation_fraction` of either kind are held out, and an
+        epoch is judged by how often a similar pair of these is nearer than a dissimilar
+        one. ``init="lda"`` needs labels and is refused.
 
         Parameters
         ----------

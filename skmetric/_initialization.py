@@ -50,7 +50,8 @@ def initial_map(rows, n_components, init, random_state):
     ------
     ValueError
         For more components than features or than `init` has to give, an array of the
-        wrong shape, or ``"lda"`` on sparse X or without labels.
+        wrong shape, ``"lda"`` on sparse X or without labels, or rows so far from or near to
+        each other that their dtype cannot hold the squares.
     """
     if not isinstance(init, str):
         return _given(init, rows, n_components)
@@ -68,7 +69,10 @@ def initial_map(rows, n_components, init, random_state):
     if n_components is not None:
         _check_n_components(k, len(W), f"components that init={init!r} found")
     spread = rows.mean_squared_distance(W)
-    return W / W.dtype.type(np.sqrt(spread)) if spread > 0 else W
+    if spread == 0:
+        return W
+    _check_scale(np.sqrt(spread), W.dtype)
+    return W / W.dtype.type(np.sqrt(spread))
 
 
 class LabelledRows:
@@ -105,7 +109,10 @@ class LabelledRows:
     def lda(self, k):
         """Directions that tell the classes apart."""
         _moments.check_spread(self._spreads_within_classes())
-        X, varied = self.X, _moments.varied(self.X.var(axis=0, dtype=np.float64))
+        with np.errstate(over="ignore", invalid="ignore"):
+            X, variances = self.X, self.X.var(axis=0, dtype=np.float64)
+        _check_scale(np.sqrt(2 * variances.sum()), X.dtype)
+        varied = _moments.varied(variances)
         if not varied.all():
             X, k = X[:, varied], min(k, np.count_nonzero(varied))
         lda = LinearDiscriminantAnalysis(n_components=k).fit(X, self.y)
@@ -187,12 +194,24 @@ def mean_squared_distance(X, W):
     n = X.shape[0]
     origin = X[:1] @ W.T
     total, squares = np.zeros(len(W)), np.zeros(len(W))
-    for rows in gen_batches(n, 4096):
-        Z = (X[rows] @ W.T - origin).astype(np.float64)
-        total += Z.sum(axis=0)
-        squares += np.einsum("ij,ij->j", Z, Z)
-    variance = np.maximum(squares - total**2 / n, 0) / (n - 1)
-    return 2 * variance.sum()
+    with np.errstate(over="ignore", invalid="ignore"):
+        for rows in gen_batches(n, 4096):
+            Z = (X[rows] @ W.T - origin).astype(np.float64)
+            total += Z.sum(axis=0)
+            squares += np.einsum("ij,ij->j", Z, Z)
+        variance = np.maximum(squares - total**2 / n, 0) / (n - 1)
+        return 2 * variance.sum()
+
+
+def _check_scale(distance, dtype):
+    """Refuse rows at a distance whose square, or that of its inverse, has no digits."""
+    most = float(np.finfo(dtype).max) ** 0.5 / 1000
+    if not 1 / most < distance < most:
+        raise ValueError(
+            f"Got X of {dtype} whose rows are {distance:.3g} apart, but expected more than "
+            f"{1 / most:.0e} and less than {most:.0e}, as squares are taken. Bring the "
+            "features to one scale, as StandardScaler does."
+        )
 
 
 def _given(init, rows, n_components):

@@ -169,7 +169,8 @@ def warn_of_trouble(estimator, sample, target, converged):
     if not are_labels(target):
         harder, easier = " or give harder constraints", " or give easier constraints"
     if not converged:
-        unit = "iterations" if estimator.solver_ == "lbfgs" else "epochs"
+        by_rounds = estimator.solver_ == "lbfgs"
+        unit = "iterations, all rounds together" if by_rounds else "epochs"
         warn(
             f"{name} with solver={estimator.solver_!r} did not converge in "
             f"{estimator.n_iter_} {unit}. Increase max_iter, or scale the features, for "

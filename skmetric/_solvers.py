@@ -66,6 +66,11 @@ def minimize_lbfgs(function, parameters, *, max_iter, tol, monitor):
     Returns
     -------
     result : Result
+
+    Raises
+    ------
+    ValueError
+        If the loss or the parameters are no longer finite.
     """
     shape, dtype = parameters.shape, parameters.dtype
     latest = {}
@@ -99,6 +104,11 @@ def minimize_lbfgs(function, parameters, *, max_iter, tol, monitor):
         )
     # scipy 1.11 leaves `flat` in a cycle, and the rows with it, to the garbage collector.
     function = None
+    if not (np.isfinite(found.x).all() and np.isfinite(found.fun)):
+        raise ValueError(
+            "Got a loss or a map that is not finite. Bring features, or the array given as "
+            "init, to one scale, as StandardScaler does."
+        )
     if found.nit == 0:
         # The start is a minimum already; looking at it is an iteration, too.
         evaluation = latest["evaluation"]

@@ -217,7 +217,8 @@ callable, default="nearest"
     verbose : bool or int, default=0
         Print a line an iteration.
     random_state : int, RandomState instance or None, default=None
-        For mini-batches, random choices, and ``init="random"``.
+        For mini-batches, rows held out, random choices, the halves of `n_subsamples`,
+        ``init="random"``, and the PCA of more than 1024 features.
 
     Attributes
     ----------
@@ -228,12 +229,13 @@ callable, default="nearest"
     solver_ : str
         The solver that was used.
     n_iter_ : int
-        Epochs, or iterations over all rounds.
+        Epochs, or iterations over all rounds, and over all halves of `n_subsamples`.
     loss_ : float
         The last of `loss_curve_`.
     loss_curve_ : list of float
         The loss, with the pull, after each iteration; for the stochastic solvers the mean
-        over the batches of an epoch, each before its update.
+        over the batches of an epoch, each before its update. With `n_subsamples` the
+        curves of the halves follow each other, and none is of their mean.
     active_fraction_ : float
         The last of `active_fraction_curve_`.
     active_fraction_curve_ : list of float
@@ -350,11 +352,11 @@ callable, default="nearest"
     def fit_triplets(self, X, triplets, sample_weight=None):
         """Learn the map from given triplets, without labels.
 
-        `positives`, `negatives` and `n_neighbors` are ignored. Mini-batches of the
-        stochastic solvers consist of about `batch_size` triplets, and an epoch visits
-        each exactly once. With `early_stopping`, `validation_fraction` of the triplets
-        are held out, and an epoch is judged by the share of these in the right order.
-        ``init="lda"`` needs labels and is refused.
+        `positives`, `negatives`, `n_neighbors`, `n_impostors` and `n_subsamples` are
+        ignored. Mini-batches of the stochastic solvers consist of about `batch_size`
+        triplets, and an epoch visits each exactly once. With `early_stopping`,
+        `validation_fraction` of the triplets are held out, and an epoch is judged by the
+        share of these in the right order. ``init="lda"`` needs labels and is refused.
 
         Parameters
         ----------

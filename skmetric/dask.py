@@ -1,6 +1,6 @@
 """The same two learners for rows that are spread over a cluster, in dask collections.
 
-Needs dask's arrays, and distributed for a cluster: ``pip install skmetric[dask]``. The
+Needs dask's arrays, and distributed for a cluster: ``pip install 'skmetric[dask]'``. The
 current ``dask.distributed.Client`` is used, and ``with client.as_current():`` chooses one.
 Without any, threads of this process serve.
 """

@@ -501,7 +501,8 @@ def test_nothing_to_learn_is_a_warning_with_a_remedy(solver):
 
 
 @pytest.mark.parametrize(
-    ("solver", "unit"), [("lbfgs", "iterations"), ("adam", "epochs"), ("sgd", "epochs")]
+    ("solver", "unit"),
+    [("lbfgs", "iterations, all rounds together"), ("adam", "epochs"), ("sgd", "epochs")],
 )
 def test_a_budget_that_ends_first_is_a_warning(learner, solver, unit):
     learner.set_params(solver=solver, max_iter=1, positives="all", negatives="all")

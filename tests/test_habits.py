@@ -86,6 +86,16 @@ def test_modules_need_no_import_of_their_own():
         _ = skmetric.metric
 
 
+def test_a_module_whose_extra_is_missing_says_so_and_is_no_attribute(monkeypatch):
+    monkeypatch.delitem(sys.modules, "skmetric.dask", raising=False)
+    monkeypatch.delattr(skmetric, "dask", raising=False)
+    monkeypatch.setitem(sys.modules, "dask.array", None)
+    monkeypatch.setitem(sys.modules, "dask", None)
+    assert not hasattr(skmetric, "dask")
+    with pytest.raises(AttributeError, match=r"needs dask.*skmetric\[dask\]"):
+        skmetric.dask  # noqa: B018
+
+
 def test_every_module_of_the_package_is_private_or_shown():
     public = {
         path.stem

@@ -138,3 +138,22 @@ def test_a_dead_feature_does_not_undo_what_lda_knows():
 def test_lda_refuses_classes_without_spread(lda, X):
     with pytest.raises(ValueError, match=r"do not differ.*'identity' or 'pca'"):
         lda(X, np.repeat(np.arange(4), 5), 1)
+
+
+@pytest.mark.parametrize("init", ["identity", "pca", "lda", "random"])
+@pytest.mark.parametrize("factor", [1e-30, 1e-20, 1e20, 1e30])
+def test_rows_whose_squares_float32_cannot_hold_are_refused(init, factor):
+    rng = np.random.default_rng(0)
+    X = (factor * rng.standard_normal((40, 3))).astype(np.float32)
+    learner = TripletMetricLearner(init=init, random_state=0)
+    with pytest.raises(ValueError, match=r"Got X of float32 whose rows are .* apart"):
+        learner.fit(X, np.arange(40) % 4)
+    assert not hasattr(learner, "components_")
+    # They are rows like others where the dtype can.
+    W = learner.fit(X.astype(np.float64), np.arange(40) % 4).components_
+    np.testing.assert_allclose(
+        learner.fit(X.astype(np.float64) / factor, np.arange(40) % 4).components_,
+        W * factor,
+        rtol=1e-6,
+        atol=1e-6,
+    )

@@ -243,3 +243,11 @@ def test_only_the_blas_of_scipys_wheels_has_one_thread_and_only_within():
             lbfgs(watched)
             assert threads_by_library() == before
         assert within[-1] == before | dict.fromkeys(of_scipy, 1)
+
+
+def test_lbfgs_refuses_to_return_what_is_not_finite():
+    def overflowing(U):
+        return Evaluation(np.inf, np.full_like(U, np.inf))
+
+    with np.errstate(invalid="ignore"), pytest.raises(ValueError, match="not finite"):
+        lbfgs(overflowing)
