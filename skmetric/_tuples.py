@@ -162,14 +162,14 @@ def in_units_of(length, constraints):
     Raises
     ------
     ValueError
-        If the margin that is given does not agree with the other.
+        If the margin found is not above the `pos_margin` given.
     """
     margin, pos_margin = constraints.margin, constraints.pos_margin
     if margin == "auto":
         margin = FAR * float(length or 1)
     if pos_margin == "auto":
         pos_margin = margin * NEAR / FAR
-    check_margins(margin, pos_margin)
+    check_margins(margin, pos_margin, ', which "auto" stands for here')
     return replace(constraints, margin=margin, pos_margin=pos_margin)
 
 

@@ -141,12 +141,12 @@ def check_parameters(estimator, words):
         check_margins(estimator.margin, estimator.pos_margin)
 
 
-def check_margins(margin, pos_margin):
-    """Refuse a margin that similar rows would be left beyond."""
+def check_margins(margin, pos_margin, source=""):
+    """Refuse a margin that similar rows would be left beyond, and say where it is from."""
     if pos_margin >= margin:
         raise ValueError(
-            f"Got pos_margin={pos_margin} and margin={margin}, but expected pos_margin < "
-            "margin: similar rows shall be nearer than dissimilar."
+            f"Got pos_margin={pos_margin} and margin={margin}{source}, but expected "
+            "pos_margin < margin: similar rows shall be nearer than dissimilar."
         )
 
 
