@@ -288,12 +288,12 @@ def _at_start(estimator, problem, target, random_state):
 def optimizer_for(estimator, solver):
     """The two functions of :mod:`skmetric._optimizers` for a stochastic solver."""
     if solver == "sgd":
-        return sgd_init, partial(sgd_update, momentum=estimator.momentum)
-    return adam_init, partial(
-        adam_update,
-        beta_1=estimator.beta_1,
-        beta_2=estimator.beta_2,
-        epsilon=estimator.epsilon,
+        init, update, names = sgd_init, sgd_update, ["momentum"]
+    else:
+        init, update, names = adam_init, adam_update, ["beta_1", "beta_2", "epsilon"]
+    # A scalar of numpy's would make float64 of a float32 map.
+    return init, partial(
+        update, **{name: float(getattr(estimator, name)) for name in names}
     )
 
 

@@ -54,5 +54,5 @@ def mean_map(maps, W0):
     _, scales, directions = np.linalg.svd(np.vstack(maps), full_matrices=False)
     k = len(W0)
     W = (scales[:k] / len(maps) ** 0.5)[:, None] * directions[:k]
-    left, _, right = np.linalg.svd(W0 @ W.T)
+    left, _, right = np.linalg.svd(W0 @ W.T, full_matrices=False)
     return left @ right @ W

@@ -171,6 +171,30 @@ def test_float32_stays_and_is_near_float64(learner, solver, metric):
     assert np.linalg.norm(Z32 - Z) < 0.02 * np.linalg.norm(Z)
 
 
+@pytest.mark.parametrize("solver", ["lbfgs", "adam", "sgd"])
+def test_float32_stays_where_parameters_are_scalars_of_numpy(learner, solver):
+    """As a grid search gives them, such as one over ``numpy.linspace``."""
+    short(learner, solver)
+    numbers = {k: v for k, v in learner.get_params().items() if isinstance(v, float)}
+    assert {"momentum", "beta_1", "beta_2", "epsilon", "alpha"} <= numbers.keys()
+    learner.set_params(**{name: np.float64(value) for name, value in numbers.items()})
+    assert learner.fit(X.astype(np.float32), Y).components_.dtype == np.float32
+
+
+def test_a_map_may_have_more_components_than_features(learner):
+    W0 = np.random.default_rng(0).normal(size=(9, 6))
+    assert learner.set_params(init=W0).fit(X, Y).components_.shape == (9, 6)
+    assert moved(learner)
+    # What is learnt is the metric, and that of a turned map is the same.
+    turned = learner.get_mahalanobis_matrix()
+    learner.set_params(
+        init=np.linalg.qr(np.random.default_rng(1).normal(size=(9, 9)))[0] @ W0
+    )
+    np.testing.assert_allclose(
+        learner.fit(X, Y).get_mahalanobis_matrix(), turned, atol=1e-3 * np.abs(turned).max()
+    )
+
+
 @pytest.mark.parametrize(
     "names",
     [

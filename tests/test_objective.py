@@ -373,7 +373,7 @@ def test_lists_that_do_not_fit_are_formed_anew_under_the_map_they_were_chosen_by
         assert_same_gradient(found.gradient, expected.gradient, 1e-9)
 
 
-@pytest.mark.parametrize("k", [5, 2])
+@pytest.mark.parametrize("k", [5, 2, 8])
 def test_mean_map_has_the_mean_metric(k):
     rng = np.random.default_rng(0)
     W0 = rng.normal(size=(k, 5))
@@ -391,6 +391,7 @@ def test_mean_map_has_the_mean_metric(k):
         assert np.linalg.norm(turn @ W - W0) >= distance - 1e-12
 
 
-def test_mean_map_of_one_map_is_that_map():
-    W = np.random.default_rng(0).normal(size=(3, 5))
+@pytest.mark.parametrize("k", [3, 8])
+def test_mean_map_of_one_map_is_that_map(k):
+    W = np.random.default_rng(0).normal(size=(k, 5))
     np.testing.assert_allclose(mean_map([W], W), W)
