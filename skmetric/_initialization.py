@@ -17,7 +17,7 @@ from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
 from sklearn.utils import check_array, gen_batches
 
 from . import _moments
-from ._validation import check_map_size, check_number, check_word
+from ._validation import check_map_size, check_number, check_word, short
 
 INITS = ("auto", "identity", "pca", "lda", "random")
 # Up to so many features PCA is exact; it takes some arrays of their number squared.
@@ -217,8 +217,8 @@ def _check_scale(distance, dtype):
 def _given(init, rows, n_components):
     if np.ndim(init) != 2:
         raise ValueError(
-            f"Got init={init!r}, but expected one of {sorted(INITS)}, or a map of shape "
-            f"(n_components, {rows.shape[1]})."
+            f"Got init={short(init)}, but expected one of {sorted(INITS)}, or a map of "
+            f"shape (n_components, {rows.shape[1]})."
         )
     W = check_array(init, dtype=rows.dtype, input_name="init", copy=True)
     k = W.shape[0] if n_components is None else n_components

@@ -8,7 +8,7 @@ from numbers import Integral
 import numpy as np
 
 from ._ranking import Problem, check_depth, first_ranks, make_problem, ranked_hits
-from ._validation import check_number, check_word
+from ._validation import check_number, check_word, short
 
 DEFAULT_SCORES = ("precision_at_1", "r_precision", "map_at_r")
 
@@ -105,7 +105,8 @@ def parse_score(word):
         return f"{match[1]}k", int(match[2])
     if check_word("score", word, SCORES).endswith("_at_k"):
         raise ValueError(
-            f"Got score={word!r}, but expected a number for k: {word[:-1]}10, for example."
+            f"Got score={short(word)}, but expected a number for k, for example "
+            f"{word[:-1]}10."
         )
     return word, None
 
@@ -114,8 +115,8 @@ def parse_scores(words):
     """From each word to its name in `SCORES` and k."""
     if isinstance(words, str) or not len(words):
         raise ValueError(
-            f"Got scores={words!r}, but expected a sequence of at least one word, such "
-            f"as {list(DEFAULT_SCORES)}."
+            f"Got scores={short(words)}, but expected a sequence of at least one word, "
+            f"such as {list(DEFAULT_SCORES)}."
         )
     return {word: parse_score(word) for word in words}
 

@@ -1,6 +1,7 @@
 """Every sentence a user can be scolded with: what was got, what was expected."""
 
 import difflib
+import reprlib
 from itertools import combinations
 from numbers import Integral, Real
 
@@ -34,13 +35,26 @@ NUMBERS = {
 MAX_MAP_SIZE = 2**29
 
 
+class _ShortRepr(reprlib.Repr):
+    def repr_int(self, value, level):
+        # Python refuses to write out integers of thousands of digits.
+        many = value.bit_length() > 10_000
+        return "a huge integer" if many else super().repr_int(value, level)
+
+
+_SHORT_REPR = _ShortRepr()
+_SHORT_REPR.maxstring = _SHORT_REPR.maxother = _SHORT_REPR.maxlong = 80
+# ``repr(value)`` for messages, shortened if it is long.
+short = _SHORT_REPR.repr
+
+
 def check_word(name, value, known):
     """Return `value` if it is one of the `known` words, else name the right ones."""
     if isinstance(value, str) and value in known:
         return value
     words = sorted(known)
     raise ValueError(
-        f"Got {name}={value!r}, but expected one of {words}.{_guess(value, words)}"
+        f"Got {name}={short(value)}, but expected one of {words}.{_guess(value, words)}"
     )
 
 
@@ -83,14 +97,14 @@ def check_number(
     limits = " and ".join(f"{sign}{b}" for b, sign, _ in bounds if b is not None)
     error = ValueError if is_number else TypeError
     expected = f"{noun} {limits}".rstrip() + (f", or {word!r}" if word else "")
-    raise error(f"Got {name}={value!r}, but expected {expected}.")
+    raise error(f"Got {name}={short(value)}, but expected {expected}.")
 
 
 def check_flag(name, value):
     """Return `value` if it is a boolean."""
     if isinstance(value, (bool, np.bool_)):
         return bool(value)
-    raise TypeError(f"Got {name}={value!r}, but expected True or False.")
+    raise TypeError(f"Got {name}={short(value)}, but expected True or False.")
 
 
 def random_state_of(value):
@@ -99,8 +113,8 @@ def random_state_of(value):
         return check_random_state(value)
     except ValueError:
         raise ValueError(
-            f"Got random_state={value!r}, but expected None, an integer >= 0 or a numpy "
-            "RandomState. In place of a Generator give a number drawn from it: "
+            f"Got random_state={short(value)}, but expected None, an integer >= 0 or a "
+            "numpy RandomState. In place of a Generator give a number drawn from it: "
             "random_state=int(generator.integers(2**31))."
         ) from None
 
@@ -128,7 +142,7 @@ def check_parameters(estimator, words):
         check_flag(name, getattr(estimator, name))
     if not (estimator.scoring is None or callable(estimator.scoring)):
         raise TypeError(
-            f"Got scoring={estimator.scoring!r}, but expected None or a callable "
+            f"Got scoring={short(estimator.scoring)}, but expected None or a callable "
             "scoring(learner, X, y), for example "
             "skmetric.metrics.retrieval_scorer('map_at_r')."
         )

@@ -5,7 +5,7 @@ from typing import NamedTuple
 import numpy as np
 from sklearn.utils import check_array
 
-from ._validation import check_number, check_similar, check_word
+from ._validation import check_number, check_similar, check_word, short
 
 CRITERIA = ("accuracy", "f1", "tpr_at_fpr", "tnr_at_tpr")
 WITH_RATE = ("tpr_at_fpr", "tnr_at_tpr")
@@ -213,8 +213,8 @@ def check_criterion(criterion, rate):
         check_number("rate", rate, at_least=0, at_most=1)
     elif rate is not None:
         raise ValueError(
-            f"Got rate={rate!r}, but expected None for criterion={criterion!r}. Use one "
-            f"of {list(WITH_RATE)} to keep a rate."
+            f"Got rate={short(rate)}, but expected None for criterion={criterion!r}. Use "
+            f"one of {list(WITH_RATE)} to keep a rate."
         )
 
 

@@ -9,7 +9,7 @@ from sklearn.utils import check_array, check_consistent_length, gen_batches
 from sklearn.utils.validation import check_is_fitted
 
 from ._links import PAGE
-from ._validation import check_similar
+from ._validation import check_similar, short
 from ._verification import check_criterion, verification_threshold
 from .distances import paired_distances
 
@@ -191,7 +191,7 @@ def distance_of(estimator):
     kinds = ("pair_distances", "transform")
     if not any(hasattr(estimator, kind) for kind in kinds) or isinstance(estimator, type):
         raise TypeError(
-            f"Got estimator={estimator!r}, but expected a fitted learner with "
+            f"Got estimator={short(estimator)}, but expected a fitted learner with "
             "pair_distances or a fitted transformer."
         )
     check_is_fitted(estimator)
