@@ -14,9 +14,11 @@ from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from ._compat import CallbackSupportMixin, with_callbacks
+from ._copies import Labels
 from ._initialization import LabelledRows, initial_map
 from ._learning import (
     are_labels,
+    check_options,
     learn,
     learn_from_chunk,
     n_tasks,
@@ -110,8 +112,8 @@ class BaseMetricLearner(
             For a parameter or data that nothing can be learnt from. Whenever a fit does
             not end, also by Ctrl-C, the estimator stays as it was before.
         """
-        X, codes = self._checked(X, y, reset=True)
-        return self._fit(X, codes, {"X": X, "y": y})
+        X, labels, settings = self._checked(X, y, reset=True)
+        return self._fit(settings, X, labels, {"X": X, "y": y})
 
     @available_if(is_stochastic)
     @all_or_nothing
@@ -140,8 +142,8 @@ class BaseMetricLearner(
         ValueError
             As `fit` does; the estimator then stays as it was.
         """
-        X, codes = self._checked(X, y, reset=not hasattr(self, "components_"))
-        return self._partial_fit(X, codes)
+        X, labels, settings = self._checked(X, y, not hasattr(self, "components_"))
+        return self._partial_fit(settings, X, labels)
 
     def transform(self, X):
         """Map rows to the learnt space.
@@ -232,16 +234,20 @@ class BaseMetricLearner(
         tags.transformer_tags.preserves_dtype = ["float64", "float32"]
         return tags
 
-    def _fit(self, X, target, data):
-        """Fit to checked rows and a target: labels, or given constraints."""
+    def _fit(self, settings, X, target, data):
+        """Fit to checked rows and a target: labels, or given constraints.
+
+        `settings` is a copy of the estimator, from :func:`check_parameters`.
+        """
+        solver = solver_for(settings, X, target)
+        check_options(settings, solver, target)
         rng = random_state_of(self.random_state)
-        W0 = self._initial_map(X, target, rng)
+        W0 = self._initial_map(settings, X, target, rng)
         start = self._start(W0)
-        solver = solver_for(self, X, target)
-        context = self._init_callback_context(max_subtasks=n_tasks(self, X, target))
+        context = self._init_callback_context(max_subtasks=n_tasks(settings, X, target))
         context.call_on_fit_task_begin(estimator=self, **data)
         monitor = Monitor(self, context, data)
-        result = self._learn(X, target, W0, start, rng, monitor)
+        result = self._learn(settings, X, target, W0, start, rng, monitor)
 
         self.components_, self.initial_components_ = result.parameters, W0
         self.solver_, self.n_iter_ = solver, result.n_iter
@@ -257,23 +263,29 @@ class BaseMetricLearner(
         )
         return self
 
-    def _partial_fit(self, X, target):
-        """Go once over a checked chunk."""
+    def _partial_fit(self, settings, X, target):
+        """Go once over a checked chunk; for `settings` see :meth:`_fit`."""
         state = getattr(self, "_streaming_state", None)
         rng = deepcopy(state[0]) if state else random_state_of(self.random_state)
         if not hasattr(self, "components_"):
-            W0 = self._initial_map(X, target, rng)
+            W0 = self._initial_map(settings, X, target, rng)
             self.components_ = self.initial_components_ = W0
             self.n_iter_, self.validation_scores_ = 0, None
             self._record([], [])
         X = X.astype(self.components_.dtype, copy=False)
-        goes_on = state and self.solver_ == solver_for_chunks(self)
+        goes_on = state and self.solver_ == solver_for_chunks(settings)
         result, margins, learning_state = learn_from_chunk(
-            self, X, target, rng, state=state[1] if goes_on else None
+            settings,
+            X,
+            target,
+            self.initial_components_,
+            self.components_,
+            rng,
+            state=state[1] if goes_on else None,
         )
         self.components_ = result.parameters
         self._record_margins(margins)
-        self.solver_, self.n_iter_ = solver_for_chunks(self), self.n_iter_ + 1
+        self.solver_, self.n_iter_ = solver_for_chunks(settings), self.n_iter_ + 1
         self._record(
             [*self.loss_curve_, result.loss],
             [*self.active_fraction_curve_, result.active_fraction],
@@ -282,7 +294,7 @@ class BaseMetricLearner(
         return self
 
     def _checked(self, X, y, reset):
-        check_parameters(self, WORDS)
+        settings = check_parameters(self, WORDS)
         if y is None:
             raise ValueError(
                 f"{type(self).__name__} requires y to be passed, but the target y is "
@@ -291,29 +303,31 @@ class BaseMetricLearner(
         X = self._checked_rows(X, reset)
         codes = encode_labels(y)
         check_consistent_length(X, codes)
-        check_classes(codes)
+        labels = Labels.of(X, codes)
+        check_classes(codes[labels.distinct])
         # Refuses unknown words before any work is done.
-        self._constraints(X.shape[1])
-        return X, codes
+        settings._constraints(X.shape[1])
+        return X, labels, settings
 
     def _checked_tuples(self, X, name, tuples, sample_weight, reset):
-        check_parameters(self, WORDS)
+        settings = check_parameters(self, WORDS)
         X = self._checked_rows(X, reset)
         width = {"triplets": 3, "pairs": 2}[name]
         tuples = check_tuples(name, tuples, width, X.shape[0])
-        return X, tuples, check_constraint_weights(sample_weight, name, len(tuples))
+        weights = check_constraint_weights(sample_weight, name, len(tuples))
+        return settings, X, tuples, weights
 
     def _checked_rows(self, X, reset):
         return validate_data(
             self, X, accept_sparse="csr", dtype=FLOATS, reset=reset, ensure_min_samples=2
         )
 
-    def _initial_map(self, X, target, random_state):
+    def _initial_map(self, settings, X, target, random_state):
         rows = LabelledRows(X, target if are_labels(target) else None)
-        return initial_map(rows, self.n_components, self.init, random_state)
+        return initial_map(rows, settings.n_components, self.init, random_state)
 
-    def _learn(self, X, target, W0, start, random_state, monitor):
-        return learn(self, X, target, W0, start, random_state, monitor)
+    def _learn(self, settings, X, target, W0, start, random_state, monitor):
+        return learn(settings, X, target, W0, start, random_state, monitor)
 
     def _sample(self, X):
         """About a thousand rows."""
@@ -343,6 +357,8 @@ class BaseMetricLearner(
             setattr(self, f"{name}_", value)
 
     def _record(self, losses, active_fractions):
-        self.loss_curve_, self.active_fraction_curve_ = losses, active_fractions
+        self.loss_curve_ = losses
+        # Sums of shares of 1 end above it by rounding.
+        self.active_fraction_curve_ = [min(share, 1.0) for share in active_fractions]
         self.loss_ = losses[-1] if losses else None
-        self.active_fraction_ = active_fractions[-1] if losses else None
+        self.active_fraction_ = self.active_fraction_curve_[-1] if losses else None

@@ -81,12 +81,13 @@ class LabelledRows:
     Parameters
     ----------
     X : ndarray or CSR of shape (n, d)
-    y : ndarray of int of shape (n,), or None
-        Labels, which only ``"lda"`` needs.
+    labels : Labels or None
+        Which only ``"lda"`` needs.
     """
 
-    def __init__(self, X, y):
-        self.X, self.y, self.shape, self.dtype = X, y, X.shape, X.dtype
+    def __init__(self, X, labels):
+        self.X, self.labels, self.shape, self.dtype = X, labels, X.shape, X.dtype
+        self.y = None if labels is None else labels.codes
 
     def most_components(self, init):
         """How many `init` has to give."""
@@ -126,8 +127,9 @@ class LabelledRows:
         )
 
     def mean_squared_distance(self, W):
-        """Mean of |W x_i - W x_j|² over all pairs of two rows."""
-        return mean_squared_distance(self.X, W)
+        """Mean of |W x_i - W x_j|² over all pairs of two rows that are no copies."""
+        n_copies = 0 if self.labels is None else self.labels.n_pairs_of_copies
+        return mean_squared_distance(self.X, W) / share_of_distinct(self.shape[0], n_copies)
 
     def _check_lda(self):
         if self.y is None:
@@ -183,6 +185,11 @@ def pca(X, k, random_state):
 def most_discriminants(d, class_sizes):
     """How many directions tell classes apart."""
     return min(d, np.count_nonzero(class_sizes) - 1)
+
+
+def share_of_distinct(n, n_pairs_of_copies):
+    """Of all ordered pairs of two rows the share that are no copies of each other."""
+    return 1 - n_pairs_of_copies / (n * (n - 1))
 
 
 def mean_squared_distance(X, W):

@@ -9,7 +9,8 @@ from scipy.sparse import issparse, vstack
 from sklearn.utils import assert_all_finite
 
 from . import _moments
-from ._initialization import most_discriminants
+from ._copies import Labels, first_copies
+from ._initialization import most_discriminants, share_of_distinct
 from ._partitions import Partitions
 from ._validation import check_classes, encode_labels
 
@@ -61,10 +62,17 @@ class LabelledPartitions(Partitions):
         self._names = self._labels
         # Labels are compared within a partition only, where they get numbers of its own.
         self._labels = self.keep(*self.ask(_codes, None))
+        # For each row of a partition the first in it that it is a copy of.
+        self.first_copies = self.keep(*self.ask(_first_copies, None))
 
     def __len__(self):
         """Rows in the largest partition: what a worker deals with at a time."""
         return max(self.sizes)
+
+    @property
+    def n_distinct(self):
+        """The same: copies are rows in what a worker deals with."""
+        return len(self)
 
     @property
     def shares(self):
@@ -89,9 +97,11 @@ class LabelledPartitions(Partitions):
         return _moments.lda(self._moments, classes, k)
 
     def mean_squared_distance(self, W):
-        """Mean of |W x_i - W x_j|² over all pairs of two rows."""
+        """Mean of |W x_i - W x_j|² over all pairs of two rows that are no copies."""
         moments = self.total(self.ask(_moments_of_mapped, W), _moments.merge_moments)
-        return _moments.mean_squared_distance(moments)
+        n_copies = self.total(self.ask(_n_copies, None, self.first_copies), np.add)
+        distinct = share_of_distinct(moments.n, int(n_copies))
+        return _moments.mean_squared_distance(moments) / distinct
 
     @cached_property
     def _moments(self):
@@ -118,6 +128,14 @@ class LabelledPartitions(Partitions):
 
 def _codes(message, X, y):
     return encode_labels(y)
+
+
+def _first_copies(message, X, codes):
+    return first_copies(X, codes)
+
+
+def _n_copies(message, X, codes, first):
+    return Labels(codes, first).n_pairs_of_copies
 
 
 def _survey(n_rows, X, y):

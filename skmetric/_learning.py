@@ -15,6 +15,7 @@ from ._problem import Problem
 from ._solvers import Result, Step, minimize_lbfgs, minimize_stochastic, run_epoch
 from ._tuple_problem import TupleProblem
 from ._tuples import Pairs, Triplets
+from ._validation import STOCHASTIC, changed_parameters, short
 
 # Up to this many rows, and entries of X, "auto" takes L-BFGS, which sees all neighbours.
 # Beyond, the stochastic solvers are faster.
@@ -34,6 +35,9 @@ MIN_BATCH, MAX_BATCH, BATCH_ENTRIES = 256, 1024, 2**16
 # The budget of the stochastic solvers: so many epochs, and more where batches are few.
 MIN_EPOCHS = 15
 MIN_UPDATES = 200
+# A map that is this near to W₀, relative to its norm, has not moved, or hardly. With more
+# than that share of active constraints distances are small against the margin.
+UNMOVED, NEARLY_UNMOVED, ALL_ACTIVE = 1e-4, 1e-2, 0.9
 # From about so many rows or constraints stochastic solvers see how steep W₀ is.
 ROWS_FOR_PULL = 1024
 
@@ -47,12 +51,14 @@ def solver_for(estimator, X, target):
     """The solver that ``"auto"`` stands for."""
     if estimator.solver != "auto":
         return estimator.solver
+    if changed_parameters(estimator).intersection(STOCHASTIC):
+        return "adam"
     if not are_labels(target):
         return "lbfgs" if len(target) <= AUTO_LBFGS_TUPLES else "adam"
     rows, entries = AUTO_LBFGS_ROWS, AUTO_LBFGS_ENTRIES
     if estimator.negatives == "nearest" and estimator.positives != "all":
         rows, entries = AUTO_FEW_ROWS, AUTO_FEW_ENTRIES
-    return "lbfgs" if len(target) <= min(rows, entries // X.shape[1]) else "adam"
+    return "lbfgs" if target.n_distinct <= min(rows, entries // X.shape[1]) else "adam"
 
 
 def solver_for_chunks(estimator):
@@ -72,7 +78,7 @@ def n_subsamples_for(estimator, target):
     """How many maps L-BFGS takes the mean of."""
     if not are_labels(target):
         return 1
-    few = SUBSAMPLES if len(target) <= AUTO_SUBSAMPLED_ROWS else 1
+    few = SUBSAMPLES if target.n_distinct <= AUTO_SUBSAMPLED_ROWS else 1
     return estimator.n_subsamples or few
 
 
@@ -96,7 +102,7 @@ def learn(estimator, X, target, W0, start, random_state, monitor):
     estimator : BaseMetricLearner
         Its parameters, checked, are read; nothing is set.
     X : ndarray or CSR of shape (n, d)
-    target : ndarray of int of shape (n,), Triplets or Pairs
+    target : Labels, Triplets or Pairs
         What to learn from: labels, or given constraints.
     W0, start : ndarray of shape (k, d)
         What the penalty pulls to, and where to start.
@@ -116,13 +122,15 @@ def learn(estimator, X, target, W0, start, random_state, monitor):
     return by(estimator, problem, target, start, random_state, monitor)
 
 
-def learn_from_chunk(estimator, X, target, random_state, state):
+def learn_from_chunk(estimator, X, target, W0, W, random_state, state):
     """Go once over a chunk of rows or constraints, from the map there is.
 
     Parameters
     ----------
     estimator, X, target, random_state
         As for :func:`learn`.
+    W0, W : ndarray of shape (k, d)
+        What the penalty pulls to, and the map there is.
     state : tuple or None
         From the chunk before.
 
@@ -138,9 +146,9 @@ def learn_from_chunk(estimator, X, target, random_state, state):
         more classes for.
     """
     solver = solver_for_chunks(estimator)
-    problem = _problem(estimator, X, target, estimator.initial_components_, solver)
+    problem = _problem(estimator, X, target, W0, solver)
     init, update = optimizer_for(estimator, solver)
-    U = estimator.components_ / problem.unit
+    U = W / problem.unit
     if state is None:
         problem = _at_start(estimator, problem, target, random_state)
         state = problem.pull, problem.margins, init(U)
@@ -158,6 +166,59 @@ def learn_from_chunk(estimator, X, target, random_state, state):
     )
     step = Step(problem.components(U), loss, active)
     return step, margins, (pull, margins, tuple(state))
+
+
+def check_options(estimator, solver, target):
+    """Refuse or warn of parameters that were set but have no effect.
+
+    Parameters
+    ----------
+    estimator : BaseMetricLearner
+    solver : {"lbfgs", "adam", "sgd"}
+    target : Labels, Triplets or Pairs
+
+    Raises
+    ------
+    ValueError
+        If early stopping or a scorer is asked of ``"lbfgs"``.
+    """
+    changed = changed_parameters(estimator)
+    if solver == "lbfgs":
+        for name in ("early_stopping", "scoring"):
+            if name in changed:
+                raise ValueError(
+                    f"Got {name}={short(getattr(estimator, name))} with solver='lbfgs', "
+                    "which has no epochs to judge. Use solver='auto', 'adam' or 'sgd'."
+                )
+    unused = {
+        name: where
+        for name, where in _where_used(estimator, solver, target).items()
+        if name in changed
+    }
+    if unused:
+        given = ", ".join(f"{name}={short(getattr(estimator, name))}" for name in unused)
+        where = "; ".join(f"{name} is for {where}" for name, where in unused.items())
+        warn(
+            f"{type(estimator).__name__} got {given} without effect: {where}.",
+            UserWarning,
+            stacklevel=6,
+        )
+
+
+def _where_used(estimator, solver, target):
+    """Where the parameters that have no effect in this fit would have one."""
+    unused = {}
+    if solver == "lbfgs":
+        unused.update(dict.fromkeys(STOCHASTIC, "solver='adam' or 'sgd'"))
+    elif not estimator.early_stopping:
+        unused["scoring"] = "early_stopping=True"
+    if (estimator.n_subsamples or 1) > 1 and (solver != "lbfgs" or not are_labels(target)):
+        unused["n_subsamples"] = "solver='lbfgs' with labels in memory"
+    if solver == "adam":
+        unused["momentum"] = "solver='sgd'"
+    if solver == "sgd":
+        unused.update(dict.fromkeys(("beta_1", "beta_2", "epsilon"), "solver='adam'"))
+    return unused
 
 
 def warn_of_trouble(estimator, sample, target, converged):
@@ -178,7 +239,18 @@ def warn_of_trouble(estimator, sample, target, converged):
             ConvergenceWarning,
             stacklevel=6,
         )
-    if not any(estimator.active_fraction_curve_) and _unmoved(estimator):
+    active, moved = estimator.active_fraction_, _movement(estimator)
+    if active > ALL_ACTIVE and moved <= NEARLY_UNMOVED:
+        warn(
+            f"{name} learnt nothing: the map is the initial one, or nearly so, though "
+            f"{active:.0%} of the constraints are active. Most likely a few rows or "
+            "features are so far from the others that these look alike: drop them, or "
+            "scale the features, for example with RobustScaler. Otherwise lower alpha "
+            f"(got alpha={estimator.alpha:.4g}) or raise learning_rate_init.",
+            UserWarning,
+            stacklevel=6,
+        )
+    elif not any(estimator.active_fraction_curve_) and moved <= UNMOVED:
         warn(
             f"{name} found no active constraint: all of them are satisfied by "
             f"margin={estimator.margin_:.4g} already, and the map is the initial one. "
@@ -196,9 +268,10 @@ def warn_of_trouble(estimator, sample, target, converged):
         )
 
 
-def _unmoved(estimator):
+def _movement(estimator):
+    """How far the map is from W₀, relative to it."""
     W0 = estimator.initial_components_
-    return np.linalg.norm(estimator.components_ - W0) <= 1e-4 * np.linalg.norm(W0)
+    return np.linalg.norm(estimator.components_ - W0) / np.linalg.norm(W0)
 
 
 def _collapsed(estimator, sample):

@@ -1,7 +1,11 @@
 """Every sentence a user can be scolded with: what was got, what was expected."""
 
 import difflib
+import inspect
+import math
 import reprlib
+import sys
+from copy import copy
 from itertools import combinations
 from numbers import Integral, Real
 
@@ -31,6 +35,20 @@ NUMBERS = {
     "n_iter_no_change": _COUNT,
     "validation_fraction": {"above": 0, "below": 1},
 }
+OPTIONAL_COUNTS = {"n_components": 1, "batch_size": 4, "max_iter": 1, "n_subsamples": 1}
+# Parameters of the stochastic solvers.
+STOCHASTIC = (
+    "batch_size",
+    "learning_rate_init",
+    "momentum",
+    "beta_1",
+    "beta_2",
+    "epsilon",
+    "n_iter_no_change",
+    "early_stopping",
+    "validation_fraction",
+    "scoring",
+)
 # A map of more entries than this (4 GiB in float64) is hardly what anyone means.
 MAX_MAP_SIZE = 2**29
 
@@ -77,27 +95,44 @@ def check_number(
     at_most=None,
     word=None,
 ):
-    """Return `value` if it is a finite number within the bounds, or that word."""
+    """The Python number that `value` is, if finite and within the bounds, or that word.
+
+    Numbers of numpy's types would overflow, or make float64 of float32, further down.
+    """
     if word is not None and isinstance(value, str) and value == word:
         return value
+    plain = _plain_number(value, kind)
+    is_number = plain is not None
+    if is_number and kind is Integral and at_most is None and plain > sys.maxsize:
+        at_most = sys.maxsize
     bounds = [
-        (above, "> ", lambda b: value > b),
-        (at_least, ">= ", lambda b: value >= b),
-        (below, "< ", lambda b: value < b),
-        (at_most, "<= ", lambda b: value <= b),
+        (above, "> ", lambda b: plain > b),
+        (at_least, ">= ", lambda b: plain >= b),
+        (below, "< ", lambda b: plain < b),
+        (at_most, "<= ", lambda b: plain <= b),
     ]
-    is_number = isinstance(value, kind) and not isinstance(value, (bool, np.bool_))
     if (
         is_number
-        and np.isfinite(value)
+        and (kind is Integral or math.isfinite(plain))
         and all(holds(bound) for bound, _, holds in bounds if bound is not None)
     ):
-        return value
+        return plain
     noun = "an integer" if kind is Integral else "a finite number"
     limits = " and ".join(f"{sign}{b}" for b, sign, _ in bounds if b is not None)
     error = ValueError if is_number else TypeError
     expected = f"{noun} {limits}".rstrip() + (f", or {word!r}" if word else "")
     raise error(f"Got {name}={short(value)}, but expected {expected}.")
+
+
+def _plain_number(value, kind):
+    """An int or float of the same value; None for what is no number of that kind."""
+    kinds = (int, np.integer) if kind is Integral else (int, float, np.number)
+    if not isinstance(value, kinds) or isinstance(value, (bool, np.complexfloating)):
+        return None
+    try:
+        return int(value) if kind is Integral else float(value)
+    except OverflowError:
+        return math.inf
 
 
 def check_flag(name, value):
@@ -130,16 +165,23 @@ def check_parameters(estimator, words):
     estimator : BaseMetricLearner
     words : dict
         Known words by name of the parameter.
+
+    Returns
+    -------
+    settings : BaseMetricLearner
+        A shallow copy whose parameters that are numbers are Python's own.
     """
+    settings = copy(estimator)
     for name, known in words.items():
         check_word(name, getattr(estimator, name), known)
     of_pairs = hasattr(estimator, "pos_margin")
     for name, bounds in NUMBERS.items():
         if hasattr(estimator, name):
             word = "auto" if of_pairs and name.endswith("margin") else None
-            check_number(name, getattr(estimator, name), word=word, **bounds)
+            value = check_number(name, getattr(estimator, name), word=word, **bounds)
+            setattr(settings, name, value)
     for name in ("early_stopping", "warm_start"):
-        check_flag(name, getattr(estimator, name))
+        setattr(settings, name, check_flag(name, getattr(estimator, name)))
     if not (estimator.scoring is None or callable(estimator.scoring)):
         raise TypeError(
             f"Got scoring={short(estimator.scoring)}, but expected None or a callable "
@@ -148,11 +190,21 @@ def check_parameters(estimator, words):
         )
     if not isinstance(estimator.verbose, bool):
         check_number("verbose", estimator.verbose, kind=Integral, at_least=0)
-    for name, least in {"batch_size": 4, "max_iter": 1, "n_subsamples": 1}.items():
-        if getattr(estimator, name) is not None:
-            check_number(name, getattr(estimator, name), kind=Integral, at_least=least)
-    if of_pairs and "auto" not in (estimator.margin, estimator.pos_margin):
-        check_margins(estimator.margin, estimator.pos_margin)
+    for name, least in OPTIONAL_COUNTS.items():
+        value = getattr(estimator, name)
+        if value is not None:
+            value = check_number(name, value, kind=Integral, at_least=least)
+            setattr(settings, name, value)
+    if of_pairs and "auto" not in (settings.margin, settings.pos_margin):
+        check_margins(settings.margin, settings.pos_margin)
+    return settings
+
+
+def changed_parameters(estimator):
+    """Names of the parameters of single solvers that differ from their defaults."""
+    defaults = inspect.signature(type(estimator)).parameters
+    names = (*STOCHASTIC, "n_subsamples")
+    return {name for name in names if getattr(estimator, name) != defaults[name].default}
 
 
 def check_margins(margin, pos_margin, source=""):
@@ -344,8 +396,9 @@ def check_classes(y):
         )
     if sizes.max() < 2:
         raise ValueError(
-            f"Got {len(sizes)} classes of one row each, but expected at least one class "
-            "with 2 rows: without a second row there is nothing to pull together."
+            f"Got {len(sizes)} classes of one row each, where copies of a row are one row, "
+            "but expected at least one class with 2 rows: without a second row there is "
+            "nothing to pull together."
         )
 
 

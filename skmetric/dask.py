@@ -86,8 +86,9 @@ class OverPartitions:
             Whenever a fit does not end, also by Ctrl-C, the estimator stays as it was and
             work under way is cancelled.
         """
-        with self._checked(X, y, reset=True) as parts:
-            return self._fit(parts, parts, {"X": X, "y": y})
+        parts, settings = self._checked(X, y, reset=True)
+        with parts:
+            return self._fit(settings, parts, parts, {"X": X, "y": y})
 
     def transform(self, X):
         """Map rows to the learnt space, when they are asked for.
@@ -136,18 +137,19 @@ class OverPartitions:
         return learner
 
     def _checked(self, X, y, reset):
-        check_parameters(self, WORDS)
+        settings = check_parameters(self, WORDS)
         check_whole_rows(X, "X")
         check_features(self, X, reset)
         # Refuses unknown words before any work is done.
-        self._constraints(X.shape[1])
-        return LabelledPartitions(*aligned(as_array(X, "X"), as_array(y, "y")))
+        settings._constraints(X.shape[1])
+        parts = LabelledPartitions(*aligned(as_array(X, "X"), as_array(y, "y")))
+        return parts, settings
 
-    def _initial_map(self, parts, target, random_state):
-        return initial_map(parts, self.n_components, self.init, random_state)
+    def _initial_map(self, settings, parts, target, random_state):
+        return initial_map(parts, settings.n_components, self.init, random_state)
 
-    def _learn(self, parts, target, W0, start, random_state, monitor):
-        return learn_over_partitions(self, parts, W0, start, random_state, monitor)
+    def _learn(self, settings, parts, target, W0, start, random_state, monitor):
+        return learn_over_partitions(settings, parts, W0, start, random_state, monitor)
 
     def _sample(self, parts):
         return parts.sample

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from skmetric import TripletMetricLearner, _moments
+from skmetric._copies import Labels
 from skmetric._initialization import MAX_SCATTER, LabelledRows, pca
 
 MANY = MAX_SCATTER + 76
@@ -83,7 +84,7 @@ def test_all_that_few_rows_have_to_give(d):
 
 
 def by_rows(X, y, k):
-    return LabelledRows(X, y).lda(k)
+    return LabelledRows(X, Labels.of(X, y)).lda(k)
 
 
 def by_moments(X, y, k):

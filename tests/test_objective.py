@@ -7,6 +7,7 @@ from sklearn import config_context
 
 from skmetric._batches import hold_out
 from skmetric._contrastive import PairConstraints
+from skmetric._copies import Labels
 from skmetric._maps import map_rows, mean_map, nearest_labels
 from skmetric._objective import Anew, choose, evaluate
 from skmetric._problem import MAX_JUDGED, Problem
@@ -110,11 +111,11 @@ def test_problem_gradient_and_penalty(data, kind, metric, by_entry):
     X, y, W = data
     constraints = constraints_of(kind, "all", "all", metric, "softplus")
     W0 = np.eye(3, 5) + 0.1
-    problem = Problem(X, y, W0, metric, constraints, by_entry)
+    problem = Problem(X, Labels.of(X, y), W0, metric, constraints, by_entry)
     problem.pull = 0.3
     U = W / problem.unit
     np.testing.assert_allclose(problem.components(U), W)
-    rows = problem.rows()
+    rows = problem.all_rows()
     choice = problem.choose(U, rows, None)
 
     def loss(V):
@@ -303,7 +304,7 @@ def test_of_many_rows_held_out_some_are_judged():
     y = np.arange(4 * MAX_JUDGED) % 2
     X = rng.normal(size=(len(y), 2)) + y[:, None]
     W = np.eye(2)
-    problem = Problem(X, y, W, "sqeuclidean", None)
+    problem = Problem(X, Labels.of(X, y), W, "sqeuclidean", None)
     kept, held = hold_out(y, 0.5, np.random.RandomState(0))
     right = nearest_labels(X[held], X[kept], y[kept], W, "sqeuclidean") == y[held]
     _, score = problem.hold_out(0.5, np.random.RandomState(0))
@@ -318,12 +319,13 @@ def test_a_problem_of_some_rows_is_that_of_their_copy(form):
     rng = np.random.default_rng(0)
     X, y, W = rng.normal(size=(90, 4)), np.arange(90) % 3, rng.normal(size=(2, 4))
     constraints = constraints_of("triplets", "all", "all", "sqeuclidean", "hinge")
-    problem = Problem(form(X), y, W, "sqeuclidean", constraints)
+    problem = Problem(form(X), Labels.of(X, y), W, "sqeuclidean", constraints)
     part, _ = problem.hold_out(0.3, np.random.RandomState(0))
     kept, _ = hold_out(y, 0.3, np.random.RandomState(0))
-    own = Problem(form(X[kept]), y[kept], W, "sqeuclidean", constraints)
+    labels = Labels.of(X[kept], y[kept])
+    own = Problem(form(X[kept]), labels, W, "sqeuclidean", constraints)
     U, batch = rng.normal(size=W.shape), rng.permutation(len(kept))[:20]
-    np.testing.assert_array_equal(part.y, y[kept])
+    np.testing.assert_array_equal(part.labels.codes, y[kept])
     for found, expected in (
         (part.on_batch(U, batch, None), own.on_batch(U, batch, None)),
         (share_of_all(part, U), share_of_all(own, U)),

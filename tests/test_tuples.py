@@ -50,7 +50,10 @@ def kind(request):
 def learner_of(kind, solver="adam", **parameters):
     Learner = {"triplets": TripletMetricLearner, "pairs": ContrastiveMetricLearner}[kind]
     n = {"lbfgs": 200, "adam": 20, "sgd": 20}.get(solver)
-    settings = {"max_iter": n, "batch_size": 60, "random_state": 0} | parameters
+    settings = {"max_iter": n, "random_state": 0}
+    if solver in ("adam", "sgd"):
+        settings["batch_size"] = 60
+    settings |= parameters
     return Learner(solver=solver, **settings)
 
 
@@ -109,7 +112,9 @@ def test_pairs_find_the_known_optimum(solver):
     learner = ContrastiveMetricLearner(
         margin=1e-9, pos_margin=0, negative_weight=1e-9, alpha=0.5, solver=solver, tol=1e-12
     )
-    learner.set_params(max_iter=300, n_iter_no_change=300, batch_size=100, random_state=0)
+    learner.set_params(max_iter=300, random_state=0)
+    if solver == "adam":
+        learner.set_params(n_iter_no_change=300, batch_size=100)
     learner.fit_pairs(X, PAIRS, SIMILAR, sample_weight=weights)
     S, W0 = scatter(*PAIRS[SIMILAR].T, weights[SIMILAR]), learner.initial_components_
     pull = 0.5 * np.linalg.norm(2 * W0 @ S) / np.linalg.norm(W0)
