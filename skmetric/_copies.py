@@ -39,12 +39,12 @@ class Labels:
     def __len__(self):
         return len(self.codes)
 
-    @cached_property
+    @property
     def distinct(self):
         """Rows that are no copy of an earlier one."""
         return np.flatnonzero(self.first == np.arange(len(self)))
 
-    @property
+    @cached_property
     def n_distinct(self):
         """How many these are."""
         return len(self.distinct)
@@ -104,13 +104,13 @@ def first_copies(X, codes):
     -----
     Rows with the same 64-bit hash are compared. O(n d + n log n) time, O(n) memory.
     """
-    every = np.arange(len(codes))
+    every = np.arange(len(codes), dtype=np.min_scalar_type(-len(codes)))
     hashes = _hash_rows(X) + codes.astype(np.uint64) * MULTIPLIER
     in_order = np.sort(hashes)
     if (in_order[1:] != in_order[:-1]).all():
         return every
     _, first, inverse = np.unique(hashes, return_index=True, return_inverse=True)
-    first = first[inverse]
+    first = first[inverse].astype(every.dtype)
     repeated = np.flatnonzero(first != every)
     for block in gen_batches(len(repeated), max(1, BLOCK_ENTRIES // X.shape[1])):
         rows = repeated[block]

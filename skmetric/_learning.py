@@ -16,6 +16,7 @@ from ._solvers import Result, Step, minimize_lbfgs, minimize_stochastic, run_epo
 from ._tuple_problem import TupleProblem
 from ._tuples import Pairs, Triplets
 from ._validation import STOCHASTIC, changed_parameters, short
+from .distances import paired_distances
 
 # Up to this many rows, and entries of X, "auto" takes L-BFGS, which sees all neighbours.
 # Beyond, the stochastic solvers are faster.
@@ -35,9 +36,6 @@ MIN_BATCH, MAX_BATCH, BATCH_ENTRIES = 256, 1024, 2**16
 # The budget of the stochastic solvers: so many epochs, and more where batches are few.
 MIN_EPOCHS = 15
 MIN_UPDATES = 200
-# A map that is this near to W₀, relative to its norm, has not moved, or hardly. With more
-# than that share of active constraints distances are small against the margin.
-UNMOVED, NEARLY_UNMOVED, ALL_ACTIVE = 1e-4, 1e-2, 0.9
 # From about so many rows or constraints stochastic solvers see how steep W₀ is.
 ROWS_FOR_PULL = 1024
 
@@ -239,18 +237,18 @@ def warn_of_trouble(estimator, sample, target, converged):
             ConvergenceWarning,
             stacklevel=6,
         )
-    active, moved = estimator.active_fraction_, _movement(estimator)
-    if active > ALL_ACTIVE and moved <= NEARLY_UNMOVED:
+    look_alike = _look_alike(estimator, sample)
+    if look_alike:
         warn(
-            f"{name} learnt nothing: the map is the initial one, or nearly so, though "
-            f"{active:.0%} of the constraints are active. Most likely a few rows or "
-            "features are so far from the others that these look alike: drop them, or "
-            "scale the features, for example with RobustScaler. Otherwise lower alpha "
-            f"(got alpha={estimator.alpha:.4g}) or raise learning_rate_init.",
+            f"{name} learnt next to nothing: most distances between rows are tiny against "
+            f"their mean and margin={estimator.margin_:.4g}, and "
+            f"{estimator.active_fraction_:.0%} of the constraints are active, whatever the "
+            "map. Most likely a few rows or features are far from the others: drop them, "
+            "or scale the features, for example with RobustScaler.",
             UserWarning,
             stacklevel=6,
         )
-    elif not any(estimator.active_fraction_curve_) and moved <= UNMOVED:
+    elif not any(estimator.active_fraction_curve_) and _unmoved(estimator):
         warn(
             f"{name} found no active constraint: all of them are satisfied by "
             f"margin={estimator.margin_:.4g} already, and the map is the initial one. "
@@ -258,7 +256,7 @@ def warn_of_trouble(estimator, sample, target, converged):
             UserWarning,
             stacklevel=6,
         )
-    if _collapsed(estimator, sample):
+    if _collapsed(estimator, sample) and not look_alike:
         warn(
             f"{name} collapsed: distances between rows have become small against "
             f"margin={estimator.margin_:.4g}, so that the loss sits at the margin. Raise "
@@ -268,10 +266,17 @@ def warn_of_trouble(estimator, sample, target, converged):
         )
 
 
-def _movement(estimator):
-    """How far the map is from W₀, relative to it."""
+def _unmoved(estimator):
     W0 = estimator.initial_components_
-    return np.linalg.norm(estimator.components_ - W0) / np.linalg.norm(W0)
+    return np.linalg.norm(estimator.components_ - W0) <= 1e-4 * np.linalg.norm(W0)
+
+
+def _look_alike(estimator, sample):
+    """Whether half of the distances under W₀ are below a hundredth of the margin."""
+    E = map_rows(sample, estimator.initial_components_, estimator.metric)
+    others = np.random.RandomState(0).permutation(len(E))
+    distances = paired_distances(E, E[others], estimator.metric)
+    return np.median(distances) < 0.01 * estimator.margin_
 
 
 def _collapsed(estimator, sample):
