@@ -197,6 +197,8 @@ def distance_weighted_negatives(
     log_weight = -log_sphere_density(np.sqrt(2 * distances), n_components)
     log_weight = np.minimum(log_weight, -log_sphere_density(0.5, n_components))
     log_weight[~candidates] = -np.inf
+    # No anchor is a row without candidates.
+    log_weight[~candidates.any(axis=1)] = 0
     log_weight -= log_weight.max(axis=1, keepdims=True)
     cumulated = np.cumsum(np.exp(log_weight), axis=1, dtype=np.float64)
     # One searchsorted for all anchors: row i of the cumulated weights fills (i, i + 1].
