@@ -516,8 +516,8 @@ default="nearest"
         positives, negatives = resolve_strategies(
             self.positives,
             self.negatives,
-            n_neighbors=-(-self.n_neighbors // thinned),
-            n_impostors=-(-self.n_impostors // thinned),
+            n_neighbors=-(-int(self.n_neighbors) // thinned),
+            n_impostors=-(-int(self.n_impostors) // thinned),
             metric=self.metric,
             n_components=n_components,
             pairs=True,

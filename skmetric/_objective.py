@@ -3,8 +3,9 @@
 The constraints are given as an object (see ``TripletConstraints`` and
 ``PairConstraints``):
 
-``select(D, y, rows, random_state) -> selection``
-    The constraints whose anchors are the given rows.
+``select(D, y, rows, random_states) -> selection``
+    The constraints whose anchors are the given rows, with a RandomState for positives and
+    one for negatives.
 ``count(selection, y, rows, weights) -> ndarray``
     The sum of their weights, one number for each mean that the loss consists of. A
     constraint weighs as much as its anchor, and `weights` has those of the given rows.
@@ -28,13 +29,21 @@ in two products only, ``X @ W.T`` and ``dZ.T @ X``, so sparse X stays sparse.
 """
 
 from copy import deepcopy
+from dataclasses import replace
 from typing import NamedTuple
 
 import numpy as np
 from sklearn import get_config
 
 from ._neighbourhoods import Neighbourhoods, evaluate_edges, neighbourhoods
-from ._strategies import all_rows, row_blocks
+from ._strategies import (
+    all_for_nearest,
+    all_rows,
+    draws,
+    own_streams,
+    row_blocks,
+    takes_many,
+)
 from .distances import (
     block_distances,
     block_pullback,
@@ -71,12 +80,12 @@ class Anew(NamedTuple):
     ----------
     blocks : _Blocks or None
         Distances that they follow from; None if those under any map will do.
-    random_state : RandomState or None
-        As it was.
+    random_states : sequence of two RandomState or None
+        As they were.
     """
 
     blocks: object
-    random_state: object
+    random_states: object
 
 
 def _same(a, b):
@@ -128,7 +137,7 @@ def choose(W, X, y, metric, constraints, random_state, weights=None):
         The latter where anchors have few edges.
     """
     E, _ = embed(X @ W.T, metric)
-    blocks = _Blocks(E, metric)
+    blocks, constraints = _Blocks(E, metric), _for_labels(constraints, y)
     choice = _choose(blocks, y, constraints, random_state, _weights_of(y, weights))
     if any(isinstance(selection, Anew) for selection in choice.selections):
         return choice
@@ -180,7 +189,7 @@ def _weights_of(y, weights):
 
 
 def _by_block(E, y, metric, constraints, choice, random_state, weights):
-    blocks = _Blocks(E, metric)
+    blocks, constraints = _Blocks(E, metric), _for_labels(constraints, y)
     if choice is None:
         choice = _choose(blocks, y, constraints, random_state, weights)
     loss, active, dE = 0.0, 0.0, np.zeros_like(E)
@@ -188,8 +197,8 @@ def _by_block(E, y, metric, constraints, choice, random_state, weights):
         D = blocks.distances(rows)
         if isinstance(selection, Anew):
             at_choice = (selection.blocks or blocks).distances(rows)
-            draws = deepcopy(selection.random_state)
-            selection = constraints.select(at_choice, y, rows, draws)
+            random_states = deepcopy(selection.random_states)
+            selection = constraints.select(at_choice, y, rows, random_states)
         part, G, part_active = constraints.share(
             D, y, rows, selection, choice.totals, weights[rows]
         )
@@ -216,25 +225,33 @@ class _Blocks:
         return D
 
 
+def _for_labels(constraints, y):
+    """The same constraints, named ``"all"`` where they are all of these labels."""
+    positives, negatives = all_for_nearest(constraints.positives, constraints.negatives, y)
+    return replace(constraints, positives=positives, negatives=negatives)
+
+
 def _choose(blocks, y, constraints, random_state, weights):
     selections, totals = [], 0
+    sides = constraints.positives, constraints.negatives
+    random_states = own_streams(random_state, [draws(side) for side in sides])
     room = get_config()["working_memory"] * 2**20
     for rows in blocks.rows:
-        again = _anew(blocks, constraints, random_state)
-        selection = constraints.select(blocks.distances(rows), y, rows, random_state)
+        again = _anew(blocks, sides, random_states)
+        selection = constraints.select(blocks.distances(rows), y, rows, random_states)
         totals = totals + constraints.count(selection, y, rows, weights[rows])
         room -= _n_bytes(selection) if again else 0
         selections.append(selection if room >= 0 else again)
     return Choice(selections, totals)
 
 
-def _anew(blocks, constraints, random_state):
+def _anew(blocks, sides, random_states):
     """What forms constraints again, if they are so many that lists may not fit."""
-    if constraints.positives is not all_rows or len(blocks.rows) == 1:
+    if len(blocks.rows) == 1 or not any(map(takes_many, sides)):
         return None
-    if constraints.negatives is None:
-        return Anew(None, None)
-    return Anew(blocks, deepcopy(random_state))
+    if sides == (all_rows, None):
+        return Anew(None, (None, None))
+    return Anew(blocks, deepcopy(random_states))
 
 
 def _n_bytes(selection):

@@ -7,6 +7,7 @@ import sys
 import numpy as np
 import pytest
 from scipy.sparse import csr_matrix
+from sklearn import config_context
 from sklearn.base import clone
 from sklearn.datasets import load_iris, make_blobs
 from sklearn.exceptions import ConvergenceWarning
@@ -16,6 +17,7 @@ from threadpoolctl import threadpool_limits
 
 from skmetric import ContrastiveMetricLearner, TripletMetricLearner, _learning, _problem
 from skmetric._batches import half
+from skmetric._strategies import row_blocks
 from skmetric.metrics import retrieval_scorer
 
 LEARNERS = [TripletMetricLearner, ContrastiveMetricLearner]
@@ -118,6 +120,30 @@ def test_duplicated_rows_and_constant_features(learner, solver, metric):
     assert np.isfinite(Z).all()
     assert np.isfinite(learner.components_).all()
     assert moved(learner)
+
+
+@pytest.mark.parametrize(
+    ("positives", "negatives"),
+    [("random", "random"), ("random", "distance_weighted"), ("all", "random")],
+)
+def test_blocks_do_not_matter_to_what_is_drawn(learner, positives, negatives):
+    short(learner, "lbfgs", positives=positives, negatives=negatives, metric="cosine")
+    learner.set_params(n_components=3, tol=1e-3)
+    W = learner.fit(X, Y).components_
+    assert moved(learner)
+    with config_context(working_memory=64 * 25 * len(X) / 2**20):
+        assert len(row_blocks(len(X))) == 5
+        in_blocks = learner.fit(X, Y).components_
+    np.testing.assert_allclose(in_blocks, W, atol=1e-6)
+
+
+@pytest.mark.parametrize("n", [np.uint8(4), np.int8(4), np.int64(2**62)])
+def test_neighbors_may_be_counted_by_any_integer(learner, n):
+    short(learner, "lbfgs", n_neighbors=n, n_impostors=n, n_subsamples=2, tol=1e-3)
+    W = learner.fit(X, Y).components_
+    assert moved(learner)
+    learner.set_params(n_neighbors=int(n), n_impostors=int(n))
+    np.testing.assert_array_equal(learner.fit(X, Y).components_, W)
 
 
 @pytest.mark.parametrize("solver", ["lbfgs", "adam", "sgd"])

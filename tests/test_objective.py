@@ -145,19 +145,18 @@ def test_sparse_rows_and_small_blocks(data, kind, positives, negatives, metric):
     X, y, W = data
     X = np.where(np.abs(X) > 0.4, X, 0)
     constraints = constraints_of(kind, positives, negatives, metric, "squared_hinge")
-    drawn = {"random", "distance_weighted"} & {positives, negatives}
-    choice = None
-    if drawn:
-        choice = choose(W, X, y, metric, constraints, np.random.RandomState(0))
-    dense = evaluate(W, X, y, metric, constraints, choice=choice)
-    sparse = evaluate(W, csr_matrix(X), y, metric, constraints, choice=choice)
+
+    def evaluated(X):
+        rng = np.random.RandomState(0)
+        return evaluate(W, X, y, metric, constraints, random_state=rng)
+
+    dense, sparse = evaluated(X), evaluated(csr_matrix(X))
     assert type(sparse.gradient) is np.ndarray
-    found = [sparse]
-    if not drawn:
-        with config_context(working_memory=TINY):
-            assert len(row_blocks(len(y))) == len(y)
-            found.append(evaluate(W, X, y, metric, constraints))
-            found.append(evaluate(W, csr_matrix(X), y, metric, constraints))
+    with config_context(working_memory=TINY):
+        assert len(row_blocks(len(y))) == len(y)
+        found = [sparse, evaluated(X), evaluated(csr_matrix(X))]
+        choice = choose(W, X, y, metric, constraints, np.random.RandomState(0))
+        found.append(evaluate(W, X, y, metric, constraints, choice=choice))
     for other in found:
         assert other.loss == pytest.approx(dense.loss, rel=1e-10)
         assert other.active_fraction == dense.active_fraction
@@ -373,6 +372,83 @@ def test_lists_that_do_not_fit_are_formed_anew_under_the_map_they_were_chosen_by
         assert found.loss == pytest.approx(expected.loss)
         assert found.n_constraints == expected.n_constraints
         assert_same_gradient(found.gradient, expected.gradient, 1e-9)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_lists_of_callables_and_of_many_nearest_are_formed_anew(data, kind, monkeypatch):
+    X, y, W = data
+
+    def every(distances, candidates, random_state):
+        return np.nonzero(candidates)
+
+    monkeypatch.setattr("skmetric._strategies.FEW_NEAREST", 1)
+    for positives, negatives in [
+        (every, "random"),
+        ("nearest", "all"),
+        ("hard", "nearest"),
+    ]:
+        constraints = constraints_of(kind, positives, negatives, "sqeuclidean", "hinge")
+        given = W, X, y, "sqeuclidean", constraints
+        kept = choose(*given, np.random.RandomState(0))
+        with config_context(working_memory=TINY):
+            anew = choose(*given, np.random.RandomState(0))
+            assert any(isinstance(selection, Anew) for selection in anew.selections)
+            elsewhere = -W[:, ::-1], *given[1:]
+            found = evaluate(*elsewhere, choice=anew)
+        expected = evaluate(*elsewhere, choice=kept)
+        assert found.loss == pytest.approx(expected.loss)
+        assert found.n_constraints == expected.n_constraints
+        assert_same_gradient(found.gradient, expected.gradient, 1e-9)
+
+
+@pytest.mark.parametrize("n_neighbors", [33, 38, 39, 40, 10**9])
+@pytest.mark.parametrize("kind", KINDS)
+def test_as_many_nearest_as_there_are_is_all(kind, n_neighbors):
+    rng = np.random.default_rng(0)
+    y = rng.permutation(np.repeat([0, 1, 3], [40, 7, 35]))
+    X, W = rng.normal(size=(len(y), 4)), rng.normal(size=(3, 4))
+    sizes = np.bincount(y)[y]
+    for n_impostors in (42, 74, 75, 10**9):
+        given = []
+        for negatives in ("nearest", "all"):
+            strategies = resolve_strategies(
+                "nearest" if negatives == "nearest" else "all",
+                negatives,
+                n_neighbors=n_neighbors,
+                n_impostors=n_impostors,
+                metric="sqeuclidean",
+                n_components=3,
+                pairs=kind == "pairs",
+            )
+            constraints = TripletConstraints("hinge", 0.6, *strategies)
+            if kind == "pairs":
+                constraints = PairConstraints("hinge", 1.1, 0.1, 3.0, *strategies)
+            given.append((W, X, y, "sqeuclidean", constraints))
+        choice, every = (choose(*args, None) for args in given)
+        near = np.minimum(sizes - 1, n_neighbors)
+        far = np.minimum(len(y) - sizes, n_impostors)
+        n = near @ far if kind == "triplets" else near.sum() + far.sum()
+        assert choice.totals.sum() == n
+        is_all = n_neighbors >= 39 and n_impostors >= 75
+        assert choice.same_as(every) == is_all
+        found, expected = (evaluate(*args, choice=choice) for args in given)
+        by_block = evaluate(*given[0])
+        assert by_block.n_constraints == found.n_constraints == n
+        assert by_block.loss == pytest.approx(found.loss, rel=1e-12)
+        if is_all:
+            assert found.loss == expected.loss
+            np.testing.assert_array_equal(found.gradient, expected.gradient)
+
+
+@pytest.mark.parametrize(("kind", "positives", "negatives"), FAMILIES)
+def test_rows_of_one_class_have_no_negatives(data, kind, positives, negatives):
+    X, y, W = data
+    constraints = constraints_of(kind, positives, negatives, "cosine", "hinge")
+    rng = np.random.RandomState(0)
+    found = evaluate(W, X, np.zeros_like(y), "cosine", constraints, random_state=rng)
+    n = {"all": len(y) - 1, "nearest": 2}.get(positives, 1) * len(y)
+    assert found.n_constraints == (n if kind == "pairs" else 0)
+    assert np.isfinite(found.loss) and np.isfinite(found.gradient).all()
 
 
 @pytest.mark.parametrize("k", [5, 2, 8])
