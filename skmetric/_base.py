@@ -34,8 +34,9 @@ from ._validation import (
     check_constraint_weights,
     check_parameters,
     check_tuples,
-    encode_labels,
+    distinct_labels,
     random_state_of,
+    warn_about_labels,
 )
 from .distances import METRICS, paired_distances
 from .losses import LOSSES
@@ -89,7 +90,7 @@ class BaseMetricLearner(
 
     @all_or_nothing
     @with_callbacks
-    def fit(self, X, y):
+    def fit(self, X, y=None):
         """Learn the map from labelled rows.
 
         Parameters
@@ -110,12 +111,12 @@ class BaseMetricLearner(
             For a parameter or data that nothing can be learnt from. Whenever a fit does
             not end, also by Ctrl-C, the estimator stays as it was before.
         """
-        X, codes = self._checked(X, y, reset=True)
+        X, codes = self._checked(X, y, reset=True, depth=6)
         return self._fit(X, codes, {"X": X, "y": y})
 
     @available_if(is_stochastic)
     @all_or_nothing
-    def partial_fit(self, X, y):
+    def partial_fit(self, X, y=None):
         """Go once over a chunk of rows, in mini-batches, at a constant learning rate.
 
         The first call on an unfitted estimator derives the initial map from its chunk;
@@ -140,7 +141,7 @@ class BaseMetricLearner(
         ValueError
             As `fit` does; the estimator then stays as it was.
         """
-        X, codes = self._checked(X, y, reset=not hasattr(self, "components_"))
+        X, codes = self._checked(X, y, reset=not hasattr(self, "components_"), depth=5)
         return self._partial_fit(X, codes)
 
     def transform(self, X):
@@ -281,7 +282,7 @@ class BaseMetricLearner(
         self._streaming_state = rng, learning_state
         return self
 
-    def _checked(self, X, y, reset):
+    def _checked(self, X, y, reset, depth):
         check_parameters(self, WORDS)
         if y is None:
             raise ValueError(
@@ -289,11 +290,12 @@ class BaseMetricLearner(
                 "None: class labels, one for each row of X."
             )
         X = self._checked_rows(X, reset)
-        codes = encode_labels(y)
+        labels, codes = distinct_labels(y)
         check_consistent_length(X, codes)
         check_classes(codes)
         # Refuses unknown words before any work is done.
         self._constraints(X.shape[1])
+        warn_about_labels(labels, len(codes), stacklevel=depth)
         return X, codes
 
     def _checked_tuples(self, X, name, tuples, sample_weight, reset):
