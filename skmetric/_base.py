@@ -98,7 +98,7 @@ class BaseMetricLearner(
         X : {array-like, sparse matrix} of shape (n_samples, n_features)
             float32 stays float32; CSR is never made dense.
         y : array-like of shape (n_samples,)
-            Class labels of any type.
+            Class labels of any type that can be hashed. They must be given.
 
         Returns
         -------
@@ -110,6 +110,12 @@ class BaseMetricLearner(
         ValueError
             For a parameter or data that nothing can be learnt from. Whenever a fit does
             not end, also by Ctrl-C, the estimator stays as it was before.
+
+        Warns
+        -----
+        UserWarning
+            For numbers in y that are hardly classes: many different floats, or -1 among
+            non-negative integers.
         """
         X, codes = self._checked(X, y, reset=True, depth=6)
         return self._fit(X, codes, {"X": X, "y": y})
@@ -129,7 +135,7 @@ class BaseMetricLearner(
             A chunk of rows. It must hold at least two classes, and should hold several
             rows of each: constraints are formed within a chunk.
         y : array-like of shape (n_samples,)
-            Their labels, which are compared within the chunk only.
+            Their labels, which must be given, and are compared within the chunk only.
 
         Returns
         -------
@@ -140,6 +146,11 @@ class BaseMetricLearner(
         ------
         ValueError
             As `fit` does; the estimator then stays as it was.
+
+        Warns
+        -----
+        UserWarning
+            As `fit` does.
         """
         X, codes = self._checked(X, y, reset=not hasattr(self, "components_"), depth=5)
         return self._partial_fit(X, codes)

@@ -488,8 +488,9 @@ def warn_about_labels(labels, n_rows, stacklevel):
             UserWarning,
             stacklevel=stacklevel,
         )
-    # In order, so that all others are 0 or more.
-    if labels.dtype.kind in "ifO" and n_classes > 3 and labels[0] == -1:
+    are_numbers = labels.dtype.kind in "if" or isinstance(labels[0], int)
+    # They are in order, so that all others are 0 or more.
+    if are_numbers and n_classes > 3 and labels[0] == -1:
         warn(
             "Got y with -1 among non-negative integers: unlabelled rows? They count as a "
             "class. If they are none, leave them out: X[y != -1] and y[y != -1]. If they "
