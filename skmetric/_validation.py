@@ -390,11 +390,10 @@ def _array_of(y):
         array = np.asarray(y)
     except ValueError:
         raise _several_labels("rows of different lengths") from None
-    if array.dtype.kind in "SU":
-        # Among strings numpy makes "nan" of NaN.
-        others = (v for v in np.asarray(y, dtype=object).flat if not isinstance(v, str))
-        if any(map(_is_missing, others)):
-            raise _missing_labels()
+    # Among strings numpy makes "nan" of NaN.
+    is_mixed = array.dtype.kind in "SU" and set(map(type, y)) - {str, bytes}
+    if is_mixed and any(map(_is_missing, np.asarray(y, dtype=object).flat)):
+        raise _missing_labels()
     return array
 
 
