@@ -36,8 +36,9 @@ from ._validation import (
     check_constraint_weights,
     check_parameters,
     check_tuples,
-    encode_labels,
+    distinct_labels,
     random_state_of,
+    warn_about_labels,
 )
 from .distances import METRICS, paired_distances
 from .losses import LOSSES
@@ -91,7 +92,7 @@ class BaseMetricLearner(
 
     @all_or_nothing
     @with_callbacks
-    def fit(self, X, y):
+    def fit(self, X, y=None):
         """Learn the map from labelled rows.
 
         Parameters
@@ -99,7 +100,7 @@ class BaseMetricLearner(
         X : {array-like, sparse matrix} of shape (n_samples, n_features)
             float32 stays float32; CSR is never made dense.
         y : array-like of shape (n_samples,)
-            Class labels of any type.
+            Class labels of any type that can be hashed. They must be given.
 
         Returns
         -------
@@ -111,13 +112,19 @@ class BaseMetricLearner(
         ValueError
             For a parameter or data that nothing can be learnt from. Whenever a fit does
             not end, also by Ctrl-C, the estimator stays as it was before.
+
+        Warns
+        -----
+        UserWarning
+            For numbers in y that are hardly classes: many different floats, or -1 among
+            non-negative integers.
         """
-        X, labels, settings = self._checked(X, y, reset=True)
+        X, labels, settings = self._checked(X, y, reset=True, depth=6)
         return self._fit(settings, X, labels, {"X": X, "y": y})
 
     @available_if(is_stochastic)
     @all_or_nothing
-    def partial_fit(self, X, y):
+    def partial_fit(self, X, y=None):
         """Go once over a chunk of rows, in mini-batches, at a constant learning rate.
 
         The first call on an unfitted estimator derives the initial map from its chunk;
@@ -130,7 +137,7 @@ class BaseMetricLearner(
             A chunk of rows. It must hold at least two classes, and should hold several
             rows of each: constraints are formed within a chunk.
         y : array-like of shape (n_samples,)
-            Their labels, which are compared within the chunk only.
+            Their labels, which must be given, and are compared within the chunk only.
 
         Returns
         -------
@@ -141,8 +148,14 @@ class BaseMetricLearner(
         ------
         ValueError
             As `fit` does; the estimator then stays as it was.
+
+        Warns
+        -----
+        UserWarning
+            As `fit` does.
         """
-        X, labels, settings = self._checked(X, y, not hasattr(self, "components_"))
+        reset = not hasattr(self, "components_")
+        X, labels, settings = self._checked(X, y, reset, depth=5)
         return self._partial_fit(settings, X, labels)
 
     def transform(self, X):
@@ -293,7 +306,7 @@ class BaseMetricLearner(
         self._streaming_state = rng, learning_state
         return self
 
-    def _checked(self, X, y, reset):
+    def _checked(self, X, y, reset, depth):
         settings = check_parameters(self, WORDS)
         if y is None:
             raise ValueError(
@@ -301,12 +314,13 @@ class BaseMetricLearner(
                 "None: class labels, one for each row of X."
             )
         X = self._checked_rows(X, reset)
-        codes = encode_labels(y)
+        classes, codes = distinct_labels(y)
         check_consistent_length(X, codes)
         labels = Labels.of(X, codes)
         check_classes(codes[labels.distinct])
         # Refuses unknown words before any work is done.
         settings._constraints(X.shape[1])
+        warn_about_labels(classes, len(codes), stacklevel=depth)
         return X, labels, settings
 
     def _checked_tuples(self, X, name, tuples, sample_weight, reset):

@@ -12,7 +12,7 @@ from . import _moments
 from ._copies import Labels, first_copies
 from ._initialization import most_discriminants, share_of_distinct
 from ._partitions import Partitions
-from ._validation import check_classes, encode_labels
+from ._validation import check_classes, encode_labels, warn_about_labels
 
 # Up to this share of the rows may be in partitions of a single class.
 MOST_LEFT_OUT = 0.05
@@ -58,6 +58,7 @@ class LabelledPartitions(Partitions):
         self.sample, self._class_sizes = stack(survey.sample), survey.classes.counts
         codes = np.arange(len(self._class_sizes))
         check_classes(np.repeat(codes, np.minimum(self._class_sizes, 2)))
+        warn_about_labels(survey.classes.labels, self.shape[0], stacklevel=7)
         self._leave_out([n < 2 for n in survey.n_classes])
         self._names = self._labels
         # Labels are compared within a partition only, where they get numbers of its own.
@@ -140,7 +141,6 @@ def _n_copies(message, X, codes, first):
 
 def _survey(n_rows, X, y):
     assert_all_finite(X, input_name="X")
-    encode_labels(y)
     classes = _moments.class_moments_of(X[:, :0], y)
     return Survey([len(classes.labels)], classes, [X[:: max(1, X.shape[0] // n_rows)]])
 
@@ -151,7 +151,7 @@ def _merge_surveys(a, b):
 
 
 def _class_moments(message, X, codes, labels):
-    return _moments.class_moments_of(X, np.asarray(labels))
+    return _moments.class_moments_of(X, labels)
 
 
 def _moments_of_rows(message, X, y):

@@ -10,6 +10,8 @@ from typing import NamedTuple
 import numpy as np
 from scipy.sparse import issparse
 
+from ._validation import distinct_labels, merge_labels
+
 # Directions in which classes spread less than this are dropped, as scikit-learn's LDA
 # does with features scaled to a spread of 1.
 LDA_TOL = 1e-4
@@ -27,7 +29,7 @@ class Moments(NamedTuple):
 
 
 class ClassMoments(NamedTuple):
-    """Labels, in order, how many rows each has, and the mean of these."""
+    """Different labels, how many rows each has, and the mean of these."""
 
     labels: np.ndarray
     counts: np.ndarray
@@ -54,16 +56,17 @@ def merge_moments(a, b):
 
 
 def class_moments_of(X, y):
-    """The mean of each class; y may be of any type that can be ordered."""
-    labels, codes, counts = np.unique(y, return_inverse=True, return_counts=True)
+    """The mean of each class; labels may be of any type."""
+    labels, codes = distinct_labels(y)
+    counts = np.bincount(codes)
     means = np.zeros((len(labels), X.shape[1]))
-    np.add.at(means, codes.reshape(-1), X.toarray() if issparse(X) else X)
+    np.add.at(means, codes, X.toarray() if issparse(X) else X)
     return ClassMoments(labels, counts, means / counts[:, None])
 
 
 def merge_class_moments(a, b):
     """Means of the classes of both."""
-    labels, codes = np.unique(np.concatenate([a.labels, b.labels]), return_inverse=True)
+    labels, codes = merge_labels(a.labels, b.labels)
     counts = np.zeros(len(labels), dtype=np.int64)
     np.add.at(counts, codes, np.concatenate([a.counts, b.counts]))
     shares = np.concatenate([a.counts, b.counts]) / counts[codes]

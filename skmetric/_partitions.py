@@ -163,7 +163,8 @@ def add_entries(a, b):
 
 
 def _on_rows(function, dtype, message, X, y, *own):
-    return function(message, rows_of(X, dtype), np.asarray(y), *own)
+    # A masked array keeps its mask.
+    return function(message, rows_of(X, dtype), np.asanyarray(y), *own)
 
 
 def _merged(merge, answers):

@@ -6,7 +6,7 @@ from sklearn.decomposition import PCA
 from sklearn.utils import check_array, check_consistent_length
 
 from ._pictures import COLOURS, MARKERS, as_panels, axes_for, before_and_after, cut, pyplot
-from ._validation import check_word, encode_labels
+from ._validation import check_word, distinct_labels
 
 KEY_COLUMNS = 4
 
@@ -127,8 +127,8 @@ class EmbeddingDisplay:
             With `axes_` and `figure_`.
         """
         panels = as_panels(self.embeddings)
-        codes = encode_labels(self.y)
-        classes = [str(label) for label in np.unique(np.asarray(self.y))]
+        labels, codes = distinct_labels(self.y)
+        classes = [str(label) for label in labels]
         many = len(classes) > 12 and max(map(len, classes)) > 4
         self.labels_ = [str(i) for i in range(len(classes))] if many else classes
         n_lines = -(-len(classes) // KEY_COLUMNS) if many else 0

@@ -16,7 +16,7 @@ from ._pictures import (
     plain,
     pyplot,
 )
-from ._validation import check_number
+from ._validation import check_number, encode_labels
 from ._verification import check_distances, equal_error_rate, verification_curve
 from ._verifier import PairVerifier
 from .mining import mine_pairs
@@ -124,8 +124,10 @@ class PairDistanceDisplay:
         knows_metric = isinstance(learner, BaseMetricLearner)
         own = knows_metric and (verifier is None or learner is estimator)
         metric = learner.metric if own else "euclidean"
+        # As codes they are not warned of: nothing is learnt here.
+        codes = encode_labels(y)
         pairs, similar = mine_pairs(
-            panels["learnt"], y, max_pairs=max_pairs, random_state=random_state
+            panels["learnt"], codes, max_pairs=max_pairs, random_state=random_state
         )
         distances = {
             name: distances_of(rows, pairs, metric) for name, rows in panels.items()

@@ -8,7 +8,7 @@ from sklearn.neighbors import NearestNeighbors
 from sklearn.utils import check_consistent_length
 
 from ._pictures import DIFFERENT, SAME, as_panels, axes_for, before_and_after, cut, pyplot
-from ._validation import check_number, random_state_of
+from ._validation import check_number, encode_labels, random_state_of
 
 
 class RetrievalDisplay:
@@ -149,7 +149,7 @@ class RetrievalDisplay:
             With `axes_` and `figure_`.
         """
         panels = as_panels(self.neighbors)
-        y = np.asarray(self.y)
+        y = encode_labels(self.y)
         self.hits_ = {
             name: y[np.asarray(found)] == y[self.queries][:, None]
             for name, found in panels.items()

@@ -6,10 +6,12 @@ import math
 import reprlib
 import sys
 from copy import copy
-from itertools import combinations
-from numbers import Integral, Real
+from itertools import combinations, pairwise
+from numbers import Integral, Number, Real
+from warnings import warn
 
 import numpy as np
+from scipy.sparse import issparse
 from sklearn.utils import (
     check_array,
     check_consistent_length,
@@ -234,7 +236,7 @@ def check_aligned(**arrays):
 
 def check_similar(similar, n_pairs):
     """Booleans, one a pair; 1 and 0 are taken as True and False, nothing else."""
-    similar = np.asarray(similar)
+    similar = _unmasked(similar)
     if similar.ndim != 1:
         raise ValueError(
             f"Got similar of shape {similar.shape}, but expected one boolean a pair."
@@ -245,10 +247,10 @@ def check_similar(similar, n_pairs):
             f"{n_pairs} pairs."
         )
     if similar.dtype != bool:
-        strange = [v for v in similar.tolist() if v not in (0, 1)]
+        strange = [v for v in similar.tolist() if not _is_truth_value(v)]
         if strange:
             raise ValueError(
-                f"Got similar with the values {strange[:5]}, but expected booleans: "
+                f"Got similar with the values {short(strange[:5])}, but expected booleans: "
                 "True for pairs that belong together and False for pairs that do not."
             )
     return similar.astype(bool)
@@ -344,39 +346,209 @@ def count_contradictions(pairs, similar, n_rows):
     return len(np.intersect1d(keys[similar], keys[~similar]))
 
 
+def _unmasked(values):
+    """As an array, in which what a mask hides is None."""
+    if np.ma.is_masked(values):
+        return np.where(np.ma.getmaskarray(values), None, values)
+    return np.asarray(values)
+
+
+def _is_truth_value(value):
+    return isinstance(value, (Number, np.bool_)) and value in (0, 1)
+
+
 def encode_labels(y):
-    """Labels of any type as integers 0 … n_classes - 1.
+    """Labels of any type as integers 0 … n_classes - 1, see :func:`distinct_labels`."""
+    return distinct_labels(y)[1]
+
+
+def distinct_labels(y):
+    """Labels of any type, each once, and which of them a row has.
+
+    Two labels are one class if they are equal and have the same hash.
+
+    Parameters
+    ----------
+    y : array-like of shape (n,)
+
+    Returns
+    -------
+    labels : ndarray of shape (n_classes,)
+        Sorted if they have a total order, else as they first appear.
+    codes : ndarray of int of shape (n,)
 
     Raises
     ------
     ValueError
-        For missing labels, labels that cannot be told apart or ordered, and targets of
-        a regression.
+        For several labels a row, missing labels, labels of several types or without a
+        hash, and targets of a regression.
     """
-    if y is None:
-        raise ValueError("Got y=None, but expected class labels, one for each row.")
-    y = column_or_1d(y, warn=True)
+    y = _one_label_a_row(y)
+    if y.dtype.kind in "OT":
+        return _distinct_objects(y.astype(object))
+    if y.dtype.kind in "fmM" and np.isnan(y).any():
+        raise _missing_labels()
     if y.dtype.kind == "f":
-        if not np.isfinite(y).all():
-            raise ValueError("Input y contains NaN or infinity, but labels are needed.")
+        if np.isinf(y).any():
+            raise ValueError("Input y contains infinity, but expected class labels.")
         if (y != np.floor(y)).any():
             raise ValueError(
                 "Unknown label type: continuous. Got y with fractional values, such as "
                 f"{y[y != np.floor(y)][0]}, but expected class labels. For a "
                 "regression target, bin it first, for example with KBinsDiscretizer."
             )
-    elif y.dtype.kind == "c":
-        raise ValueError("Complex data not supported: got complex labels y.")
-    elif y.dtype.kind == "O" and any(v is None or v != v for v in y):
-        raise ValueError("Input y contains NaN or None, but labels are needed.")
+    labels, codes = np.unique(y, return_inverse=True)
+    return labels, codes.reshape(-1)
+
+
+def merge_labels(a, b):
+    """:func:`distinct_labels` of two arrays of labels, one after the other."""
+    if a.dtype.kind != b.dtype.kind:
+        # Objects meet without a change of type: 1 does not become "1".
+        a, b = (np.fromiter(labels, object, len(labels)) for labels in (a, b))
+    return distinct_labels(np.concatenate([a, b]))
+
+
+def _one_label_a_row(y):
+    """Labels as an array of one dimension."""
+    if y is None:
+        raise ValueError("Got y=None, but expected class labels, one for each row.")
+    given = type(y).__name__
+    if np.ma.is_masked(y):
+        y = _unmasked(y)
+    elif not hasattr(y, "shape"):
+        y = _array_of(y)
+    elif _is_nullable_integer(y):
+        # scikit-learn makes floats of these, and of several large integers one.
+        y = np.asarray(y)
+    is_column = len(y.shape) == 2 and y.shape[1] == 1
+    if issparse(y) or not (len(y.shape) == 1 or is_column):
+        plain = y.shape and not issparse(y)
+        raise _several_labels(f"shape {y.shape}" if plain else f"type {given}")
+    if np.iscomplexobj(y):
+        raise _complex_labels()
+    return column_or_1d(y, warn=True)
+
+
+def _is_nullable_integer(y):
+    """Whether it is a column of pandas' own integers, which may be missing."""
+    dtype = getattr(y, "dtype", None)
+    return not isinstance(dtype, np.dtype) and getattr(dtype, "kind", None) in ("i", "u")
+
+
+def _array_of(y):
+    """A list of labels as an array."""
     try:
-        return np.unique(y, return_inverse=True)[1].reshape(-1)
-    except TypeError as error:
-        kinds = sorted({type(v).__name__ for v in y})
+        array = np.asarray(y)
+    except ValueError:
+        raise _several_labels("rows of different lengths") from None
+    # Among strings numpy makes "nan" of NaN.
+    is_mixed = array.dtype.kind in "SU" and set(map(type, y)) - {str, bytes}
+    if is_mixed and any(map(_is_missing, np.asarray(y, dtype=object).flat)):
+        raise _missing_labels()
+    return array
+
+
+def _distinct_objects(y):
+    try:
+        labels = list(dict.fromkeys(y))
+    except TypeError:
         raise ValueError(
-            f"Unknown label type: got y with labels of types {kinds}, but expected "
-            "labels of one type. Convert them first, for example with y.astype(str)."
-        ) from error
+            f"Unknown label type: got y with labels of types {_types_of(y)}, but expected "
+            "one label for each row that has a hash, such as a string, an integer or a "
+            "tuple. Convert them first, for example sets with frozenset."
+        ) from None
+    if any(map(_is_missing, labels)):
+        raise _missing_labels()
+    if any(isinstance(label, (complex, np.complexfloating)) for label in labels):
+        raise _complex_labels()
+    labels = _in_order(labels)
+    code_of = {label: code for code, label in enumerate(labels)}
+    codes = np.fromiter(map(code_of.__getitem__, y), np.intp, len(y))
+    return np.fromiter(labels, object, len(labels)), codes
+
+
+def _in_order(labels):
+    """Different labels sorted, or as they are if their type has no total order."""
+    try:
+        ordered = sorted(labels)
+        # The < of sets, for one, does not order all of them.
+        is_total = all(a < b for a, b in pairwise(ordered))
+    except (TypeError, ValueError):
+        types = _types_of(labels)
+        if len(types) > 1:
+            raise ValueError(
+                f"Unknown label type: got y with labels of types {types}, but expected "
+                "labels of one type. Convert them first, for example with y.astype(str)."
+            ) from None
+        is_total = False
+    return ordered if is_total else labels
+
+
+def _types_of(values):
+    return sorted({type(value).__name__ for value in values})
+
+
+def _is_missing(label):
+    """Whether it is None, or not equal to itself as NaN, NaT and pandas' NA."""
+    if isinstance(label, (tuple, frozenset)):
+        return any(map(_is_missing, label))
+    same = label == label
+    return label is None or not (isinstance(same, (bool, np.bool_)) and same)
+
+
+def _missing_labels():
+    return ValueError(
+        "Input y contains NaN, None or another missing value, but expected a label for "
+        "each row. Leave out the rows without one."
+    )
+
+
+def _complex_labels():
+    return ValueError(
+        "Complex data not supported: got complex numbers in y, but expected class labels, "
+        "such as integers or strings."
+    )
+
+
+def _several_labels(got):
+    return ValueError(
+        f"Got y of {got}, but expected one label for each row, an array of shape "
+        "(n_samples,). Of several labels of a row make one, for example a string of all."
+    )
+
+
+def warn_about_labels(labels, n_rows, stacklevel):
+    """Warn of numbers that are hardly classes.
+
+    Parameters
+    ----------
+    labels : ndarray of shape (n_classes,)
+        From :func:`distinct_labels`.
+    n_rows : int
+        How many rows have them.
+    stacklevel : int
+        Of the user's line, seen from here.
+    """
+    n_classes = len(labels)
+    if labels.dtype.kind == "f" and n_classes > max(2, n_rows / 4):
+        warn(
+            f"Got y of floats with {n_classes} different values in {n_rows} rows: a "
+            "regression target? If it is, bin it first, for example with "
+            "KBinsDiscretizer. If these are classes, convert them: y.astype(int).",
+            UserWarning,
+            stacklevel=stacklevel,
+        )
+    are_numbers = labels.dtype.kind in "if" or isinstance(labels[0], int)
+    # They are in order, so that all others are 0 or more.
+    if are_numbers and n_classes > 3 and labels[0] == -1:
+        warn(
+            "Got y with -1 among non-negative integers: unlabelled rows? They count as a "
+            "class. If they are none, leave them out: X[y != -1] and y[y != -1]. If they "
+            "are, give it another number.",
+            UserWarning,
+            stacklevel=stacklevel,
+        )
 
 
 def check_classes(y):
@@ -413,9 +585,10 @@ def check_map_size(n_components, n_features):
 
 
 def check_embedding(E, y):
-    """An embedding and its labels, for the functions that take arrays directly."""
+    """An embedding and its labels as integers, for those who learn from both."""
     E = check_array(E, dtype=[np.float64, np.float32], input_name="E")
-    y = encode_labels(y)
-    check_consistent_length(E, y)
-    check_classes(y)
-    return E, y
+    labels, codes = distinct_labels(y)
+    check_consistent_length(E, codes)
+    check_classes(codes)
+    warn_about_labels(labels, len(codes), stacklevel=5)
+    return E, codes

@@ -58,7 +58,7 @@ class OverPartitions:
 
     @all_or_nothing
     @with_callbacks
-    def fit(self, X, y):
+    def fit(self, X, y=None):
         """Learn the map from labelled rows, wherever they are.
 
         Parameters

@@ -108,6 +108,11 @@ callable, default="nearest"
     ValueError
         For an unknown word, fewer than two classes, or no class with two rows.
 
+    Warns
+    -----
+    UserWarning
+        For labels of which the learner would warn.
+
     Examples
     --------
     >>> from skmetric.mining import mine_triplets
@@ -199,6 +204,11 @@ default="all"
     ------
     ValueError
         For an unknown word, fewer than two classes, or no class with two rows.
+
+    Warns
+    -----
+    UserWarning
+        For labels of which the learner would warn.
 
     Examples
     --------

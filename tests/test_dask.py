@@ -262,6 +262,101 @@ def test_names_of_classes_are_of_any_type():
         np.testing.assert_allclose(np.abs(found), np.abs(expected), rtol=1e-7)
 
 
+def objects(values):
+    """An array of any values."""
+    return np.fromiter(values, dtype=object)
+
+
+def test_labels_without_an_order(client):
+    sets = [frozenset("ab"), frozenset("bc"), frozenset("c"), frozenset("a")]
+    expected = triplets(init="lda").fit(*parted(60)).components_
+    labels = objects(sets[code] for code in Y)
+    found = triplets(init="lda").fit(*parted(60, X, labels)).components_
+    np.testing.assert_allclose(np.abs(found), np.abs(expected), rtol=1e-7)
+    scores = {"n_queries": 100, "random_state": 0}
+    here, there = (
+        skdask.retrieval_report(*parted(60, X, y), **scores) for y in (labels, Y)
+    )
+    assert dict(here) == dict(there)
+
+
+def learn(rows, labels):
+    triplets().fit(rows, labels)
+
+
+@pytest.mark.parametrize("ask", [learn, skdask.retrieval_report])
+def test_labels_of_several_types_in_several_partitions(ask):
+    rows, labels = parted(120)
+    for other in (labels.astype(str), labels.astype(str).astype(object)):
+        mixed = da.concatenate([labels[:120].astype(object), other[120:]])
+        with pytest.raises(ValueError, match=r"'str.*labels of one type"):
+            ask(rows, mixed)
+    # Blocks need not be of the type that the array has.
+    lying = labels.map_blocks(
+        lambda block, block_info: (
+            block if block_info[0]["chunk-location"][0] else block > 1
+        ),
+        dtype=labels.dtype,
+    )
+    ask(rows, lying)
+    lying = labels.map_blocks(
+        lambda block, block_info: (
+            block.astype(str) if block_info[0]["chunk-location"][0] else block
+        ),
+        dtype=labels.dtype,
+    )
+    with pytest.raises(ValueError, match="labels of one type"):
+        ask(rows, lying)
+
+
+@pytest.mark.parametrize("ask", [learn, skdask.retrieval_report])
+@pytest.mark.parametrize(
+    "labels",
+    [
+        np.where(Y == 0, np.nan, Y),
+        np.where(Y == 0, None, Y),
+        np.where(Y == 0, "NaT", "2020").astype("M8[D]"),
+        np.ma.array(Y, mask=Y == 0),
+    ],
+    ids=["NaN", "None", "NaT", "masked"],
+)
+def test_missing_labels(ask, labels):
+    with pytest.raises(ValueError, match="Input y contains NaN"):
+        ask(*parted(60, X, labels))
+
+
+def test_missing_labels_of_dataframes():
+    try:
+        import dask.dataframe as dd
+        import pandas as pd
+    except ImportError as error:  # also of a pyarrow for a later numpy
+        pytest.skip(str(error))
+    for dtype in ("Int64", "string", "category"):
+        labels = pd.Series(np.where(np.arange(240) == 100, None, Y)).astype(dtype)
+        with pytest.raises(ValueError, match="Input y contains NaN"):
+            triplets().fit(parted(60)[0], dd.from_pandas(labels, npartitions=4))
+
+
+@pytest.mark.parametrize(
+    ("labels", "words"),
+    [
+        (np.arange(240) % 80.0, "80 different values in 240 rows: a regression target"),
+        (np.where(np.arange(240) % 5, Y, -1), "unlabelled rows"),
+    ],
+)
+def test_numbers_that_are_hardly_classes(labels, words):
+    with pytest.warns(UserWarning, match=words) as caught:
+        triplets(max_iter=300).fit(*parted(120, X, labels))
+    about = [w for w in caught if not issubclass(w.category, ConvergenceWarning)]
+    assert [warning.filename for warning in about] == [__file__]
+    skdask.retrieval_report(*parted(120, X, labels))
+
+
+def test_a_fit_without_labels():
+    with pytest.raises(TypeError, match="y of type NoneType, but expected a dask"):
+        triplets().fit(parted(60)[0])
+
+
 def test_empty_and_uneven_partitions(client):
     sizes = (100, 0, 130, 0, 10)
     full = tuple(size for size in sizes if size)

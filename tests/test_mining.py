@@ -252,6 +252,31 @@ def test_labels_of_any_type(labels):
     np.testing.assert_array_equal(mine_triplets(E, y), expected)
 
 
+@pytest.mark.parametrize("mine", [mine_triplets, mine_pairs])
+def test_labels_without_an_order(mine):
+    E = np.random.default_rng(0).normal(size=(30, 2))
+    sets = [frozenset("ab"), frozenset("bc"), frozenset("c")]
+    y = np.arange(30) % 3
+    expected = mine(E, y, random_state=0)
+    found = mine(E, [frozenset(sets[code]) for code in y], random_state=0)
+    for one, other in zip(expected, found, strict=True):
+        np.testing.assert_array_equal(one, other)
+
+
+@pytest.mark.parametrize("mine", [mine_triplets, mine_pairs])
+@pytest.mark.parametrize(
+    ("y", "words"),
+    [
+        (np.arange(12.0) // 2, "6 different values in 12 rows: a regression target"),
+        (np.arange(12) % 4 - 1, "unlabelled rows"),
+    ],
+)
+def test_numbers_that_are_hardly_classes(mine, y, words):
+    with pytest.warns(UserWarning, match=words) as caught:
+        mine(np.eye(12), y)
+    assert [warning.filename for warning in caught] == [__file__]
+
+
 def assert_close_to_counts(counts, share):
     """Counts of independent draws, each within 5 standard deviations."""
     n = counts.sum()

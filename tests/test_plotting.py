@@ -389,6 +389,25 @@ def test_long_labels_of_many_classes_become_numbers_with_a_key():
     assert not few.figure_.legends
 
 
+def test_classes_without_an_order_are_drawn_one_by_one():
+    sets = [frozenset("a"), frozenset("b"), frozenset("c")]
+    y = [sets[i % 3] for i in range(30)]
+    rows = np.random.default_rng(0).normal(size=(30, 2))
+    display = plotting.EmbeddingDisplay.from_predictions(rows, y)
+    assert display.labels_ == [str(label) for label in sets]
+    for label, points in zip(sets, display.axes_[0].collections, strict=True):
+        of_class = rows[[other == label for other in y]]
+        np.testing.assert_array_equal(points.get_offsets(), of_class)
+
+
+def test_pictures_do_not_warn_of_labels(learner):
+    y = np.arange(len(X)) % 5 - 1
+    learner.fit(X, Y)
+    display = plotting.PairDistanceDisplay.from_estimator(learner, X, y, random_state=0)
+    other = plotting.PairDistanceDisplay.from_estimator(learner, X, y + 1, random_state=0)
+    np.testing.assert_array_equal(display.similar, other.similar)
+
+
 def test_an_unknown_projection_is_refused(learner):
     with pytest.raises(ValueError, match="projection='tsne', but expected one of"):
         plotting.EmbeddingDisplay.from_estimator(learner, X, Y, projection="tsne")
@@ -459,6 +478,17 @@ def test_duplicates_do_not_find_themselves():
     )
     for query, found in zip([5, 0], display.neighbors["learnt"], strict=True):
         assert query not in found and len(set(found)) == 3
+
+
+def test_hits_of_labels_without_an_order():
+    E = np.random.default_rng(0).normal(size=(30, 2))
+    y, items = np.arange(30) % 3, [str(i) for i in range(30)]
+    sets = [frozenset([code, (code + 1) % 3]) for code in y]
+    here, there = (
+        plotting.RetrievalDisplay.from_predictions(E, labels, items, random_state=0)
+        for labels in (sets, y)
+    )
+    np.testing.assert_array_equal(here.hits_["learnt"], there.hits_["learnt"])
 
 
 def test_queries_are_drawn_by_the_random_state(learner):

@@ -333,6 +333,23 @@ def test_labels_of_any_type(generic, kind):
     assert dict(retrieval_report(E[:30], names[:30], **options)) == dict(expected)
 
 
+def test_labels_without_an_order(generic):
+    E, y = generic
+    codes = np.unique(y, return_inverse=True)[1]
+    sets = [frozenset([code, (code + 1) % 3]) for code in codes]
+    assert dict(retrieval_report(E, sets)) == dict(retrieval_report(E, codes))
+    found = retrieval_report(E[:30], sets[:30], index=E[30:], index_labels=sets[30:])
+    expected = retrieval_report(E[:30], codes[:30], index=E[30:], index_labels=codes[30:])
+    assert dict(found) == dict(expected)
+
+
+def test_scores_do_not_warn_of_numbers(generic):
+    E, _ = generic
+    for y in (np.arange(len(E)) % 5 - 1, np.arange(len(E)) % 20.0):
+        names = np.char.add("c", y.astype(int).astype(str))
+        assert dict(retrieval_report(E, y)) == dict(retrieval_report(E, names))
+
+
 def test_report_is_a_mapping_and_a_table(generic):
     E, y = generic
     report = retrieval_report(E, y, scores=["mrr", "precision_at_3"])
