@@ -25,7 +25,7 @@ from ._learning import (
     warn_of_trouble,
 )
 from ._links import PAGE
-from ._maps import map_rows
+from ._maps import comparable_rows, map_rows, mapped_distances
 from ._monitor import Monitor
 from ._tuple_problem import edge_lengths, named_rows
 from ._tuples import right_order
@@ -35,9 +35,10 @@ from ._validation import (
     check_parameters,
     check_tuples,
     encode_labels,
+    float_dtypes,
     random_state_of,
 )
-from .distances import METRICS, paired_distances
+from .distances import METRICS
 from .losses import LOSSES
 
 WORDS = {
@@ -45,7 +46,8 @@ WORDS = {
     "loss": tuple(LOSSES),
     "solver": ("auto", "lbfgs", "adam", "sgd"),
 }
-FLOATS = [np.float64, np.float32]
+# Solvers refuse what is not finite, in words of their own.
+CHECKED_LATER = {"over": "ignore", "invalid": "ignore"}
 
 
 def all_or_nothing(method):
@@ -172,13 +174,13 @@ class BaseMetricLearner(
             In units of `metric`, as the margin is.
         """
         check_is_fitted(self)
-        A, B = self._map(A), self._map(B)
+        A, B = self._rows_to_map(A), self._rows_to_map(B)
         if A.shape != B.shape:
             raise ValueError(
-                f"Got {len(A)} rows in A and {len(B)} in B, but expected as many: row i "
-                "of A and row i of B are a pair."
+                f"Got {A.shape[0]} rows in A and {B.shape[0]} in B, but expected as many: "
+                "row i of A and row i of B are a pair."
             )
-        return paired_distances(A, B, self.metric)
+        return mapped_distances(A, B, self.components_, self.metric)
 
     def score_triplets(self, X, triplets):
         """Share of triplets in the right order under the learnt distance.
@@ -201,10 +203,11 @@ class BaseMetricLearner(
             For triplets that are not three different rows of X each.
         """
         check_is_fitted(self)
-        X = validate_data(self, X, accept_sparse="csr", dtype=FLOATS, reset=False)
+        X = self._rows_to_map(X)
         triplets = check_tuples("triplets", triplets, 3, X.shape[0])
         rows, places = named_rows(triplets, X.shape[0])
-        near, far = edge_lengths(self._map_checked(X[rows]), places, self.metric)
+        E = comparable_rows(X[rows], self.components_, self.metric)
+        near, far = edge_lengths(E, places, self.metric)
         return float(right_order(near, far).mean())
 
     def get_mahalanobis_matrix(self):
@@ -241,7 +244,8 @@ class BaseMetricLearner(
         context = self._init_callback_context(max_subtasks=n_tasks(self, X, target))
         context.call_on_fit_task_begin(estimator=self, **data)
         monitor = Monitor(self, context, data)
-        result = self._learn(X, target, W0, start, rng, monitor)
+        with np.errstate(**CHECKED_LATER):
+            result = self._learn(X, target, W0, start, rng, monitor)
 
         self.components_, self.initial_components_ = result.parameters, W0
         self.solver_, self.n_iter_ = solver, result.n_iter
@@ -268,9 +272,10 @@ class BaseMetricLearner(
             self._record([], [])
         X = X.astype(self.components_.dtype, copy=False)
         goes_on = state and self.solver_ == solver_for_chunks(self)
-        result, margins, learning_state = learn_from_chunk(
-            self, X, target, rng, state=state[1] if goes_on else None
-        )
+        with np.errstate(**CHECKED_LATER):
+            result, margins, learning_state = learn_from_chunk(
+                self, X, target, rng, state=state[1] if goes_on else None
+            )
         self.components_ = result.parameters
         self._record_margins(margins)
         self.solver_, self.n_iter_ = solver_for_chunks(self), self.n_iter_ + 1
@@ -305,7 +310,12 @@ class BaseMetricLearner(
 
     def _checked_rows(self, X, reset):
         return validate_data(
-            self, X, accept_sparse="csr", dtype=FLOATS, reset=reset, ensure_min_samples=2
+            self,
+            X,
+            accept_sparse="csr",
+            dtype=float_dtypes(X),
+            reset=reset,
+            ensure_min_samples=2,
         )
 
     def _initial_map(self, X, target, random_state):
@@ -319,11 +329,12 @@ class BaseMetricLearner(
         """About a thousand rows."""
         return X[:: max(1, X.shape[0] // 1000)]
 
-    def _map(self, X):
-        X = validate_data(self, X, accept_sparse="csr", dtype=FLOATS, reset=False)
-        return self._map_checked(X)
+    def _rows_to_map(self, X):
+        dtype = float_dtypes(X)
+        return validate_data(self, X, accept_sparse="csr", dtype=dtype, reset=False)
 
-    def _map_checked(self, X):
+    def _map(self, X):
+        X = self._rows_to_map(X)
         W = self.components_.astype(X.dtype, copy=False)
         return map_rows(X, W, self.metric)
 

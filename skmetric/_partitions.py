@@ -8,7 +8,7 @@ again by others.
 """
 
 from contextlib import contextmanager
-from functools import partial
+from functools import partial, reduce
 from weakref import WeakSet
 
 import dask
@@ -163,11 +163,11 @@ def add_entries(a, b):
 
 
 def _on_rows(function, dtype, message, X, y, *own):
-    return function(message, rows_of(X, dtype), np.asarray(y), *own)
+    # What is not finite is refused where answers have come together.
+    with np.errstate(over="ignore", invalid="ignore"):
+        return function(message, rows_of(X, dtype), np.asarray(y), *own)
 
 
 def _merged(merge, answers):
-    total = answers[0]
-    for answer in answers[1:]:
-        total = merge(total, answer)
-    return total
+    with np.errstate(over="ignore", invalid="ignore"):
+        return reduce(merge, answers)

@@ -164,10 +164,63 @@ def check_margins(margin, pos_margin, source=""):
         )
 
 
+def float_dtype(dtype):
+    """In which of two precisions rows of a dtype are worked on: half becomes single."""
+    return np.float32 if dtype in (np.float16, np.float32) else np.float64
+
+
+def float_dtypes(X):
+    """What ``check_array`` shall take, and first of all make of other rows.
+
+    That is float64, but for rows of half precision.
+    """
+    dtypes = getattr(X, "dtypes", getattr(X, "dtype", None))
+    dtypes = list(dtypes) if np.iterable(dtypes) else [dtypes]
+    plain = dtypes and all(isinstance(dtype, np.dtype) for dtype in dtypes)
+    if plain and np.result_type(*dtypes) == np.float16:
+        return [np.float32, np.float64]
+    return [np.float64, np.float32]
+
+
+def bounds_of_squares(dtype):
+    """Between which numbers a dtype holds squares, also of inverses, with all digits."""
+    most = float(np.finfo(dtype).max) ** 0.5 / 1000
+    return 1 / most, most
+
+
+def check_apart(distance, dtype, *, what="X", where="", squared=True):
+    """Refuse rows at a distance that a dtype cannot hold.
+
+    Parameters
+    ----------
+    distance : float
+    dtype : dtype
+    what, where : str
+        Whose rows they are, and under which map.
+    squared : bool
+        Whether the square and that of the inverse must have digits, too.
+
+    Raises
+    ------
+    ValueError
+        For a distance that is too large, too small or not a number.
+    """
+    limits = np.finfo(dtype)
+    bounds = bounds_of_squares(dtype) if squared else (limits.tiny, limits.max)
+    least, most = map(float, bounds)
+    if not least < distance < most:
+        raise ValueError(
+            f"Got {what} of {limits.dtype} whose rows are {distance:.3g} apart{where}, but "
+            f"expected more than {least:.0e} and less than {most:.0e}"
+            f"{', as squares are taken' if squared else ''}. Bring the features to one "
+            "scale, as StandardScaler does."
+        )
+
+
 def check_aligned(**arrays):
     """Float arrays of one common shape, float32 only if all of them are."""
     checked = [
-        check_array(array, dtype=[np.float64, np.float32], input_name=name)
+        check_array(array, dtype=float_dtypes(array), input_name=name)
         for name, array in arrays.items()
     ]
     shapes = {name: X.shape for name, X in zip(arrays, checked, strict=True)}
@@ -360,8 +413,8 @@ def check_map_size(n_components, n_features):
 
 
 def check_embedding(E, y):
-    """An embedding and its labels, for the functions that take arrays directly."""
-    E = check_array(E, dtype=[np.float64, np.float32], input_name="E")
+    """An embedding in float64 and its labels, for functions that take arrays directly."""
+    E = check_array(E, dtype=np.float64, input_name="E")
     y = encode_labels(y)
     check_consistent_length(E, y)
     check_classes(y)
