@@ -30,6 +30,7 @@ from ._monitor import Monitor
 from ._tuple_problem import edge_lengths, named_rows
 from ._tuples import right_order
 from ._validation import (
+    CHECKED_LATER,
     check_classes,
     check_constraint_weights,
     check_parameters,
@@ -46,8 +47,6 @@ WORDS = {
     "loss": tuple(LOSSES),
     "solver": ("auto", "lbfgs", "adam", "sgd"),
 }
-# Solvers refuse what is not finite, in words of their own.
-CHECKED_LATER = {"over": "ignore", "invalid": "ignore"}
 
 
 def all_or_nothing(method):
@@ -270,9 +269,9 @@ class BaseMetricLearner(
             self.components_ = self.initial_components_ = W0
             self.n_iter_, self.validation_scores_ = 0, None
             self._record([], [])
-        X = X.astype(self.components_.dtype, copy=False)
         goes_on = state and self.solver_ == solver_for_chunks(self)
         with np.errstate(**CHECKED_LATER):
+            X = X.astype(self.components_.dtype, copy=False)
             result, margins, learning_state = learn_from_chunk(
                 self, X, target, rng, state=state[1] if goes_on else None
             )
@@ -309,14 +308,15 @@ class BaseMetricLearner(
         return X, tuples, check_constraint_weights(sample_weight, name, len(tuples))
 
     def _checked_rows(self, X, reset):
-        return validate_data(
-            self,
-            X,
-            accept_sparse="csr",
-            dtype=float_dtypes(X),
-            reset=reset,
-            ensure_min_samples=2,
-        )
+        with np.errstate(**CHECKED_LATER):
+            return validate_data(
+                self,
+                X,
+                accept_sparse="csr",
+                dtype=float_dtypes(X),
+                reset=reset,
+                ensure_min_samples=2,
+            )
 
     def _initial_map(self, X, target, random_state):
         rows = LabelledRows(X, target if are_labels(target) else None)
@@ -330,13 +330,12 @@ class BaseMetricLearner(
         return X[:: max(1, X.shape[0] // 1000)]
 
     def _rows_to_map(self, X):
-        dtype = float_dtypes(X)
-        return validate_data(self, X, accept_sparse="csr", dtype=dtype, reset=False)
+        with np.errstate(**CHECKED_LATER):
+            dtype = float_dtypes(X)
+            return validate_data(self, X, accept_sparse="csr", dtype=dtype, reset=False)
 
     def _map(self, X):
-        X = self._rows_to_map(X)
-        W = self.components_.astype(X.dtype, copy=False)
-        return map_rows(X, W, self.metric)
+        return map_rows(self._rows_to_map(X), self.components_, self.metric)
 
     def _start(self, W0):
         if not (self.warm_start and hasattr(self, "components_")):

@@ -12,17 +12,20 @@ from numbers import Integral
 
 import numpy as np
 from scipy.sparse import issparse
+from scipy.sparse.linalg import ArpackError
 from sklearn.decomposition import PCA
 from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
-from sklearn.utils import check_array, gen_batches
+from sklearn.utils import gen_batches
 from sklearn.utils.sparsefuncs import min_max_axis
 
 from . import _moments
 from ._validation import (
+    CHECKED_LATER,
     bounds_of_squares,
     check_apart,
     check_map_size,
     check_number,
+    check_rows,
     check_word,
     short,
 )
@@ -87,7 +90,7 @@ def _mean_distance(rows, W):
     """The root of the mean squared distance, also where the squares cannot be held."""
     largest = 2 * np.finfo(W.dtype).maxexp // 3
     for exponent in (0, largest, -largest):
-        with np.errstate(over="ignore", invalid="ignore"):
+        with np.errstate(**CHECKED_LATER):
             squared = rows.mean_squared_distance(np.ldexp(W, exponent))
         if 0 < squared < np.inf:
             break
@@ -125,12 +128,19 @@ class LabelledRows:
             # Computed in float64.
             _check_extent(extent, np.float64)
             return pca(self.X, k, random_state)
-        if extent == 0:
-            # Any directions will do, but ARPACK finds none.
+        if extent == 0 or self.shape[1] == 1:
+            # Any directions will do, or there is one, but ARPACK finds none.
             return np.eye(k, self.shape[1])
         _check_extent(extent, self.dtype)
         arpack = PCA(n_components=k, svd_solver="arpack", random_state=random_state)
-        return arpack.fit(self.X).components_
+        try:
+            return arpack.fit(self.X).components_
+        except ArpackError:
+            raise ValueError(
+                f"Got init='pca' with sparse X whose rows are at most {extent:.3g} apart in "
+                "each feature, but expected more: against how far they are from 0 that is "
+                "lost. Use init='identity' or 'random', or dense X."
+            ) from None
 
     def lda(self, k):
         """Directions that tell the classes apart."""
@@ -222,7 +232,7 @@ def mean_squared_distance(X, W):
     """
     n = X.shape[0]
     total, squares = np.zeros(len(W)), np.zeros(len(W))
-    with np.errstate(over="ignore", invalid="ignore"):
+    with np.errstate(**CHECKED_LATER):
         origin = X[:1] @ W.T
         for rows in gen_batches(n, 4096):
             Z = (X[rows] @ W.T - origin).astype(np.float64)
@@ -251,7 +261,7 @@ def _given(init, rows, n_components):
             f"Got init={short(init)}, but expected one of {sorted(INITS)}, or a map of "
             f"shape (n_components, {rows.shape[1]})."
         )
-    W = check_array(init, dtype=rows.dtype, input_name="init", copy=True)
+    W = check_rows(init, "init", dtype=rows.dtype, copy=True)
     k = W.shape[0] if n_components is None else n_components
     if W.shape != (k, rows.shape[1]):
         raise ValueError(

@@ -6,24 +6,29 @@ from sklearn.metrics import pairwise_distances_argmin_min
 from sklearn.utils import gen_batches
 
 from ._scales import in_units, rows_to_scale, to_scale
-from ._validation import check_apart
+from ._validation import CHECKED_LATER, check_apart
 from .distances import about_most, embed, paired_distances
+
+UNDER = " under the map"
 
 
 def map_rows(X, W, metric):
     """``X @ W.T``, on the unit sphere under ``"cosine"``: what ``transform`` returns.
+
+    In the dtype of `X`.
 
     Raises
     ------
     ValueError
         For rows that the map takes to where their dtype ends.
     """
-    with np.errstate(over="ignore", invalid="ignore"):
+    with np.errstate(**CHECKED_LATER):
+        W = W.astype(X.dtype, copy=False)
         Z = X @ W.T
         if metric == "cosine":
-            return _directions(Z, X, W)
+            Z = _directions(Z, X, W)
     if not np.isfinite(Z).all():
-        check_apart(np.inf, Z.dtype, where=" under the map", squared=False)
+        check_apart(np.inf, Z.dtype, where=UNDER, squared=False)
     return Z
 
 
@@ -69,7 +74,7 @@ def mapped_distances(A, B, W, metric):
         apart, exponent = to_scale(A - B)
         distances = paired_distances(apart @ W.T, 0, metric)
     exponent *= 1 if metric == "euclidean" else 2
-    return in_units(distances, exponent, dtype, what="rows", where=" under the map")
+    return in_units(distances, exponent, dtype, what="A and B", where=UNDER)
 
 
 def comparable_rows(X, W, metric):

@@ -16,6 +16,8 @@ import numpy as np
 from dask import delayed
 from sklearn.utils import check_array
 
+from ._validation import CHECKED_LATER
+
 # How many answers are merged at a time.
 FAN_IN = 8
 # What dask.distributed raises if its scheduler is gone; it need not be installed.
@@ -163,11 +165,10 @@ def add_entries(a, b):
 
 
 def _on_rows(function, dtype, message, X, y, *own):
-    # What is not finite is refused where answers have come together.
-    with np.errstate(over="ignore", invalid="ignore"):
+    with np.errstate(**CHECKED_LATER):
         return function(message, rows_of(X, dtype), np.asarray(y), *own)
 
 
 def _merged(merge, answers):
-    with np.errstate(over="ignore", invalid="ignore"):
+    with np.errstate(**CHECKED_LATER):
         return reduce(merge, answers)

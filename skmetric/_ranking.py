@@ -15,10 +15,10 @@ from scipy.sparse import issparse
 from sklearn import get_config
 from sklearn.metrics import pairwise_distances
 from sklearn.neighbors import NearestNeighbors
-from sklearn.utils import check_array, check_consistent_length, gen_batches
+from sklearn.utils import check_consistent_length, gen_batches
 
 from ._scales import rows_to_scale, to_scale
-from ._validation import check_word, encode_labels
+from ._validation import check_rows, check_word, encode_labels
 from .distances import about_most
 
 METRICS = ("euclidean", "sqeuclidean", "cosine", "manhattan")
@@ -101,7 +101,7 @@ def make_problem(E, y, index=None, index_labels=None, metric="euclidean"):
 
 
 def _rows(E, y, name):
-    E = check_array(E, accept_sparse="csr", dtype=np.float64, input_name=name)
+    E = check_rows(E, name, dtype=np.float64, accept_sparse="csr")
     codes = encode_labels(y)
     check_consistent_length(E, codes)
     # As objects, labels of two arrays meet without a change of type.

@@ -33,6 +33,9 @@ NUMBERS = {
 }
 # A map of more entries than this (4 GiB in float64) is hardly what anyone means.
 MAX_MAP_SIZE = 2**29
+# What is not finite is refused afterwards, in words of its own: by scikit-learn, which
+# looks at a sum first, and by the solvers.
+CHECKED_LATER = {"over": "ignore", "invalid": "ignore"}
 
 
 class _ShortRepr(reprlib.Repr):
@@ -182,6 +185,12 @@ def float_dtypes(X):
     return [np.float64, np.float32]
 
 
+def check_rows(X, name, dtype=None, **options):
+    """``check_array`` of floats, of those that `float_dtypes` says if there is no dtype."""
+    with np.errstate(**CHECKED_LATER):
+        return check_array(X, dtype=dtype or float_dtypes(X), input_name=name, **options)
+
+
 def bounds_of_squares(dtype):
     """Between which numbers a dtype holds squares, also of inverses, with all digits."""
     most = float(np.finfo(dtype).max) ** 0.5 / 1000
@@ -219,10 +228,7 @@ def check_apart(distance, dtype, *, what="X", where="", squared=True):
 
 def check_aligned(**arrays):
     """Float arrays of one common shape, float32 only if all of them are."""
-    checked = [
-        check_array(array, dtype=float_dtypes(array), input_name=name)
-        for name, array in arrays.items()
-    ]
+    checked = [check_rows(array, name) for name, array in arrays.items()]
     shapes = {name: X.shape for name, X in zip(arrays, checked, strict=True)}
     if len(set(shapes.values())) > 1:
         raise ValueError(
@@ -414,7 +420,7 @@ def check_map_size(n_components, n_features):
 
 def check_embedding(E, y):
     """An embedding in float64 and its labels, for functions that take arrays directly."""
-    E = check_array(E, dtype=np.float64, input_name="E")
+    E = check_rows(E, "E", dtype=np.float64)
     y = encode_labels(y)
     check_consistent_length(E, y)
     check_classes(y)

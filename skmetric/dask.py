@@ -397,7 +397,7 @@ def aligned(X, y, name="X"):
 
 def map_block(block, W, metric, dtype):
     """A block of mapped rows."""
-    return map_rows(rows_of(block, dtype), W.astype(dtype, copy=False), metric)
+    return map_rows(rows_of(block, dtype), W, metric)
 
 
 def map_frame(frame, W, metric, dtype, columns):

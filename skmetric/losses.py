@@ -24,7 +24,13 @@ References
 
 import numpy as np
 
-from ._validation import check_aligned, check_number, check_similar, check_word
+from ._validation import (
+    CHECKED_LATER,
+    check_aligned,
+    check_number,
+    check_similar,
+    check_word,
+)
 from .distances import (
     METRICS,
     embed,
@@ -161,7 +167,7 @@ def triplet_loss(
     check_number("margin", margin, above=0)
     check_word("metric", metric, METRICS)
     cost_of = LOSSES[check_word("loss", loss, LOSSES)]
-    with np.errstate(over="ignore", invalid="ignore"):
+    with np.errstate(**CHECKED_LATER):
         places = _placed(arrays, metric, normalize)
         (A, _), (P, _), (N, _) = places
         v = paired_distances(A, P, metric) - paired_distances(A, N, metric) + margin
@@ -243,7 +249,7 @@ def contrastive_loss(
     check_number("pos_margin", pos_margin, at_least=0, below=margin)
     check_word("metric", metric, METRICS)
     cost_of = LOSSES[check_word("loss", loss, LOSSES)]
-    with np.errstate(over="ignore", invalid="ignore"):
+    with np.errstate(**CHECKED_LATER):
         places = _placed(arrays, metric, normalize)
         (A, _), (B, _) = places
         distances = paired_distances(A, B, metric)
