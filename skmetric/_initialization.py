@@ -92,9 +92,10 @@ def _mean_distance(rows, W):
     for exponent in (0, largest, -largest):
         with np.errstate(**CHECKED_LATER):
             squared = rows.mean_squared_distance(np.ldexp(W, exponent))
+            distance = float(np.ldexp(np.sqrt(squared), -exponent))
         if 0 < squared < np.inf:
             break
-    return float(np.ldexp(np.sqrt(squared), -exponent))
+    return distance
 
 
 class LabelledRows:
@@ -137,9 +138,9 @@ class LabelledRows:
             return arpack.fit(self.X).components_
         except ArpackError:
             raise ValueError(
-                f"Got init='pca' with sparse X whose rows are at most {extent:.3g} apart in "
-                "each feature, but expected more: against how far they are from 0 that is "
-                "lost. Use init='identity' or 'random', or dense X."
+                f"Got init='pca' with sparse X whose features vary by {extent:.3g} at "
+                "most, but expected more: that is lost against how far they are from 0. "
+                "Use init='identity' or 'random', or dense X."
             ) from None
 
     def lda(self, k):

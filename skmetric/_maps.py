@@ -106,6 +106,7 @@ def nearest_labels(E, X, y, W, metric):
     Parameters
     ----------
     E : ndarray of shape (m, k)
+        The others are mapped in its dtype.
     X : ndarray, CSR or SomeRows of shape (n, d)
         Mapped block by block, so that memory is O(m).
     y : ndarray of int of shape (n,)
@@ -118,7 +119,8 @@ def nearest_labels(E, X, y, W, metric):
     """
     labels, least = np.zeros(len(E), dtype=y.dtype), np.full(len(E), np.inf)
     for rows in gen_batches(len(y), 4096):
-        at, distances = pairwise_distances_argmin_min(E, map_rows(X[rows], W, metric))
+        others = map_rows(X[rows].astype(E.dtype, copy=False), W, metric)
+        at, distances = pairwise_distances_argmin_min(E, others)
         labels = np.where(distances < least, y[rows][at], labels)
         least = np.minimum(distances, least)
     return labels

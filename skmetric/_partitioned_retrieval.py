@@ -99,8 +99,8 @@ def _nearest(message, X, y, start):
     search = NearestNeighbors(algorithm="brute", metric=metric).fit(problem.index)
     every = np.arange(len(queries))
     D, nearest = nearest_in_order(problem, every, min(depth, len(y)), search)
-    # Partitions may be to different scales.
-    D = np.ldexp(D, exponent)
+    # Partitions may be to different scales. In a larger unit all distances are finite.
+    D = np.ldexp(D, exponent - 16)
     return D, nearest + start, y.astype(object)[nearest] == labels[:, None]
 
 

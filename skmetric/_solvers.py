@@ -107,8 +107,8 @@ def minimize_lbfgs(function, parameters, *, max_iter, tol, monitor):
     if not (np.isfinite(found.x).all() and np.isfinite(found.fun)):
         raise ValueError(
             "Got a loss or a map that is not finite. Bring features, or the array given as "
-            "init, to one scale, as StandardScaler does, and lower margin and alpha if they "
-            "are large."
+            "init, to one scale, as StandardScaler does, and lower margin and alpha if "
+            "they are large."
         )
     if found.nit == 0:
         # The start is a minimum already; looking at it is an iteration, too.
