@@ -176,10 +176,12 @@ def close_distances(factors, rows, metric, E):
     sphere = metric == "cosine"
     D = block_distances(factors, rows, "cosine" if sphere else "sqeuclidean")
     squares = factors[1][:, -1]
-    doubtful = DOUBTFUL * (squares[rows, None] + squares) > D
-    within = np.arange(len(D))
-    doubtful[within, within + rows.start] = False
-    heads, tails = np.nonzero(doubtful)
+    # One number first, as a comparison with each sum of two takes longer.
+    near = np.flatnonzero(2 * DOUBTFUL * squares.max() > D)
+    heads, tails = np.divmod(near, D.shape[1])
+    doubtful = DOUBTFUL * (squares[heads + rows.start] + squares[tails]) > D.ravel()[near]
+    doubtful &= heads + rows.start != tails
+    heads, tails = heads[doubtful], tails[doubtful]
     for part in slices(len(heads), max(1, 2**20 // E.shape[1])):
         a, b = heads[part], tails[part]
         difference = E[a + rows.start] - E[b]
