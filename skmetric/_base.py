@@ -27,20 +27,22 @@ from ._learning import (
     warn_of_trouble,
 )
 from ._links import PAGE
-from ._maps import map_rows
+from ._maps import comparable_rows, map_rows, mapped_distances
 from ._monitor import Monitor
 from ._tuple_problem import edge_lengths, named_rows
 from ._tuples import right_order
 from ._validation import (
+    CHECKED_LATER,
     check_classes,
     check_constraint_weights,
     check_parameters,
     check_tuples,
     distinct_labels,
+    float_dtypes,
     random_state_of,
     warn_about_labels,
 )
-from .distances import METRICS, paired_distances
+from .distances import METRICS
 from .losses import LOSSES
 
 WORDS = {
@@ -48,7 +50,6 @@ WORDS = {
     "loss": tuple(LOSSES),
     "solver": ("auto", "lbfgs", "adam", "sgd"),
 }
-FLOATS = [np.float64, np.float32]
 
 
 def all_or_nothing(method):
@@ -187,13 +188,13 @@ class BaseMetricLearner(
             In units of `metric`, as the margin is.
         """
         check_is_fitted(self)
-        A, B = self._map(A), self._map(B)
+        A, B = self._rows_to_map(A), self._rows_to_map(B)
         if A.shape != B.shape:
             raise ValueError(
-                f"Got {len(A)} rows in A and {len(B)} in B, but expected as many: row i "
-                "of A and row i of B are a pair."
+                f"Got {A.shape[0]} rows in A and {B.shape[0]} in B, but expected as many: "
+                "row i of A and row i of B are a pair."
             )
-        return paired_distances(A, B, self.metric)
+        return mapped_distances(A, B, self.components_, self.metric)
 
     def score_triplets(self, X, triplets):
         """Share of triplets in the right order under the learnt distance.
@@ -216,10 +217,11 @@ class BaseMetricLearner(
             For triplets that are not three different rows of X each.
         """
         check_is_fitted(self)
-        X = validate_data(self, X, accept_sparse="csr", dtype=FLOATS, reset=False)
+        X = self._rows_to_map(X)
         triplets = check_tuples("triplets", triplets, 3, X.shape[0])
         rows, places = named_rows(triplets, X.shape[0])
-        near, far = edge_lengths(self._map_checked(X[rows]), places, self.metric)
+        E = comparable_rows(X[rows], self.components_, self.metric)
+        near, far = edge_lengths(E, places, self.metric)
         return float(right_order(near, far).mean())
 
     def get_mahalanobis_matrix(self):
@@ -260,7 +262,8 @@ class BaseMetricLearner(
         context = self._init_callback_context(max_subtasks=n_tasks(settings, X, target))
         context.call_on_fit_task_begin(estimator=self, **data)
         monitor = Monitor(self, context, data)
-        result = self._learn(settings, X, target, W0, start, rng, monitor)
+        with np.errstate(**CHECKED_LATER):
+            result = self._learn(settings, X, target, W0, start, rng, monitor)
 
         self.components_, self.initial_components_ = result.parameters, W0
         self.solver_, self.n_iter_ = solver, result.n_iter
@@ -285,17 +288,18 @@ class BaseMetricLearner(
             self.components_ = self.initial_components_ = W0
             self.n_iter_, self.validation_scores_ = 0, None
             self._record([], [])
-        X = X.astype(self.components_.dtype, copy=False)
         goes_on = state and self.solver_ == solver_for_chunks(settings)
-        result, margins, learning_state = learn_from_chunk(
-            settings,
-            X,
-            target,
-            self.initial_components_,
-            self.components_,
-            rng,
-            state=state[1] if goes_on else None,
-        )
+        with np.errstate(**CHECKED_LATER):
+            X = X.astype(self.components_.dtype, copy=False)
+            result, margins, learning_state = learn_from_chunk(
+                settings,
+                X,
+                target,
+                self.initial_components_,
+                self.components_,
+                rng,
+                state=state[1] if goes_on else None,
+            )
         self.components_ = result.parameters
         self._record_margins(margins)
         self.solver_, self.n_iter_ = solver_for_chunks(settings), self.n_iter_ + 1
@@ -332,9 +336,15 @@ class BaseMetricLearner(
         return settings, X, tuples, weights
 
     def _checked_rows(self, X, reset):
-        return validate_data(
-            self, X, accept_sparse="csr", dtype=FLOATS, reset=reset, ensure_min_samples=2
-        )
+        with np.errstate(**CHECKED_LATER):
+            return validate_data(
+                self,
+                X,
+                accept_sparse="csr",
+                dtype=float_dtypes(X),
+                reset=reset,
+                ensure_min_samples=2,
+            )
 
     def _initial_map(self, settings, X, target, random_state):
         rows = LabelledRows(X, target if are_labels(target) else None)
@@ -347,13 +357,13 @@ class BaseMetricLearner(
         """About a thousand rows."""
         return X[:: max(1, X.shape[0] // 1000)]
 
-    def _map(self, X):
-        X = validate_data(self, X, accept_sparse="csr", dtype=FLOATS, reset=False)
-        return self._map_checked(X)
+    def _rows_to_map(self, X):
+        with np.errstate(**CHECKED_LATER):
+            dtype = float_dtypes(X)
+            return validate_data(self, X, accept_sparse="csr", dtype=dtype, reset=False)
 
-    def _map_checked(self, X):
-        W = self.components_.astype(X.dtype, copy=False)
-        return map_rows(X, W, self.metric)
+    def _map(self, X):
+        return map_rows(self._rows_to_map(X), self.components_, self.metric)
 
     def _start(self, W0):
         if not (self.warm_start and hasattr(self, "components_")):

@@ -12,7 +12,7 @@ from . import _moments
 from ._copies import Labels, first_copies
 from ._initialization import most_discriminants, share_of_distinct
 from ._partitions import Partitions
-from ._validation import check_classes, encode_labels, warn_about_labels
+from ._validation import check_classes, encode_labels, float_dtype, warn_about_labels
 
 # Up to this share of the rows may be in partitions of a single class.
 MOST_LEFT_OUT = 0.05
@@ -39,7 +39,7 @@ class LabelledPartitions(Partitions):
     Attributes
     ----------
     dtype : dtype
-        float32 if X is, else float64.
+        float32 if X has that or half precision, else float64.
     sample : ndarray or CSR of shape (m, d)
         About a thousand rows.
 
@@ -51,7 +51,7 @@ class LabelledPartitions(Partitions):
     """
 
     def __init__(self, X, y):
-        super().__init__(X, y, np.float32 if X.dtype == np.float32 else np.float64)
+        super().__init__(X, y, float_dtype(X.dtype))
         wanted = -(-SAMPLE // len(self.sizes))
         survey = self.total(self.ask(_survey, wanted), _merge_surveys)
         stack = vstack if issparse(survey.sample[0]) else np.concatenate

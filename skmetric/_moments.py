@@ -10,7 +10,7 @@ from typing import NamedTuple
 import numpy as np
 from scipy.sparse import issparse
 
-from ._validation import distinct_labels, merge_labels
+from ._validation import check_apart, distinct_labels, merge_labels
 
 # Directions in which classes spread less than this are dropped, as scikit-learn's LDA
 # does with features scaled to a spread of 1.
@@ -80,8 +80,16 @@ def mean_squared_distance(moments):
     return 2 * float(np.trace(moments.scatter)) / (moments.n - 1)
 
 
+def _check_held(moments):
+    """Refuse rows whose scatter float64 cannot hold."""
+    distance = mean_squared_distance(moments) ** 0.5
+    if distance != 0:
+        check_apart(distance, moments.scatter.dtype)
+
+
 def pca(moments, k):
     """The k directions of the largest variance, each with its largest entry positive."""
+    _check_held(moments)
     W = np.linalg.eigh(moments.scatter)[1][:, ::-1][:, :k].T
     largest = np.abs(W).argmax(axis=1)
     return W * np.sign(W[np.arange(k), largest])[:, None]
@@ -101,6 +109,21 @@ def check_spread(has_spread):
         )
 
 
+def check_means(means):
+    """Refuse classes whose means do not differ for LDA to tell them apart.
+
+    Parameters
+    ----------
+    means : ndarray of shape (n_classes, k)
+        From the mean of all, under a map that makes the variance within classes 1.
+    """
+    if not (np.abs(means) > FLAT).any():
+        raise ValueError(
+            "Got init='lda', but the means of the classes do not differ where their rows "
+            "do, and LDA tells classes apart by these. Use init='identity' or 'pca'."
+        )
+
+
 def over_all(W, features):
     """A map of all features from one of those that a mask marks."""
     full = np.zeros((len(W), len(features)), dtype=W.dtype)
@@ -114,6 +137,7 @@ def lda(moments, classes, k):
     Rows within classes are whitened first; features that are noise, and directions in
     which these rows do not spread, are dropped.
     """
+    _check_held(moments)
     features = varied(np.diag(moments.scatter))
     centred = (classes.means - moments.mean)[:, features]
     between = (centred.T * classes.counts) @ centred / moments.n
@@ -124,5 +148,6 @@ def lda(moments, classes, k):
     seen = values > LDA_TOL**2
     check_spread(seen.any())
     whiten = vectors[:, seen] / np.sqrt(values[seen]) / spread[:, None]
+    check_means(centred @ whiten)
     order = np.linalg.eigh(whiten.T @ between @ whiten)[1][:, ::-1]
     return over_all((whiten @ order[:, :k]).T, features)

@@ -7,7 +7,7 @@ import numpy as np
 from sklearn.neighbors import NearestNeighbors
 
 from ._partitions import Partitions, add_entries
-from ._ranking import Problem, centred, nearest_in_order
+from ._ranking import Problem, nearest_in_order, placed
 from ._retrieval import depth_of, parse_scores, report_of_hits
 from ._validation import distinct_labels, merge_labels
 
@@ -97,12 +97,14 @@ def _sizes_of_classes(labels, X, y):
 def _nearest(message, X, y, start):
     """The nearest rows of a partition: distances, row numbers and whether they are hits."""
     queries, labels, depth, metric = message
-    queries, X = centred(queries, X, metric)
+    (queries, X), exponent = placed([queries, X], metric)
     codes = np.zeros(len(queries), dtype=int)
     problem = Problem(queries, codes, X, y, metric, itself=False)
     search = NearestNeighbors(algorithm="brute", metric=metric).fit(problem.index)
     every = np.arange(len(queries))
     D, nearest = nearest_in_order(problem, every, min(depth, len(y)), search)
+    # Partitions may be to different scales. In a larger unit all distances are finite.
+    D = np.ldexp(D, exponent - 16)
     return D, nearest + start, y.astype(object)[nearest] == labels[:, None]
 
 

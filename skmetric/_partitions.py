@@ -8,13 +8,15 @@ again by others.
 """
 
 from contextlib import contextmanager
-from functools import partial
+from functools import partial, reduce
 from weakref import WeakSet
 
 import dask
 import numpy as np
 from dask import delayed
 from sklearn.utils import check_array
+
+from ._validation import CHECKED_LATER
 
 # How many answers are merged at a time.
 FAN_IN = 8
@@ -163,12 +165,11 @@ def add_entries(a, b):
 
 
 def _on_rows(function, dtype, message, X, y, *own):
-    # A masked array keeps its mask.
-    return function(message, rows_of(X, dtype), np.asanyarray(y), *own)
+    with np.errstate(**CHECKED_LATER):
+        # A masked array keeps its mask.
+        return function(message, rows_of(X, dtype), np.asanyarray(y), *own)
 
 
 def _merged(merge, answers):
-    total = answers[0]
-    for answer in answers[1:]:
-        total = merge(total, answer)
-    return total
+    with np.errstate(**CHECKED_LATER):
+        return reduce(merge, answers)

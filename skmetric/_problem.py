@@ -249,7 +249,8 @@ class Problem(OnRows):
             W = self.components(U)
             if scoring is not None:
                 return scoring(W, self.X[held], codes[held])
-            E = map_rows(self.X[held], W, self.metric)
+            # In float32 rows far from 0 would lose the digits that tell them apart.
+            E = map_rows(self.X[held].astype(np.float64, copy=False), W, self.metric)
             found = nearest_labels(E, problem.X, codes[kept], W, self.metric)
             return float((found == codes[held]).mean())
 

@@ -107,7 +107,8 @@ def minimize_lbfgs(function, parameters, *, max_iter, tol, monitor):
     if not (np.isfinite(found.x).all() and np.isfinite(found.fun)):
         raise ValueError(
             "Got a loss or a map that is not finite. Bring features, or the array given as "
-            "init, to one scale, as StandardScaler does."
+            "init, to one scale, as StandardScaler does, and lower margin and alpha if "
+            "they are large."
         )
     if found.nit == 0:
         # The start is a minimum already; looking at it is an iteration, too.
@@ -241,8 +242,9 @@ def run_epoch(function, batches, parameters, state, update, rates):
     if not (np.isfinite(parameters).all() and np.isfinite(losses).all()):
         raise ValueError(
             "Got a loss or a map that is not finite in an epoch that began with a learning "
-            f"rate of {first:.3g}: the steps were too large. Lower learning_rate_init, or "
-            "bring features to one scale, as StandardScaler does."
+            f"rate of {first:.3g}: the steps were too large. Lower learning_rate_init, and "
+            "margin and alpha if they are large, or bring features to one scale, as "
+            "StandardScaler does."
         )
     shares = counts / max(counts.sum(), 1)
     return parameters, state, float(losses @ shares), float(active @ shares)

@@ -245,7 +245,8 @@ class TupleProblem(OnRows):
 
     def _lengths(self, W):
         rows, places = self._named
-        E, _ = embed(self.X[rows] @ W.T, self.metric)
+        # In float32 rows far from 0 would lose the digits that tell them apart.
+        E, _ = embed(self.X[rows].astype(np.float64, copy=False) @ W.T, self.metric)
         return edge_lengths(E, places, self.metric)
 
     def _with(self, tuples):

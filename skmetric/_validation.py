@@ -53,6 +53,9 @@ STOCHASTIC = (
 )
 # A map of more entries than this (4 GiB in float64) is hardly what anyone means.
 MAX_MAP_SIZE = 2**29
+# What is not finite is refused afterwards, in words of its own: by scikit-learn, which
+# looks at a sum first, and by the solvers.
+CHECKED_LATER = {"over": "ignore", "invalid": "ignore"}
 
 
 class _ShortRepr(reprlib.Repr):
@@ -218,12 +221,68 @@ def check_margins(margin, pos_margin, source=""):
         )
 
 
+def float_dtype(dtype):
+    """In which of two precisions rows of a dtype are worked on: half becomes single."""
+    return np.float32 if dtype in (np.float16, np.float32) else np.float64
+
+
+def float_dtypes(X):
+    """What ``check_array`` shall take, and first of all make of other rows.
+
+    That is float64, but for rows of half precision.
+    """
+    dtypes = getattr(X, "dtypes", getattr(X, "dtype", None))
+    dtypes = list(dtypes) if np.iterable(dtypes) else [dtypes]
+    plain = dtypes and all(isinstance(dtype, np.dtype) for dtype in dtypes)
+    if plain and np.result_type(*dtypes) == np.float16:
+        return [np.float32, np.float64]
+    return [np.float64, np.float32]
+
+
+def check_rows(X, name, dtype=None, **options):
+    """``check_array`` of floats, of those that `float_dtypes` says if there is no dtype."""
+    with np.errstate(**CHECKED_LATER):
+        return check_array(X, dtype=dtype or float_dtypes(X), input_name=name, **options)
+
+
+def bounds_of_squares(dtype):
+    """Between which numbers a dtype holds squares, also of inverses, with all digits."""
+    most = float(np.finfo(dtype).max) ** 0.5 / 1000
+    return 1 / most, most
+
+
+def check_apart(distance, dtype, *, what="X", where="", squared=True):
+    """Refuse rows at a distance that a dtype cannot hold.
+
+    Parameters
+    ----------
+    distance : float
+    dtype : dtype
+    what, where : str
+        Whose rows they are, and under which map.
+    squared : bool
+        Whether the square and that of the inverse must have digits, too.
+
+    Raises
+    ------
+    ValueError
+        For a distance that is too large, too small or not a number.
+    """
+    limits = np.finfo(dtype)
+    bounds = bounds_of_squares(dtype) if squared else (limits.tiny, limits.max)
+    least, most = map(float, bounds)
+    if not least < distance < most:
+        raise ValueError(
+            f"Got {what} of {limits.dtype} whose rows are {distance:.3g} apart{where}, but "
+            f"expected more than {least:.0e} and less than {most:.0e}"
+            f"{', as squares are taken' if squared else ''}. Bring the features to one "
+            "scale, as StandardScaler does."
+        )
+
+
 def check_aligned(**arrays):
     """Float arrays of one common shape, float32 only if all of them are."""
-    checked = [
-        check_array(array, dtype=[np.float64, np.float32], input_name=name)
-        for name, array in arrays.items()
-    ]
+    checked = [check_rows(array, name) for name, array in arrays.items()]
     shapes = {name: X.shape for name, X in zip(arrays, checked, strict=True)}
     if len(set(shapes.values())) > 1:
         raise ValueError(
@@ -585,8 +644,8 @@ def check_map_size(n_components, n_features):
 
 
 def check_embedding(E, y):
-    """An embedding and its labels as integers, for those who learn from both."""
-    E = check_array(E, dtype=[np.float64, np.float32], input_name="E")
+    """An embedding in float64, and its labels as integers, for those who learn from both."""
+    E = check_rows(E, "E", dtype=np.float64)
     labels, codes = distinct_labels(y)
     check_consistent_length(E, codes)
     check_classes(codes)

@@ -13,7 +13,7 @@ import numpy as np
 from dask import delayed
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from ._base import FLOATS, WORDS, all_or_nothing
+from ._base import WORDS, all_or_nothing
 from ._cluster import learn_over_partitions
 from ._compat import with_callbacks
 from ._contrastive import ContrastiveMetricLearner
@@ -25,7 +25,14 @@ from ._partitions import rows_of, troubles_of_the_cluster
 from ._ranking import METRICS
 from ._retrieval import DEFAULT_SCORES
 from ._triplet import TripletMetricLearner
-from ._validation import check_number, check_parameters, check_word, random_state_of
+from ._validation import (
+    check_number,
+    check_parameters,
+    check_word,
+    float_dtype,
+    float_dtypes,
+    random_state_of,
+)
 
 __all__ = [
     "DaskContrastiveMetricLearner",
@@ -109,7 +116,7 @@ class OverPartitions:
             return super().transform(X)
         check_whole_rows(X, "X")
         check_features(self, X, reset=False)
-        dtype = np.float32 if array_dtype(X) == np.float32 else np.float64
+        dtype = float_dtype(array_dtype(X))
         arguments = delayed(self.components_), self.metric, dtype
         if isinstance(X, da.Array):
             k = len(self.components_)
@@ -359,7 +366,8 @@ def not_dask(collection, name):
 def check_features(estimator, X, reset):
     """Note or check the number and the names of the columns."""
     meta = np.empty((0, X.shape[1]), X.dtype) if isinstance(X, da.Array) else X._meta
-    validate_data(estimator, meta, reset=reset, dtype=FLOATS, ensure_min_samples=0)
+    dtype = float_dtypes(meta)
+    validate_data(estimator, meta, reset=reset, dtype=dtype, ensure_min_samples=0)
 
 
 def as_array(collection, name):
@@ -391,7 +399,7 @@ def aligned(X, y, name="X"):
 
 def map_block(block, W, metric, dtype):
     """A block of mapped rows."""
-    return map_rows(rows_of(block, dtype), W.astype(dtype, copy=False), metric)
+    return map_rows(rows_of(block, dtype), W, metric)
 
 
 def map_frame(frame, W, metric, dtype, columns):

@@ -41,6 +41,7 @@ from numbers import Integral
 import numpy as np
 from sklearn.utils.random import sample_without_replacement
 
+from ._scales import in_units, to_scale
 from ._sorting import most_an_anchor, slices
 from ._strategies import (
     all_for_nearest,
@@ -56,7 +57,7 @@ from ._strategies import (
     with_each,
 )
 from ._validation import check_embedding, check_number, check_word, random_state_of
-from .distances import METRICS, block_distances, embed, gram_factors
+from .distances import METRICS, about_most, close_distances, embed, gram_factors
 
 __all__ = ["mine_pairs", "mine_triplets"]
 
@@ -260,9 +261,26 @@ def _prepare(E, y, metric, random_state, pairs, **words):
     strategies = resolve_strategies(
         **words, metric=metric, n_components=E.shape[1], pairs=pairs
     )
-    factors = gram_factors(embed(E.copy(), metric)[0], metric)
     rng = random_state_of(random_state)
-    return strategies, partial(block_distances, factors, metric=metric), y, rng
+    own_units = callable(words["positives"]) or callable(words["negatives"])
+    return strategies, _distances_of(E, metric, own_units), y, rng
+
+
+def _distances_of(E, metric, own_units):
+    """Distances from the rows of a slice to all rows, as a function of that slice."""
+    if metric == "cosine":
+        E, _ = embed(E.copy(), metric)
+        return partial(close_distances, gram_factors(E, metric), metric=metric, E=E)
+    # The words compare distances only, whose order another unit does not change.
+    E, exponent = to_scale(E)
+    exponent *= 1 if metric == "euclidean" else 2
+    factors = gram_factors(about_most(E.copy()), metric)
+
+    def distances_of(rows):
+        D = close_distances(factors, rows, metric, E)
+        return in_units(D, exponent, D.dtype, what="E") if own_units and exponent else D
+
+    return distances_of
 
 
 class _Sample:

@@ -14,6 +14,7 @@ HOUSE = Path(skmetric.__file__).parent
 FLOORS = (
     {
         "_validation",
+        "_scales",
         "_compat",
         "_links",
         "_optimizers",
