@@ -1,6 +1,7 @@
 """Every sentence a user can be scolded with: what was got, what was expected."""
 
 import difflib
+import math
 import reprlib
 from itertools import combinations
 from numbers import Integral, Real
@@ -91,7 +92,7 @@ def check_number(
     is_number = isinstance(value, kind) and not isinstance(value, (bool, np.bool_))
     if (
         is_number
-        and np.isfinite(value)
+        and _is_finite(value)
         and all(holds(bound) for bound, _, holds in bounds if bound is not None)
     ):
         return value
@@ -100,6 +101,13 @@ def check_number(
     error = ValueError if is_number else TypeError
     expected = f"{noun} {limits}".rstrip() + (f", or {word!r}" if word else "")
     raise error(f"Got {name}={short(value)}, but expected {expected}.")
+
+
+def _is_finite(value):
+    try:
+        return math.isfinite(value)
+    except OverflowError:  # An integer that no float can hold.
+        return False
 
 
 def check_flag(name, value):
