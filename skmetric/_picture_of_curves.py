@@ -8,6 +8,7 @@ from sklearn.base import clone
 from sklearn.utils import check_consistent_length
 from sklearn.utils.validation import check_is_fitted
 
+from ._base import BaseMetricLearner
 from ._pictures import (
     COLOURS,
     DIFFERENT,
@@ -84,12 +85,12 @@ class LossCurveDisplay:
         """
         pyplot()
         learner = find_learner(estimator)[1]
-        check_is_fitted(learner)
-        if not hasattr(learner, "active_fraction_curve_"):
+        if not isinstance(learner, BaseMetricLearner):
             raise TypeError(
                 f"Got {type(learner).__name__}, but expected a learner of skmetric, or a "
                 "Pipeline with one in it: others record no active fraction."
             )
+        check_is_fitted(learner)
         return cls(
             learner.loss_curve_,
             learner.active_fraction_curve_,

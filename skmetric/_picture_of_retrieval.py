@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from numbers import Integral, Number
 
 import numpy as np
+from scipy.sparse import issparse
 from sklearn.neighbors import NearestNeighbors
 from sklearn.utils import check_array, check_consistent_length
 
@@ -197,7 +198,8 @@ def _listed(items):
     """Lines of text or images, by row number."""
     listed = items.to_numpy() if hasattr(items, "to_numpy") else items
     is_sequence = hasattr(listed, "__getitem__") and getattr(listed, "shape", None) != ()
-    if is_sequence and not isinstance(listed, (str, bytes, Mapping)) and len(listed):
+    is_other = isinstance(listed, (str, bytes, Mapping)) or issparse(listed)
+    if is_sequence and not is_other and len(listed):
         first = listed[0]
         shape = np.shape(first)
         if isinstance(first, str) or len(shape) == 2 or shape[2:] in ((3,), (4,)):

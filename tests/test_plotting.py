@@ -11,6 +11,7 @@ from scipy.spatial.distance import pdist
 from sklearn.base import clone
 from sklearn.datasets import load_digits, load_iris
 from sklearn.decomposition import PCA
+from sklearn.exceptions import NotFittedError
 from sklearn.metrics import roc_curve
 from sklearn.model_selection import GridSearchCV, StratifiedKFold
 from sklearn.neighbors import KNeighborsClassifier
@@ -229,6 +230,10 @@ def test_an_estimator_that_maps_nothing_is_refused():
         plotting.EmbeddingDisplay.from_estimator(knn, X, Y)
     with pytest.raises(TypeError, match="Got PCA, but expected a learner of skmetric"):
         plotting.LossCurveDisplay.from_estimator(PCA().fit(X))
+    with pytest.raises(TypeError, match="Got str, but expected a learner of skmetric"):
+        plotting.LossCurveDisplay.from_estimator("learner" * 99)
+    with pytest.raises(NotFittedError):
+        plotting.LossCurveDisplay.from_estimator(TripletMetricLearner())
 
 
 # Loss
@@ -739,6 +744,7 @@ QUERIES = "queries={}, but expected row indices"
         ({"items": np.zeros((150, 4))}, "Got items=array([[0., 0."),
         ({"items": np.zeros((150, 4, 4, 2))}, "Got items=array([[[[0., 0."),
         ({"items": np.array("x")}, "Got items=array('x'"),
+        ({"items": csr_array(X)}, "Got items=<"),
         ({"y": None}, "Got y=None, but expected class labels"),
         ({"y": Y[1:]}, "inconsistent numbers of samples"),
     ],
