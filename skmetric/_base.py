@@ -2,6 +2,7 @@
 
 from copy import deepcopy
 from functools import wraps
+from inspect import signature
 
 import numpy as np
 from sklearn.base import (
@@ -53,10 +54,23 @@ WORDS = {
 
 
 def all_or_nothing(method):
-    """Leave the estimator as it was if the method does not end well."""
+    """Leave the estimator as it was if the method does not end well.
+
+    Arguments that the method does not take are refused in the name of the class at hand,
+    where Python would name the base class.
+    """
+    taken = signature(method)
 
     @wraps(method)
     def guarded(self, *args, **kwargs):
+        try:
+            taken.bind(self, *args, **kwargs)
+        except TypeError as error:
+            expected = ", ".join(str(p) for p in list(taken.parameters.values())[1:])
+            raise TypeError(
+                f"{type(self).__name__}.{method.__name__}: {error}, but expected "
+                f"{method.__name__}({expected})."
+            ) from None
         before = dict(vars(self))
         try:
             return method(self, *args, **kwargs)
@@ -202,7 +216,7 @@ class BaseMetricLearner(
         Parameters
         ----------
         X : {array-like, sparse matrix} of shape (n_samples, n_features)
-        triplets : array-like of int of shape (n_triplets, 3)
+        triplets : array-like of int of shape (n_triplets, 3), or tuple of three arrays
             Row indices into X: anchor, positive, negative.
 
         Returns

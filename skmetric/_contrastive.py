@@ -401,7 +401,7 @@ default="nearest"
         ----------
         X : {array-like, sparse matrix} of shape (n_samples, n_features)
             float32 stays float32; CSR is never made dense.
-        pairs : array-like of int of shape (n_pairs, 2)
+        pairs : array-like of int of shape (n_pairs, 2), tuple of two arrays, or MultiIndex
             Row indices into X, two different rows; their order does not matter.
         similar : array-like of bool of shape (n_pairs,)
             Whether the rows belong together; some of each kind. Rows paired at random
@@ -462,7 +462,7 @@ default="nearest"
         ----------
         X : {array-like, sparse matrix} of shape (n_samples, n_features)
             The rows that the chunk refers to.
-        pairs : array-like of int of shape (n_pairs, 2)
+        pairs : array-like of int of shape (n_pairs, 2), tuple of two arrays, or MultiIndex
             Row indices into this X.
         similar : array-like of bool of shape (n_pairs,)
             Whether the rows belong together; some of each kind.

@@ -18,7 +18,7 @@ from sklearn.neighbors import NearestNeighbors
 from sklearn.utils import check_consistent_length, gen_batches
 
 from ._scales import rows_to_scale, to_scale
-from ._validation import check_rows, check_word, encode_labels
+from ._validation import check_rows, check_word, encode_labels, short
 from .distances import about_most
 
 METRICS = ("euclidean", "sqeuclidean", "cosine", "manhattan")
@@ -147,7 +147,7 @@ def check_depth(problem, k):
     """Refuse to look deeper than there are rows."""
     if k > problem.n_ranked:
         raise ValueError(
-            f"Got k={k}, but expected at most {problem.n_ranked}, the number of "
+            f"Got k={short(k)}, but expected at most {problem.n_ranked}, the number of "
             f"{'other rows' if problem.itself else 'rows in index'}: lower k."
         )
 

@@ -367,7 +367,7 @@ callable, default="nearest"
         ----------
         X : {array-like, sparse matrix} of shape (n_samples, n_features)
             float32 stays float32; CSR is never made dense.
-        triplets : array-like of int of shape (n_triplets, 3)
+        triplets : array-like of int of shape (n_triplets, 3), or tuple of three arrays
             Row indices into X: anchor, positive, negative, three different rows.
         sample_weight : array-like of shape (n_triplets,), default=None
             Weights of triplets, at least 0; None stands for equal ones. The loss is the
@@ -415,7 +415,7 @@ callable, default="nearest"
         ----------
         X : {array-like, sparse matrix} of shape (n_samples, n_features)
             The rows that the chunk refers to.
-        triplets : array-like of int of shape (n_triplets, 3)
+        triplets : array-like of int of shape (n_triplets, 3), or tuple of three arrays
             Row indices into this X.
         sample_weight : array-like of shape (n_triplets,), default=None
             Weights, whose proportions within the chunk matter.

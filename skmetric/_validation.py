@@ -82,8 +82,10 @@ def check_word(name, value, known):
 
 
 def _guess(value, words):
+    if not isinstance(value, str):
+        return ""
     plain = {word.replace("_", ""): word for word in words}
-    typed = str(value).lower().replace("@", "at")
+    typed = value.lower().replace("@", "at")
     typed = typed.replace("-", "").replace("_", "").replace(" ", "")
     near = difflib.get_close_matches(typed, plain, n=1)
     return f" Did you mean {plain[near[0]]!r}?" if near else ""
@@ -293,9 +295,20 @@ def check_aligned(**arrays):
     return [X.astype(dtype, copy=False) for X in checked]
 
 
+def as_array(name, values, expected):
+    """An array or nested lists as an array, and nothing else as one."""
+    try:
+        array = np.asarray(values)
+    except ValueError:  # Lists of unequal lengths.
+        array = np.empty(())
+    if array.ndim == 0:
+        raise ValueError(f"Got {name}={short(values)}, but expected {expected}.")
+    return array
+
+
 def check_similar(similar, n_pairs):
     """Booleans, one a pair; 1 and 0 are taken as True and False, nothing else."""
-    similar = _unmasked(similar)
+    similar = as_array("similar", _unmasked(similar), "one boolean a pair")
     if similar.ndim != 1:
         raise ValueError(
             f"Got similar of shape {similar.shape}, but expected one boolean a pair."
@@ -309,45 +322,115 @@ def check_similar(similar, n_pairs):
         strange = [v for v in similar.tolist() if not _is_truth_value(v)]
         if strange:
             raise ValueError(
-                f"Got similar with the values {short(strange[:5])}, but expected booleans: "
+                f"Got similar with the values {short(strange)}, but expected booleans: "
                 "True for pairs that belong together and False for pairs that do not."
             )
     return similar.astype(bool)
 
 
-def check_tuples(name, tuples, width, n_rows):
-    """Triplets or pairs: row indices in range, all different within a tuple.
+def check_indices(name, indices, n_rows):
+    """Refuse an array of anything but row indices in range.
+
+    Parameters
+    ----------
+    name : str
+    indices : ndarray
+        Of any shape.
+    n_rows : int
+    """
+    if indices.size == 0:
+        raise ValueError(f"Got no {name}, but expected at least one.")
+    if indices.dtype.kind not in "iu":
+        raise TypeError(
+            f"Got {name} of dtype {indices.dtype}, but expected integers: row indices "
+            f"into X.{_how_to_index(name, indices)}"
+        )
+    low, high = indices.min(), indices.max()
+    if low < 0 or high >= n_rows:
+        raise ValueError(
+            f"Got {name} with row indices from {low} to {high}, but expected them from 0 "
+            f"to {n_rows - 1}: X has {n_rows} rows."
+        )
+
+
+def _how_to_index(name, values):
+    """How values of another dtype become row indices, if there is a way."""
+    kind = values.dtype.kind
+    if kind == "b" and values.ndim == 1:
+        return f" Of a mask, give np.flatnonzero({name})."
+    if kind == "f":
+        are_whole = (np.isfinite(values) & (values == np.floor(values))).all()
+    else:
+        are_whole = kind == "O" and all(isinstance(v, Integral) for v in values.flat)
+    if are_whole:
+        return f" Convert them, for example with np.asarray({name}, dtype=int)."
+    if kind in "OUST":
+        return (
+            " Look ids up among those of the rows of X, for example with "
+            "pandas.Index(ids).get_indexer."
+        )
+    return ""
+
+
+def check_index_tuples(name, tuples, width, n_rows, meaning):
+    """Row indices in range, some to a tuple.
 
     Parameters
     ----------
     name : {"triplets", "pairs"}
-    tuples : array-like of int of shape (m, width)
+    tuples : array-like of int of shape (m, width), tuple of arrays or MultiIndex
     width, n_rows : int
+    meaning : str
+        What is expected, for the message about a shape.
 
     Returns
     -------
     tuples : ndarray of int of shape (m, width)
         Of the dtype that was given, not a copy if it was an array.
     """
-    tuples = np.asarray(tuples)
-    if tuples.size == 0:
-        raise ValueError(f"Got no {name}, but expected at least one.")
-    if tuples.ndim != 2 or tuples.shape[1] != width:
+    shape = f"(n_{name}, {width})"
+    tuples = as_array(
+        name, _joined(name, tuples, width), f"an array of shape {shape}: row indices into X"
+    )
+    if tuples.size and (tuples.ndim != 2 or tuples.shape[1] != width):
+        lies = tuples.ndim == 2 and len(tuples) == width
+        remedy = f" Transpose it: np.transpose({name})." if lies else ""
         raise ValueError(
-            f"Got {name} of shape {tuples.shape}, but expected (n_{name}, {width}): row "
-            "indices into X, not the rows themselves."
+            f"Got {name} of shape {tuples.shape}, but expected {shape}: {meaning}.{remedy}"
         )
-    if tuples.dtype.kind not in "iu":
-        raise TypeError(
-            f"Got {name} of dtype {tuples.dtype}, but expected integers: row indices "
-            f"into X. Convert them, for example with np.asarray({name}, dtype=int)."
-        )
-    low, high = tuples.min(), tuples.max()
-    if low < 0 or high >= n_rows:
+    check_indices(name, tuples, n_rows)
+    return tuples
+
+
+def _joined(name, tuples, width):
+    """One array of the columns that a MultiIndex or a tuple of arrays consists of."""
+    if getattr(tuples, "nlevels", 1) > 1:
+        columns = [tuples.get_level_values(i) for i in range(tuples.nlevels)]
+        return np.column_stack(columns)
+    are_columns = (
+        isinstance(tuples, tuple)
+        and len(tuples) == width
+        and all(getattr(column, "ndim", None) == 1 for column in tuples)
+        and len({len(column) for column in tuples}) == 1
+    )
+    if not are_columns:
+        return tuples
+    if len(tuples[0]) == width:
         raise ValueError(
-            f"Got {name} with indices from {low} to {high}, but expected them from 0 to "
-            f"{n_rows - 1}: X has {n_rows} rows."
+            f"Got {name} as a tuple of {width} arrays of length {width}, but expected no "
+            f"doubt whether these are rows or columns: give np.stack({name}) for rows, "
+            f"np.column_stack({name}) for columns."
         )
+    return np.column_stack(tuples)
+
+
+def check_tuples(name, tuples, width, n_rows):
+    """Triplets or pairs: row indices in range, all different within a tuple.
+
+    As :func:`check_index_tuples`, which says what the parameters are.
+    """
+    meaning = "row indices into X, not the rows themselves"
+    tuples = check_index_tuples(name, tuples, width, n_rows, meaning)
     same = np.zeros(len(tuples), dtype=bool)
     for i, j in combinations(range(width), 2):
         same |= tuples[:, i] == tuples[:, j]
@@ -406,10 +489,10 @@ def count_contradictions(pairs, similar, n_rows):
 
 
 def _unmasked(values):
-    """As an array, in which what a mask hides is None."""
+    """Values of a masked array, in which what the mask hides is None."""
     if np.ma.is_masked(values):
         return np.where(np.ma.getmaskarray(values), None, values)
-    return np.asarray(values)
+    return values
 
 
 def _is_truth_value(value):
@@ -474,7 +557,7 @@ def _one_label_a_row(y):
         raise ValueError("Got y=None, but expected class labels, one for each row.")
     given = type(y).__name__
     if np.ma.is_masked(y):
-        y = _unmasked(y)
+        y = np.asarray(_unmasked(y))
     elif not hasattr(y, "shape"):
         y = _array_of(y)
     elif _is_nullable_integer(y):
@@ -644,7 +727,7 @@ def check_map_size(n_components, n_features):
 
 
 def check_embedding(E, y):
-    """An embedding in float64, and its labels as integers, for those who learn from both."""
+    """An embedding in float64, and its labels as integers, to learn from both."""
     E = check_rows(E, "E", dtype=np.float64)
     labels, codes = distinct_labels(y)
     check_consistent_length(E, codes)

@@ -394,6 +394,12 @@ def test_k_out_of_range(generic, function):
         function(E, y, 0)
     with pytest.raises(TypeError, match=r"Got k=1\.5"):
         function(E, y, 1.5)
+    with pytest.raises(TypeError, match="Got k=None, but expected an integer >= 1"):
+        function(E, y, None)
+    with pytest.raises(ValueError, match="k=a huge integer, but expected an integer"):
+        function(E, y, 10**5000)
+    with pytest.raises(ValueError, match=r"k=10{30}, but expected at most 61"):
+        function(E, y, 10**30)
     with pytest.raises(ValueError, match=r"k=62, .* at most 61, the number of other rows"):
         function(E, y, 62)
     with pytest.raises(
@@ -407,7 +413,7 @@ def test_k_out_of_range(generic, function):
     ("scores", "match"),
     [
         (["precision_at_0"], "Got k=0"),
-        (["precision_at_k"], "number for k: precision_at_10"),
+        (["precision_at_k"], "number for k, for example precision_at_10"),
         (["map_at_1"], "expected one of"),
         (["MAP@R"], "expected one of .*'map_at_r'"),
         (["map-at-r"], "Did you mean 'map_at_r'"),
@@ -415,6 +421,14 @@ def test_k_out_of_range(generic, function):
         (["mrr", "precision_at_62"], "at most 61"),
         ([], "at least one word"),
         ("mrr", "sequence"),
+        (None, "Got scores=None, but expected a sequence"),
+        (3, "Got scores=3, but expected a sequence"),
+        (np.array("mrr"), "but expected a sequence"),
+        ({}, "at least one word"),
+        ([["mrr"]], r"Got score=\['mrr'\]"),
+        ([None], "Got score=None"),
+        (["precision_at_" + "9" * 5000], "Got score='precision_at_9{,80}[.]{3}"),
+        (["precision_at_9999999"], "k=9999999, but expected at most 61"),
     ],
 )
 def test_unknown_scores(generic, scores, match):

@@ -595,3 +595,29 @@ def test_more_neighbors_than_a_class_allows(learner):
 def test_scoring_by_a_word(prepared):
     prepared.set_params(scoring="map_at_r")
     refused(prepared, ["'map_at_r'", "retrieval_scorer('map_at_r')"], error=TypeError)
+
+
+@pytest.mark.parametrize("method", ["fit", "partial_fit"])
+@pytest.mark.parametrize(
+    ("arguments", "options", "sentence"),
+    [
+        ((X, Y), {"sample_weight": Y}, "unexpected keyword argument 'sample_weight'"),
+        ((X,), {}, "missing a required argument: 'y'"),
+        ((X, Y, Y), {}, "too many positional arguments"),
+    ],
+)
+def test_arguments_that_are_not_taken(prepared, method, arguments, options, sentence):
+    before = state_of(prepared)
+    name = type(prepared).__name__
+    sentence = rf"^{name}\.{method}: .*{sentence}, but expected {method}\(X, y\)\.$"
+    with pytest.raises(TypeError, match=sentence):
+        getattr(prepared, method)(*arguments, **options)
+    assert state_of(prepared) == before
+
+
+def test_arguments_that_methods_of_constraints_do_not_take():
+    expected = r"expected fit_pairs\(X, pairs, similar, sample_weight=None\)"
+    with pytest.raises(
+        TypeError, match=rf"^ContrastiveMetricLearner\.fit_pairs.*{expected}"
+    ):
+        ContrastiveMetricLearner().fit_pairs(X, [[0, 1], [1, 2]])
