@@ -9,7 +9,7 @@ from sklearn.base import (
     ClassNamePrefixFeaturesOutMixin,
     TransformerMixin,
 )
-from sklearn.utils import check_consistent_length
+from sklearn.utils import check_consistent_length, check_random_state
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted, validate_data
 
@@ -49,16 +49,24 @@ FLOATS = [np.float64, np.float32]
 
 
 def all_or_nothing(method):
-    """Leave the estimator as it was if the method does not end well."""
+    """Leave the estimator as it was if the method does not end well.
+
+    A RandomState of the user's own, too; but not numpy's global one, which others draw
+    from meanwhile.
+    """
 
     @wraps(method)
     def guarded(self, *args, **kwargs):
-        before = dict(vars(self))
+        before, rng = dict(vars(self)), getattr(self, "random_state", None)
+        own = isinstance(rng, np.random.RandomState) and rng is not check_random_state(None)
+        drawn = rng.get_state(legacy=False) if own else None
         try:
             return method(self, *args, **kwargs)
         except BaseException:
-            vars(self).clear()
-            vars(self).update(before)
+            # In a single step, which a second Ctrl-C cannot divide.
+            self.__dict__ = before
+            if own:
+                rng.set_state(drawn)
             raise
 
     return guarded
@@ -108,7 +116,8 @@ class BaseMetricLearner(
         ------
         ValueError
             For a parameter or data that nothing can be learnt from. Whenever a fit does
-            not end, also by Ctrl-C, the estimator stays as it was before.
+            not end, also by Ctrl-C, the estimator stays as it was before, and so does a
+            RandomState given as `random_state`.
         """
         X, codes = self._checked(X, y, reset=True)
         return self._fit(X, codes, {"X": X, "y": y})
