@@ -10,7 +10,7 @@ from sklearn.base import (
     ClassNamePrefixFeaturesOutMixin,
     TransformerMixin,
 )
-from sklearn.utils import check_consistent_length
+from sklearn.utils import check_consistent_length, check_random_state
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted, validate_data
 
@@ -57,7 +57,8 @@ def all_or_nothing(method):
     """Leave the estimator as it was if the method does not end well.
 
     Arguments that the method does not take are refused in the name of the class at hand,
-    where Python would name the base class.
+    where Python would name the base class. A RandomState of the user's own stays as it was,
+    too; but not numpy's global one, which others draw from meanwhile.
     """
     taken = signature(method)
 
@@ -71,12 +72,16 @@ def all_or_nothing(method):
                 f"{type(self).__name__}.{method.__name__}: {error}, but expected "
                 f"{method.__name__}({expected})."
             ) from None
-        before = dict(vars(self))
+        before, rng = dict(vars(self)), getattr(self, "random_state", None)
+        own = isinstance(rng, np.random.RandomState) and rng is not check_random_state(None)
+        drawn = rng.get_state(legacy=False) if own else None
         try:
             return method(self, *args, **kwargs)
         except BaseException:
-            vars(self).clear()
-            vars(self).update(before)
+            # In a single step, which a second Ctrl-C cannot divide.
+            self.__dict__ = before
+            if own:
+                rng.set_state(drawn)
             raise
 
     return guarded
@@ -126,7 +131,8 @@ class BaseMetricLearner(
         ------
         ValueError
             For a parameter or data that nothing can be learnt from. Whenever a fit does
-            not end, also by Ctrl-C, the estimator stays as it was before.
+            not end, also by Ctrl-C, the estimator stays as it was before, and so does a
+            RandomState given as `random_state`.
 
         Warns
         -----

@@ -8,7 +8,10 @@ A monitor has ``start()``, called as an iteration begins, and ``finish(step) -> 
 called with a :class:`Step` as it ends; a true answer asks the solver to stop.
 """
 
+import os
+from contextlib import contextmanager
 from functools import cache
+from threading import RLock
 from typing import NamedTuple
 
 import numpy as np
@@ -17,6 +20,8 @@ from threadpoolctl import ThreadpoolController  # a dependency of scikit-learn
 
 # Where wheels of scipy have their BLAS: on Linux and Windows, and on macOS.
 IN_SCIPYS_WHEELS = "scipy.libs", "scipy/.dylibs"
+# Who is within `_one_thread_for_scipy`, and what the first found.
+_LOCK, _WITHIN, _BEFORE = RLock(), set(), []
 # See minimize_stochastic.
 SETTLED = 0.1
 
@@ -122,12 +127,74 @@ def minimize_lbfgs(function, parameters, *, max_iter, tol, monitor):
     )
 
 
+@contextmanager
 def _one_thread_for_scipy():
     """Keep the BLAS in scipy's wheels from threads that wait in the way of numpy's BLAS.
 
     Both spin for a while after each call, and an iteration calls the two in turn.
+
+    A limit holds for the whole process, so fits that overlap share one: the first in saves
+    and limits, the last out restores.
     """
-    return _blas_in_scipys_wheels().limit(limits=1)
+    me = object()
+    try:
+        _enter(me)
+        yield
+    finally:
+        try:
+            _leave(me)
+        except BaseException:  # such as Ctrl-C in the midst of it
+            _leave(me)
+            raise
+
+
+def _enter(me):
+    with _LOCK:
+        if not _WITHIN:
+            pools = _blas_in_scipys_wheels()
+            if not _BEFORE:
+                _BEFORE.extend(pools.info())
+            _set_threads(pools, 1)
+        _WITHIN.add(me)
+
+
+def _leave(me):
+    """Undo what `_enter` did, however far it came; twice is as once."""
+    with _LOCK:
+        _WITHIN.discard(me)
+        if not _WITHIN:
+            _restore()
+
+
+def _restore():
+    """Give each library its threads back, unless somebody else has set them meanwhile."""
+    if not _BEFORE:
+        return
+    pools = _blas_in_scipys_wheels()
+    both = zip(_BEFORE, pools.info(), strict=True)
+    _set_threads(pools, [was for was, now in both if now["num_threads"] == 1])
+    _BEFORE.clear()
+
+
+def _set_threads(pools, limits):
+    """Set numbers of threads for good."""
+    pools.limit(limits=limits)
+    # threadpoolctl 3.8 lets no other thread set them until this one has left a limiter.
+    with pools.limit():
+        pass
+
+
+def _begin_child():
+    """A child that is forked in the midst of a fit is not within it."""
+    _LOCK.release()
+    _WITHIN.clear()
+    _restore()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(
+        before=_LOCK.acquire, after_in_parent=_LOCK.release, after_in_child=_begin_child
+    )
 
 
 @cache
