@@ -5,7 +5,7 @@ from itertools import product
 import numpy as np
 import pytest
 from designs import covering
-from scipy.sparse import csr_matrix
+from scipy.sparse import csr_matrix, issparse
 from sklearn import config_context
 
 from skmetric._batches import hold_out
@@ -16,7 +16,7 @@ from skmetric._problem import MAX_JUDGED, Problem
 from skmetric._sorting import slices
 from skmetric._strategies import resolve_strategies, row_blocks
 from skmetric._triplet import TripletConstraints
-from skmetric.distances import block_pullback
+from skmetric.distances import block_pullback, slope_by_square
 from skmetric.losses import contrastive_loss, triplet_loss
 from skmetric.mining import mine_pairs, mine_triplets
 
@@ -342,6 +342,21 @@ def test_a_problem_of_some_rows_is_that_of_their_copy(form):
 def share_of_all(problem, U):
     X = problem.all_rows()
     return problem.share(U, X, problem.choose(U, X, None))
+
+
+@pytest.mark.parametrize("form", [np.array, csr_matrix])
+def test_slopes_by_squared_distance(form):
+    rng = np.random.default_rng(0)
+    G = np.where(rng.random((6, 9)) < 0.4, rng.normal(size=(6, 9)), 0)
+    D = rng.integers(0, 3, (6, 9)) / 2
+    assert ((D == 0) & (G != 0)).any()
+    # From d = s, d = sqrt(s), which has no slope at 0, and d = s / 2.
+    with np.errstate(divide="ignore", invalid="ignore"):
+        by_root = np.where(D > 0, G / (2 * D), 0)
+    for metric, expected in zip(METRICS, (G, by_root, G / 2), strict=True):
+        found = slope_by_square(form(G), D, metric)
+        found = found.toarray() if issparse(found) else found
+        np.testing.assert_allclose(found, expected)
 
 
 @pytest.mark.parametrize("n", [3, 64, 150])
