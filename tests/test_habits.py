@@ -44,7 +44,7 @@ X, Y = make_classification(
 
 @pytest.fixture(params=LEARNERS)
 def learner(request):
-    return request.param(n_components=2, max_iter=100, random_state=0)
+    return request.param(n_components=2, n_subsamples=1, max_iter=100, random_state=0)
 
 
 def dumped_by_pickle(estimator, path):

@@ -77,12 +77,13 @@ def test_variants_pass_every_check(estimator, check):
 
 @pytest.fixture(params=LEARNERS)
 def learner(request):
-    return request.param(n_components=3, random_state=0)
+    return request.param(n_components=3, n_subsamples=1, random_state=0)
 
 
 def test_grid_over_margin_is_not_vacuous(learner):
     name = type(learner).__name__.lower()
-    pipeline = make_pipeline(type(learner)(random_state=0), KNeighborsClassifier())
+    metric_learner = type(learner)(n_subsamples=1, random_state=0)
+    pipeline = make_pipeline(metric_learner, KNeighborsClassifier())
     grid = {f"{name}__margin": [0.25, 1.0, 4.0]}
     search = GridSearchCV(pipeline, grid, cv=3, error_score="raise").fit(X, Y)
     assert len(set(search.cv_results_["mean_test_score"])) > 1
@@ -164,7 +165,7 @@ def recorder():
 @pytest.mark.parametrize(("solver", "task"), [("lbfgs", "iteration"), ("adam", "epoch")])
 def test_callbacks_hear_of_every_iteration(learner, recorder, solver, task):
     callback = recorder()
-    learner.set_params(solver=solver, positives="all", n_subsamples=1)
+    learner.set_params(solver=solver, positives="all")
     learner.set_callbacks(callback).fit(X, Y)
     kinds = [kind for kind, _ in callback.events]
     assert kinds[0] == "setup" and kinds[-1] == "teardown"
@@ -184,6 +185,6 @@ def test_callbacks_hear_of_every_iteration(learner, recorder, solver, task):
 @pytest.mark.parametrize("solver", ["lbfgs", "adam"])
 def test_callbacks_may_stop_a_fit(learner, recorder, solver):
     callback = recorder(stop_at=2)
-    learner.set_params(solver=solver, n_subsamples=1).set_callbacks(callback).fit(X, Y)
+    learner.set_params(solver=solver).set_callbacks(callback).fit(X, Y)
     assert learner.n_iter_ == len(learner.loss_curve_) == 2
     np.testing.assert_array_equal(callback.maps[1], learner.components_)
