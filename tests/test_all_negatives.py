@@ -1,7 +1,10 @@
 """All triplets without enumeration, against triple loops."""
 
+from itertools import product
+
 import numpy as np
 import pytest
+from designs import covering
 from scipy.sparse import issparse
 
 from skmetric import _all_negatives, _sorting
@@ -13,9 +16,12 @@ COSTS = {
 }
 # The second anchor class is a singleton.
 CLASSES = {"few": [4, 1, 3, 6], "many": [3, 1, 12, 9], "two": [2, 15]}
+FORMS = ("entries", "sorted", "counted")
+PARTS = ("a few rows", "all rows")
+DTYPES = (np.float64, np.float32)
 
 
-@pytest.fixture(autouse=True, params=["entries", "sorted", "counted"])
+@pytest.fixture(autouse=True, params=FORMS)
 def form(request, monkeypatch):
     """Have active negatives in a list, or in arrays that are sorted, or compared."""
     few_active, few_positives = {"entries": (1, 0), "sorted": (-1, 0), "counted": (-1, 99)}[
@@ -40,11 +46,21 @@ def against_all_negatives(D, *arguments):
     return total, G.toarray() if issparse(G) else G, n_active
 
 
-@pytest.fixture(autouse=True, params=["a few rows", "all rows"])
+@pytest.fixture(autouse=True, params=PARTS)
 def part(request, monkeypatch):
     """Have arrays sorted in parts, the last one smaller, or at once."""
     entries = {"a few rows": 100, "all rows": 10_000}[request.param]
     monkeypatch.setattr(_sorting, "CACHED_ENTRIES", entries)
+
+
+def designed(**factors):
+    """Cases of those factors and of both fixtures, in which any three levels meet.
+
+    The form and the loss choose the code, and the classes its branch.
+    """
+    cases = covering(product(FORMS, PARTS, *factors.values()), strength=3)
+    names = ("form", "part", *factors)
+    return pytest.mark.parametrize(names, cases, indirect=["form", "part"])
 
 
 def block(sizes, dtype, tied, seed=0):
@@ -89,11 +105,7 @@ def assert_same(found, expected, rtol):
     np.testing.assert_array_equal(found[2], expected[2])
 
 
-@pytest.mark.parametrize("tied", [False, True])
-@pytest.mark.parametrize("classes", CLASSES)
-@pytest.mark.parametrize("dtype", [np.float64, np.float32])
-@pytest.mark.parametrize("loss", COSTS)
-@pytest.mark.parametrize("margin", [0.5, 2.0])
+@designed(loss=COSTS, dtype=DTYPES, classes=CLASSES, tied=(False, True), margin=(0.5, 2.0))
 def test_against_loops(loss, dtype, classes, tied, margin):
     D, anchors, positives, is_negative = block(CLASSES[classes], dtype, tied)
     before = D.copy()
@@ -109,8 +121,7 @@ def test_against_loops(loss, dtype, classes, tied, margin):
     assert_same(found, expected, 1e-10 if dtype == np.float64 else 1e-5)
 
 
-@pytest.mark.parametrize("classes", CLASSES)
-@pytest.mark.parametrize("loss", COSTS)
+@designed(loss=COSTS, classes=CLASSES)
 def test_gradient_against_differences(loss, classes):
     arguments = block(CLASSES[classes], np.float64, False, seed=1)
     D = arguments[0]
@@ -125,9 +136,7 @@ def test_gradient_against_differences(loss, classes):
         assert (above[0] - below[0]) / 2 == pytest.approx(np.vdot(G, step), rel=1e-6)
 
 
-@pytest.mark.parametrize("dtype", [np.float64, np.float32])
-@pytest.mark.parametrize("loss", COSTS)
-@pytest.mark.parametrize("n_positives", [1, 2, 7])
+@designed(loss=COSTS, dtype=DTYPES, n_positives=(1, 2, 7))
 def test_some_positives_of_some_anchors(loss, dtype, n_positives):
     D, anchors, positives, is_negative = block(CLASSES["many"], dtype, True)
     first = np.concatenate([np.arange(c) for c in np.bincount(anchors)])

@@ -6,11 +6,13 @@ import inspect
 import pickle
 import subprocess
 import sys
+from itertools import product
 
 import joblib
 import numpy as np
 import pytest
 import sklearn
+from designs import covering
 from sklearn.base import clone
 from sklearn.datasets import make_classification
 from sklearn.frozen import FrozenEstimator
@@ -42,7 +44,7 @@ X, Y = make_classification(
 
 @pytest.fixture(params=LEARNERS)
 def learner(request):
-    return request.param(n_components=2, max_iter=100, random_state=0)
+    return request.param(n_components=2, n_subsamples=1, max_iter=100, random_state=0)
 
 
 def dumped_by_pickle(estimator, path):
@@ -189,12 +191,21 @@ def test_set_params_reaches_a_nested_learner(learner):
     assert verifier.get_params()["estimator__margin"] == 0.7
 
 
-@pytest.mark.parametrize("dumped", [dumped_by_pickle, dumped_by_joblib, dumped_by_skops])
-@pytest.mark.parametrize("method", ["fit", "partial_fit"])
-@pytest.mark.parametrize("solver", ["lbfgs", "adam", "sgd"])
-def test_a_dumped_learner_maps_and_goes_on(learner, dumped, method, solver, tmp_path):
-    if (method, solver) == ("partial_fit", "lbfgs"):
-        pytest.skip("no such method")
+STEPS = [
+    ("lbfgs", "fit"),
+    *product(["adam", "sgd"], ["fit", "partial_fit"]),
+]
+
+
+@pytest.mark.parametrize(
+    ("learner", "dumped", "steps"),
+    covering(
+        product(LEARNERS, [dumped_by_pickle, dumped_by_joblib, dumped_by_skops], STEPS)
+    ),
+    indirect=["learner"],
+)
+def test_a_dumped_learner_maps_and_goes_on(learner, dumped, steps, tmp_path):
+    solver, method = steps
     learner.set_params(solver=solver)
     getattr(learner, method)(X, Y)
     read = dumped(learner, tmp_path / "learner")

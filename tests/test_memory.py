@@ -29,9 +29,9 @@ def peak_bytes(function):
 @pytest.mark.parametrize("Learner", LEARNERS)
 def test_adam_needs_no_copies_of_X(Learner, early_stopping):
     rng = np.random.default_rng(0)
-    y = rng.integers(0, 50, 200_000)
-    X = rng.standard_normal((200_000, 64), dtype=np.float32)
-    X += rng.standard_normal((50, 64), dtype=np.float32)[y]
+    y = rng.integers(0, 50, 50_000)
+    X = rng.standard_normal((50_000, 256), dtype=np.float32)
+    X += rng.standard_normal((50, 256), dtype=np.float32)[y] / 4
     learner = Learner(
         solver="adam", max_iter=1, early_stopping=early_stopping, random_state=0
     )
@@ -41,7 +41,7 @@ def test_adam_needs_no_copies_of_X(Learner, early_stopping):
 @pytest.mark.parametrize("n_features", [500, 1100])
 def test_pca_needs_no_copy_of_X(n_features):
     rng = np.random.default_rng(0)
-    X = rng.standard_normal((2**25 // n_features, n_features), dtype=np.float32)
+    X = rng.standard_normal((2**24 // n_features, n_features), dtype=np.float32)
     y = rng.integers(0, 10, len(X))
     learner = TripletMetricLearner(4, init="pca", solver="adam", max_iter=1, random_state=0)
     assert peak_bytes(lambda: learner.fit(X, y)) < 0.5 * X.nbytes
@@ -51,11 +51,12 @@ def test_pca_needs_no_copy_of_X(n_features):
 @pytest.mark.parametrize("Learner", LEARNERS)
 def test_lbfgs_holds_no_square_array(Learner, loss):
     rng = np.random.default_rng(0)
-    n = 3000
+    n = 2000
     y = rng.integers(0, 30, n)
     X = rng.standard_normal((n, 3)) + rng.standard_normal((30, 3))[y]
     learner = Learner(solver="lbfgs", loss=loss, positives="nearest", max_iter=1, tol=1.0)
-    with sklearn.config_context(working_memory=4):
+    learner.set_params(alpha=1.0)
+    with sklearn.config_context(working_memory=2):
         peak = peak_bytes(lambda: learner.fit(X, y))
     assert peak < 0.5 * n * n * 8
 
@@ -64,7 +65,7 @@ def test_lbfgs_holds_no_square_array(Learner, loss):
 @pytest.mark.parametrize("Learner", LEARNERS)
 def test_no_list_of_all_pairs_is_kept(Learner, negatives):
     rng = np.random.default_rng(0)
-    n = 1500
+    n = 1000
     y = np.arange(n) % 2
     X = rng.standard_normal((n, 3)) + y[:, None]
     constraints = Learner(positives="all", negatives=negatives)._constraints(3)
@@ -78,7 +79,7 @@ def test_no_list_of_all_pairs_is_kept(Learner, negatives):
         choice = choose(*given, np.random.RandomState(0))
         evaluate(*given, choice=choice)
 
-    with sklearn.config_context(working_memory=2):
+    with sklearn.config_context(working_memory=1):
         peak = peak_bytes(evaluated)
     assert peak < 0.5 * n * n * 8
 

@@ -4,6 +4,7 @@ import itertools
 
 import numpy as np
 import pytest
+from designs import covering
 from sklearn import config_context
 
 from skmetric import _strategies
@@ -13,6 +14,17 @@ METRICS = ("sqeuclidean", "euclidean", "cosine")
 POSITIVES = ("all", "nearest", "hard", "random")
 N_IMPOSTORS = 3
 NEGATIVES = ("all", "nearest", "semihard", "hard", "random", "distance_weighted")
+
+
+def designed(negatives):
+    """Cases of every selection under every metric, and of few and many neighbours."""
+    cases = [
+        case
+        for case in itertools.product(POSITIVES, negatives, METRICS, [3, 100])
+        if case[1] != "distance_weighted" or case[2] == "cosine"
+    ]
+    names = ("positives", "negatives", "metric", "n_neighbors")
+    return pytest.mark.parametrize(names, covering(cases))
 
 
 @pytest.fixture(scope="module")
@@ -64,13 +76,8 @@ def negatives_by_loops(D, y, word, a, p):
     return others
 
 
-@pytest.mark.parametrize("metric", METRICS)
-@pytest.mark.parametrize("negatives", NEGATIVES)
-@pytest.mark.parametrize("positives", POSITIVES)
-@pytest.mark.parametrize("n_neighbors", [3, 100])
+@designed(NEGATIVES)
 def test_triplets_against_loops(data, positives, negatives, metric, n_neighbors):
-    if negatives == "distance_weighted" and metric != "cosine":
-        pytest.skip("refused, see below")
     E, y = data
     D = distances(E, metric)
     triplets = mine_triplets(
@@ -106,13 +113,8 @@ def test_triplets_against_loops(data, positives, negatives, metric, n_neighbors)
                 assert sorted(chosen) == allowed
 
 
-@pytest.mark.parametrize("metric", METRICS)
-@pytest.mark.parametrize("negatives", [w for w in NEGATIVES if w != "semihard"])
-@pytest.mark.parametrize("positives", POSITIVES)
-@pytest.mark.parametrize("n_neighbors", [3, 100])
+@designed([word for word in NEGATIVES if word != "semihard"])
 def test_pairs_against_loops(data, positives, negatives, metric, n_neighbors):
-    if negatives == "distance_weighted" and metric != "cosine":
-        pytest.skip("refused, see below")
     E, y = data
     D = distances(E, metric)
     pairs, similar = mine_pairs(

@@ -1,9 +1,11 @@
 """Few edges an anchor: against enumerated tuples, against blocks, with rows left out."""
 
 from dataclasses import replace
+from itertools import product
 
 import numpy as np
 import pytest
+from designs import covering
 from scipy.sparse import csr_matrix
 from sklearn import config_context
 
@@ -62,11 +64,10 @@ def enumerated(learner, X, y, W, metric, loss):
     return value, dE.T @ X, len(tuples)
 
 
-@pytest.mark.parametrize("working_memory", [1024, TINY])
-@pytest.mark.parametrize("make", [np.asarray, csr_matrix])
-@pytest.mark.parametrize("loss", LOSSES)
-@pytest.mark.parametrize("metric", METRICS)
-@pytest.mark.parametrize("learner", LEARNERS)
+@pytest.mark.parametrize(
+    ("learner", "metric", "loss", "make", "working_memory"),
+    covering(product(LEARNERS, METRICS, LOSSES, [np.asarray, csr_matrix], [1024, TINY])),
+)
 def test_edges_against_enumeration(data, learner, metric, loss, make, working_memory):
     X, y, W = data
     constraints = constraints_of(learner, metric, loss)

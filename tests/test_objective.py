@@ -1,8 +1,11 @@
 """From W to the loss and back: gradients, sparse rows, blocks, enumeration."""
 
+from itertools import product
+
 import numpy as np
 import pytest
-from scipy.sparse import csr_matrix
+from designs import covering
+from scipy.sparse import csr_matrix, issparse
 from sklearn import config_context
 
 from skmetric._batches import hold_out
@@ -14,7 +17,7 @@ from skmetric._problem import MAX_JUDGED, Problem
 from skmetric._sorting import slices
 from skmetric._strategies import resolve_strategies, row_blocks
 from skmetric._triplet import TripletConstraints
-from skmetric.distances import block_pullback
+from skmetric.distances import block_pullback, slope_by_square
 from skmetric.losses import contrastive_loss, triplet_loss
 from skmetric.mining import mine_pairs, mine_triplets
 
@@ -23,18 +26,23 @@ LOSSES = ("hinge", "squared_hinge", "softplus")
 POSITIVES = ("all", "nearest", "hard", "random")
 NEGATIVES = ("all", "nearest", "semihard", "hard", "random", "distance_weighted")
 KINDS = ("triplets", "pairs")
+DTYPES = (np.float64, np.float32)
 # Blocks of one row.
 TINY = 1e-4
 
 
-def families(kind):
-    for positives in POSITIVES:
-        for negatives in NEGATIVES:
-            if kind == "triplets" or negatives != "semihard":
-                yield positives, negatives
-
-
-FAMILIES = [(kind, *words) for kind in KINDS for words in families(kind)]
+def designed(strength=2, **factors):
+    """Cases of every kind of constraints under every metric, and of further factors."""
+    cases = [
+        (kind, positives, negatives, metric, *others)
+        for kind, positives, negatives, metric, *others in product(
+            KINDS, POSITIVES, NEGATIVES, METRICS, *factors.values()
+        )
+        if not (negatives == "semihard" and kind == "pairs")
+        and not (negatives == "distance_weighted" and metric != "cosine")
+    ]
+    names = ("kind", "positives", "negatives", "metric", *factors)
+    return pytest.mark.parametrize(names, covering(cases, strength))
 
 
 @pytest.fixture(scope="module")
@@ -77,14 +85,9 @@ def central_differences(function, W, step=1e-5):
     return gradient
 
 
-@pytest.mark.parametrize("loss", LOSSES)
-@pytest.mark.parametrize("metric", METRICS)
-@pytest.mark.parametrize(("kind", "positives", "negatives"), FAMILIES)
+# The kind, the positives and the negatives together choose the code.
+@designed(strength=3, loss=LOSSES)
 def test_gradient(data, kind, positives, negatives, metric, loss):
-    if negatives == "distance_weighted" and metric != "cosine":
-        with pytest.raises(ValueError, match="cosine"):
-            constraints_of(kind, positives, negatives, metric, loss)
-        return
     X, y, W = data
     constraints = constraints_of(kind, positives, negatives, metric, loss)
     choice = choose(W, X, y, metric, constraints, np.random.RandomState(0))
@@ -102,6 +105,13 @@ def test_gradient(data, kind, positives, negatives, metric, loss):
     assert again.active_fraction == found.active_fraction
     assert_same_gradient(again.gradient, found.gradient, 1e-12)
     assert choice.same_as(choose(W, X, y, metric, constraints, np.random.RandomState(0)))
+
+
+@pytest.mark.parametrize("metric", ["sqeuclidean", "euclidean"])
+@pytest.mark.parametrize("kind", KINDS)
+def test_distances_weigh_under_the_cosine_only(kind, metric):
+    with pytest.raises(ValueError, match="cosine"):
+        constraints_of(kind, "all", "distance_weighted", metric, "hinge")
 
 
 @pytest.mark.parametrize("by_entry", [False, True])
@@ -137,11 +147,8 @@ def test_problem_gradient_and_penalty(data, kind, metric, by_entry):
     )
 
 
-@pytest.mark.parametrize("metric", METRICS)
-@pytest.mark.parametrize(("kind", "positives", "negatives"), FAMILIES)
+@designed()
 def test_sparse_rows_and_small_blocks(data, kind, positives, negatives, metric):
-    if negatives == "distance_weighted" and metric != "cosine":
-        pytest.skip("refused")
     X, y, W = data
     X = np.where(np.abs(X) > 0.4, X, 0)
     constraints = constraints_of(kind, positives, negatives, metric, "squared_hinge")
@@ -178,16 +185,20 @@ def test_drawn_constraints_in_small_blocks(data, metric):
     assert_same_gradient(found.gradient, expected, 1e-6)
 
 
-@pytest.mark.parametrize("working_memory", [1024, TINY])
-@pytest.mark.parametrize("loss", LOSSES)
-@pytest.mark.parametrize("metric", METRICS)
 @pytest.mark.parametrize(
-    ("positives", "negatives"), [("all", "all"), ("nearest", "all"), ("all", "semihard")]
+    ("words", "metric", "loss", "working_memory"),
+    covering(
+        product(
+            [("all", "all"), ("nearest", "all"), ("all", "semihard")],
+            METRICS,
+            LOSSES,
+            [1024, TINY],
+        )
+    ),
 )
-def test_triplets_against_enumeration(
-    data, positives, negatives, metric, loss, working_memory
-):
+def test_triplets_against_enumeration(data, words, metric, loss, working_memory):
     X, y, W = data
+    positives, negatives = words
     E = X @ W.T
     triplets = mine_triplets(
         E, y, positives=positives, negatives=negatives, n_neighbors=2, metric=metric
@@ -214,13 +225,15 @@ def test_triplets_against_enumeration(
     assert_same_gradient(found.gradient, dE.T @ X, 1e-10)
 
 
-@pytest.mark.parametrize("loss", LOSSES)
-@pytest.mark.parametrize("metric", METRICS)
 @pytest.mark.parametrize(
-    ("positives", "negatives"), [("all", "all"), ("nearest", "hard"), ("hard", "all")]
+    ("words", "metric", "loss"),
+    covering(
+        product([("all", "all"), ("nearest", "hard"), ("hard", "all")], METRICS, LOSSES)
+    ),
 )
-def test_pairs_against_enumeration(data, positives, negatives, metric, loss):
+def test_pairs_against_enumeration(data, words, metric, loss):
     X, y, W = data
+    positives, negatives = words
     E = X @ W.T
     pairs, similar = mine_pairs(
         E, y, positives=positives, negatives=negatives, n_neighbors=2, metric=metric
@@ -246,14 +259,8 @@ def test_pairs_against_enumeration(data, positives, negatives, metric, loss):
     assert_same_gradient(found.gradient, dE.T @ X, 1e-10)
 
 
-@pytest.mark.parametrize("dtype", [np.float64, np.float32])
-@pytest.mark.parametrize("loss", LOSSES)
-@pytest.mark.parametrize("metric", METRICS)
-@pytest.mark.parametrize(("positives", "negatives"), list(families("pairs")))
-@pytest.mark.parametrize("kind", KINDS)
+@designed(loss=LOSSES, dtype=DTYPES)
 def test_finite_where_not_smooth(data, kind, positives, negatives, metric, loss, dtype):
-    if negatives == "distance_weighted" and metric != "cosine":
-        pytest.skip("refused")
     X, y, W = data
     # Coincident rows of one class and of two, and zero rows.
     X = X.copy()
@@ -336,6 +343,21 @@ def test_a_problem_of_some_rows_is_that_of_their_copy(form):
 def share_of_all(problem, U):
     X = problem.all_rows()
     return problem.share(U, X, problem.choose(U, X, None))
+
+
+@pytest.mark.parametrize("form", [np.array, csr_matrix])
+def test_slopes_by_squared_distance(form):
+    rng = np.random.default_rng(0)
+    G = np.where(rng.random((6, 9)) < 0.4, rng.normal(size=(6, 9)), 0)
+    D = rng.integers(0, 3, (6, 9)) / 2
+    assert ((D == 0) & (G != 0)).any()
+    # From d = s, d = sqrt(s), which has no slope at 0, and d = s / 2.
+    with np.errstate(divide="ignore", invalid="ignore"):
+        by_root = np.where(D > 0, G / (2 * D), 0)
+    for metric, expected in zip(METRICS, (G, by_root, G / 2), strict=True):
+        found = slope_by_square(form(G), D, metric)
+        found = found.toarray() if issparse(found) else found
+        np.testing.assert_allclose(found, expected)
 
 
 @pytest.mark.parametrize("n", [3, 64, 150])

@@ -1,10 +1,12 @@
 """Loss and gradient of given triplets and pairs: against loops, labels, dense, blocks."""
 
 from dataclasses import replace
+from itertools import product
 from math import exp, log1p, sqrt
 
 import numpy as np
 import pytest
+from designs import covering
 from scipy.sparse import csr_matrix
 from sklearn import config_context
 
@@ -101,10 +103,10 @@ def assert_same(found, expected, rtol=1e-10):
     assert_same_gradient(found.gradient, expected.gradient, rtol)
 
 
-@pytest.mark.parametrize("weighted", [False, True])
-@pytest.mark.parametrize("loss", LOSSES)
-@pytest.mark.parametrize("metric", METRICS)
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize(
+    ("kind", "metric", "loss", "weighted"),
+    covering(product(KINDS, METRICS, LOSSES, [False, True])),
+)
 def test_loss_is_the_definition_and_gradient_its_own(data, kind, metric, loss, weighted):
     X, W, rows, similar, weights = data
     tuples = given(kind, loss, rows[kind], similar, weights if weighted else None)
