@@ -462,12 +462,12 @@ def test_as_many_nearest_as_there_are_is_all(kind, n_neighbors):
             np.testing.assert_array_equal(found.gradient, expected.gradient)
 
 
-@pytest.mark.parametrize(("kind", "positives", "negatives"), FAMILIES)
-def test_rows_of_one_class_have_no_negatives(data, kind, positives, negatives):
+@designed()
+def test_rows_of_one_class_have_no_negatives(data, kind, positives, negatives, metric):
     X, y, W = data
-    constraints = constraints_of(kind, positives, negatives, "cosine", "hinge")
+    constraints = constraints_of(kind, positives, negatives, metric, "hinge")
     rng = np.random.RandomState(0)
-    found = evaluate(W, X, np.zeros_like(y), "cosine", constraints, random_state=rng)
+    found = evaluate(W, X, np.zeros_like(y), metric, constraints, random_state=rng)
     n = {"all": len(y) - 1, "nearest": 2}.get(positives, 1) * len(y)
     assert found.n_constraints == (n if kind == "pairs" else 0)
     assert np.isfinite(found.loss) and np.isfinite(found.gradient).all()
