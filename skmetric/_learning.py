@@ -272,11 +272,12 @@ def _unmoved(estimator):
 
 
 def _look_alike(estimator, sample):
-    """Whether half of the distances under W₀ are below a hundredth of the margin."""
+    """Whether all is active, as half of the distances are tiny against their mean, 1."""
     E = map_rows(sample, estimator.initial_components_, estimator.metric)
     others = np.random.RandomState(0).permutation(len(E))
     distances = paired_distances(E, E[others], estimator.metric)
-    return np.median(distances) < 0.01 * estimator.margin_
+    tiny = 1e-3 * min(estimator.margin_, 1.0)
+    return estimator.active_fraction_ > 0.9 and np.median(distances) < tiny
 
 
 def _collapsed(estimator, sample):

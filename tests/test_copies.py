@@ -88,7 +88,7 @@ def test_merged_and_taken_rows():
         {},
         {"positives": "all", "negatives": "all"},
         {"loss": "softplus", "positives": "hard", "negatives": "all"},
-        {"metric": "cosine", "init": "pca", "positives": "all", "loss": "softplus"},
+        {"metric": "cosine", "positives": "all", "negatives": "all", "init": "pca"},
         {"metric": "euclidean", "init": "lda", "negatives": "hard"},
         {"positives": "random", "negatives": "random", "n_subsamples": 1},
     ],
