@@ -49,9 +49,9 @@ class PairConstraints:
         """The same with margins that follow from the length of pairs under W₀."""
         return in_units_of(length, self)
 
-    def select(self, D, y, rows, random_state):
+    def select(self, D, y, rows, random_states):
         """Similar and dissimilar pairs of a block."""
-        return select_pairs(D, y, rows, self.positives, self.negatives, random_state)
+        return select_pairs(D, y, rows, self.positives, self.negatives, random_states)
 
     def count(self, selection, y, rows, weights):
         """The weight of all similar and of all dissimilar pairs."""
@@ -211,7 +211,8 @@ default="nearest"
         falls linearly to 0 over the budget. ``"auto"`` is ``"lbfgs"`` up to 3000 rows if
         X has no more than 131,072 entries, up to 20,000 and 262,144 with the nearest
         negatives of some positives, or up to 200,000 given pairs; ``"adam"`` above, where
-        that is faster.
+        that is faster, and wherever an option of the stochastic solvers differs from its
+        default. What is set but has no effect with the solver is said in a warning.
     n_subsamples : int or None, default=None
         For ``solver="lbfgs"`` with labels: if more than 1, so many maps are learnt, each
         from a random half of the rows of each class, and the map is that of their mean
@@ -298,6 +299,11 @@ default="nearest"
 
     Notes
     -----
+    Copies, rows with the same numbers and the same label, are one row: as an anchor it
+    weighs as much as they are, as a positive or negative it is one. So classes may be
+    oversampled, ``fit(np.repeat(X, 5, axis=0), ...)`` gives what ``fit(X, ...)`` does under
+    L-BFGS, and mini-batches merge the copies that they hold.
+
     ``metric="euclidean"`` with ``pos_margin=0`` gives the textbook losses:
     ``loss="squared_hinge"`` that of [1]_ up to a factor, ``loss="hinge"`` the one without
     squares. The two means are taken apart so that rare similar pairs are not drowned. The
@@ -516,8 +522,8 @@ default="nearest"
         positives, negatives = resolve_strategies(
             self.positives,
             self.negatives,
-            n_neighbors=-(-int(self.n_neighbors) // thinned),
-            n_impostors=-(-int(self.n_impostors) // thinned),
+            n_neighbors=-(-self.n_neighbors // thinned),
+            n_impostors=-(-self.n_impostors // thinned),
             metric=self.metric,
             n_components=n_components,
             pairs=True,

@@ -13,6 +13,7 @@ from ._maps import map_rows, mean_map
 from ._optimizers import adam_init, adam_update, sgd_init, sgd_update
 from ._problem import Problem
 from ._solvers import Result, Step, minimize_lbfgs, minimize_stochastic, run_epoch
+from ._strategies import FEW_NEAREST
 from ._tuple_problem import TupleProblem
 from ._tuples import Pairs, Triplets
 from ._validation import STOCHASTIC, changed_parameters, short
@@ -54,7 +55,8 @@ def solver_for(estimator, X, target):
     if not are_labels(target):
         return "lbfgs" if len(target) <= AUTO_LBFGS_TUPLES else "adam"
     rows, entries = AUTO_LBFGS_ROWS, AUTO_LBFGS_ENTRIES
-    if estimator.negatives == "nearest" and estimator.positives != "all":
+    few = max(estimator.n_neighbors, estimator.n_impostors) <= FEW_NEAREST
+    if few and estimator.negatives == "nearest" and estimator.positives != "all":
         rows, entries = AUTO_FEW_ROWS, AUTO_FEW_ENTRIES
     return "lbfgs" if target.n_distinct <= min(rows, entries // X.shape[1]) else "adam"
 

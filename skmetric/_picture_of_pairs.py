@@ -120,7 +120,7 @@ class PairDistanceDisplay:
             For an estimator that transforms nothing.
         """
         pyplot()
-        check_number("max_pairs", max_pairs, kind=Integral, at_least=2)
+        max_pairs = check_number("max_pairs", max_pairs, kind=Integral, at_least=2)
         verifier = estimator if isinstance(estimator, PairVerifier) else None
         estimator = estimator.estimator if verifier else estimator
         panels = before_and_after(estimator, X)
@@ -238,10 +238,10 @@ class PairDistanceDisplay:
 
 def _numbers(what, values):
     """A dict of numbers by name."""
-    values = by_name(what, values)
-    for name, value in values.items():
-        check_number(f"{what}[{short(name)}]", value)
-    return values
+    return {
+        name: check_number(f"{what}[{short(name)}]", value)
+        for name, value in by_name(what, values).items()
+    }
 
 
 def _range_of(distances):

@@ -142,7 +142,9 @@ class RetrievalDisplay:
         panels = {name: _rows(E) for name, E in as_panels(embeddings).items()}
         n = len(_listed(items))
         check_consistent_length(encode_labels(y), items, *panels.values())
-        check_number("n_neighbors", n_neighbors, kind=Integral, at_least=1, below=n)
+        n_neighbors = check_number(
+            "n_neighbors", n_neighbors, kind=Integral, at_least=1, below=n
+        )
         if isinstance(queries, Number):
             check_number("queries", queries, kind=Integral, at_least=1, at_most=n)
             rng = random_state_of(random_state)

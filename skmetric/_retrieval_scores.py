@@ -330,6 +330,6 @@ def mean_reciprocal_rank(E, y, *, index=None, index_labels=None, metric="euclide
 
 def _score(name, k, E, y, index, index_labels, metric):
     if name.endswith("_at_k"):
-        check_number("k", k, kind=Integral, at_least=1)
+        k = check_number("k", k, kind=Integral, at_least=1)
     problem = make_problem(E, y, index, index_labels, metric)
     return report_of(problem, {name: (name, k)})[name]

@@ -292,18 +292,19 @@ def all_for_nearest(positives, negatives, y):
     positives : callable
     negatives : callable, or None
     """
+    k, q = _n_nearest(positives), _n_nearest(negatives)
+    if max(k, q) <= FEW_NEAREST:
+        return positives, negatives
     sizes = np.bincount(y)
-    if _takes_at_least(positives, sizes.max() - 1):
+    if k > FEW_NEAREST and k >= sizes.max() - 1:
         positives = all_rows
-    if _takes_at_least(negatives, len(y) - sizes[sizes > 0].min()):
+    if q > FEW_NEAREST and q >= len(y) - sizes[sizes > 0].min():
         negatives = None
     return positives, negatives
 
 
-def _takes_at_least(strategy, n_candidates):
-    if not takes_set(strategy):
-        return False
-    return strategy.keywords["n_neighbors"] >= max(n_candidates, FEW_NEAREST + 1)
+def _n_nearest(strategy):
+    return strategy.keywords["n_neighbors"] if takes_set(strategy) else 0
 
 
 def _resolve_positives(positives, n_neighbors):
@@ -393,7 +394,7 @@ def _checked_indices(values, n, name):
 def takes_many(strategy):
     """Whether a strategy may take more than a few candidates of an anchor, each listed."""
     if takes_set(strategy):
-        return strategy.keywords["n_neighbors"] > FEW_NEAREST
+        return _n_nearest(strategy) > FEW_NEAREST
     return getattr(strategy, "func", strategy) in (all_rows, _checked_positives)
 
 

@@ -38,9 +38,9 @@ class TripletConstraints:
     def lengths(self):
         """None: the margin does not follow from the lengths of pairs."""
 
-    def select(self, D, y, rows, random_state):
+    def select(self, D, y, rows, random_states):
         """Anchors, positives and negatives of a block."""
-        return select_triplets(D, y, rows, self.positives, self.negatives, random_state)
+        return select_triplets(D, y, rows, self.positives, self.negatives, random_states)
 
     def count(self, selection, y, rows, weights):
         """The weight of all triplets, as an array of one number."""
@@ -174,7 +174,9 @@ callable, default="nearest"
         O(n · batch_size) time an epoch; their learning rate falls linearly to 0 over the
         budget. ``"auto"`` is ``"lbfgs"`` up to 3000 rows if X has no more than 131,072
         entries, up to 20,000 and 262,144 with the nearest negatives of some positives,
-        or up to 200,000 given triplets; ``"adam"`` above, where that is faster.
+        or up to 200,000 given triplets; ``"adam"`` above, where that is faster, and
+        wherever an option of the stochastic solvers differs from its default. What is set
+        but has no effect with the solver is said in a warning.
     n_subsamples : int or None, default=1
         For ``solver="lbfgs"`` with labels: if more than 1, so many maps are learnt, each
         from a random half of the rows of each class, and the map is that of their mean
@@ -262,6 +264,11 @@ callable, default="nearest"
 
     Notes
     -----
+    Copies, rows with the same numbers and the same label, are one row: as an anchor it
+    weighs as much as they are, as a positive or negative it is one. So classes may be
+    oversampled, ``fit(np.repeat(X, 5, axis=0), ...)`` gives what ``fit(X, ...)`` does under
+    L-BFGS, and mini-batches merge the copies that they hold.
+
     With ``negatives="all"`` every triplet counts and none is enumerated: a sort of each
     anchor's distances gives the exact loss and gradient in O(n² log n). ``"softplus"`` has
     no such form and takes O(n² · positives) time, in O(n) memory an anchor. Memory for
@@ -445,8 +452,8 @@ callable, default="nearest"
         positives, negatives = resolve_strategies(
             self.positives,
             self.negatives,
-            n_neighbors=-(-int(self.n_neighbors) // thinned),
-            n_impostors=-(-int(self.n_impostors) // thinned),
+            n_neighbors=-(-self.n_neighbors // thinned),
+            n_impostors=-(-self.n_impostors // thinned),
             metric=self.metric,
             n_components=n_components,
             pairs=False,

@@ -156,7 +156,7 @@ def tar_at_far(distances, similar, far):
     >>> tar_at_far([1.0, 2.0, 3.0, 4.0], [True, False, True, False], far=0.1)
     0.5
     """
-    check_number("far", far, at_least=0, at_most=1)
+    far = check_number("far", far, at_least=0, at_most=1)
     _, fmr, fnmr = verification_curve(distances, similar)
     return float(1 - fnmr[fmr <= far][-1])
 
@@ -223,7 +223,7 @@ def verification_threshold(distances, similar, criterion="accuracy", rate=None):
 
 def find_threshold(distances, similar, criterion, rate, stacklevel):
     """As :func:`verification_threshold`, with warnings that point at so far a caller."""
-    check_criterion(criterion, rate)
+    rate = check_criterion(criterion, rate)
     thresholds, tp, fp = _accepted(distances, similar)
     _warn_of_similarities(tp, fp, stacklevel)
     value = _values(criterion, rate, tp, fp)
@@ -242,7 +242,7 @@ def find_threshold(distances, similar, criterion, rate, stacklevel):
 
 
 def check_criterion(criterion, rate):
-    """Refuse an unknown criterion, and a rate that does not go with it."""
+    """The rate; an unknown criterion, and a rate that does not go with it, are refused."""
     check_word("criterion", criterion, CRITERIA)
     if criterion in WITH_RATE:
         if rate is None:
@@ -250,8 +250,8 @@ def check_criterion(criterion, rate):
                 f"Got rate=None, but expected a number in [0, 1] for criterion="
                 f"{criterion!r}: the rate to be kept."
             )
-        check_number("rate", rate, at_least=0, at_most=1)
-    elif rate is not None:
+        return check_number("rate", rate, at_least=0, at_most=1)
+    if rate is not None:
         raise ValueError(
             f"Got rate={short(rate)}, but expected None for criterion={criterion!r}. Use "
             f"one of {list(WITH_RATE)} to keep a rate."

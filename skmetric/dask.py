@@ -321,7 +321,7 @@ def retrieval_report(
     map_at_r        0.7500
     4 queries, 1 left out
     """
-    check_number("n_queries", n_queries, kind=Integral, at_least=1)
+    n_queries = check_number("n_queries", n_queries, kind=Integral, at_least=1)
     if check_word("metric", metric, METRICS) == "sqeuclidean":
         metric = "euclidean"  # The ranking is the same.
     check_whole_rows(E, "E")

@@ -164,7 +164,7 @@ def triplet_loss(
     2.0
     """
     arrays = check_aligned(anchors=anchors, positives=positives, negatives=negatives)
-    check_number("margin", margin, above=0)
+    margin = check_number("margin", margin, above=0)
     check_word("metric", metric, METRICS)
     cost_of = LOSSES[check_word("loss", loss, LOSSES)]
     with np.errstate(**CHECKED_LATER):
@@ -245,8 +245,8 @@ def contrastive_loss(
     """
     arrays = check_aligned(A=A, B=B)
     similar = check_similar(similar, len(arrays[0]))
-    check_number("margin", margin, above=0)
-    check_number("pos_margin", pos_margin, at_least=0, below=margin)
+    margin = check_number("margin", margin, above=0)
+    pos_margin = check_number("pos_margin", pos_margin, at_least=0, below=margin)
     check_word("metric", metric, METRICS)
     cost_of = LOSSES[check_word("loss", loss, LOSSES)]
     with np.errstate(**CHECKED_LATER):

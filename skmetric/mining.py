@@ -136,7 +136,7 @@ callable, default="nearest"
         n_impostors=n_impostors,
     )
     if max_triplets is not None:
-        check_number("max_triplets", max_triplets, kind=Integral, at_least=1)
+        max_triplets = check_number("max_triplets", max_triplets, kind=Integral, at_least=1)
     strategies = all_for_nearest(*strategies, y)
     every_negative = strategies[1] is None
     limit = None if every_negative else max_triplets
@@ -234,7 +234,7 @@ default="all"
         n_impostors=n_impostors,
     )
     if max_pairs is not None:
-        check_number("max_pairs", max_pairs, kind=Integral, at_least=1)
+        max_pairs = check_number("max_pairs", max_pairs, kind=Integral, at_least=1)
     once = [strategy in (None, all_rows) for strategy in strategies]
     limited = max_pairs is not None
     streams = own_streams(rng, [*map(draws, strategies), limited, limited])
@@ -256,7 +256,7 @@ default="all"
 def _prepare(E, y, metric, random_state, pairs, **words):
     check_word("metric", metric, METRICS)
     for name in ("n_neighbors", "n_impostors"):
-        check_number(name, words[name], kind=Integral, at_least=1)
+        words[name] = check_number(name, words[name], kind=Integral, at_least=1)
     E, y = check_embedding(E, y)
     strategies = resolve_strategies(
         **words, metric=metric, n_components=E.shape[1], pairs=pairs
