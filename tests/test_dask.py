@@ -375,7 +375,7 @@ def test_transform_refuses_what_the_local_one_does(bad, kind):
     if kind == "sparse":
         rows = rows.map_blocks(csr_matrix)
     elif kind == "dataframe":
-        rows = pytest.importorskip("dask.dataframe").from_dask_array(rows)
+        rows = dask_dataframe().from_dask_array(rows)
     Z = learner.transform(rows)
     with pytest.raises(ValueError, match="Input X contains") as there:
         Z.compute()
@@ -392,12 +392,16 @@ def test_transform_refuses_other_columns():
         learner.transform(da.from_array(X, chunks=(60, 2)))
 
 
-def test_dataframes(client):
+def dask_dataframe():
     try:
-        import dask.dataframe as dd
-        import pandas as pd
+        import dask.dataframe
     except ImportError as error:  # also of a pyarrow for a later numpy
         pytest.skip(str(error))
+    return dask.dataframe
+
+
+def test_dataframes(client):
+    dd, pd = dask_dataframe(), pytest.importorskip("pandas")
     frame = pd.DataFrame(X, columns=list("abcdef"), index=np.arange(240) + 7)
     labels = pd.Series(np.array(["ash", "oak", "elm", "yew"])[Y], index=frame.index)
     rows, names = (dd.from_pandas(part, npartitions=4) for part in (frame, labels))
