@@ -11,6 +11,7 @@ from numbers import Integral
 import dask.array as da
 import numpy as np
 from dask import delayed
+from sklearn.utils import assert_all_finite
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from ._base import WORDS, all_or_nothing
@@ -21,7 +22,7 @@ from ._initialization import initial_map
 from ._labelled_partitions import LabelledPartitions
 from ._maps import map_rows
 from ._partitioned_retrieval import report_of_sample
-from ._partitions import rows_of, troubles_of_the_cluster
+from ._partitions import answer_of, rows_of
 from ._ranking import METRICS
 from ._retrieval import DEFAULT_SCORES
 from ._triplet import TripletMetricLearner
@@ -89,9 +90,11 @@ class OverPartitions:
             For a parameter or data that nothing can be learnt from, several chunks of
             columns, and partitions with a single class.
         RuntimeError
-            If workers die one after the other, or the scheduler does not answer.
-            Whenever a fit does not end, also by Ctrl-C, the estimator stays as it was and
-            work under way is cancelled.
+            If workers die one after the other, the scheduler does not answer, or there is
+            no worker for 5 minutes, or as long as
+            ``dask.config.set({"skmetric.no-workers-timeout": "1 hour"})`` says. Whenever a
+            fit does not end, also by Ctrl-C, the estimator stays as it was and work under
+            way is cancelled.
         """
         parts, settings = self._checked(X, y, reset=True)
         with parts:
@@ -109,7 +112,7 @@ class OverPartitions:
         -------
         Z : dask array or dask dataframe of shape (n_samples, n_components)
             An array for an array, a dataframe for a dataframe, in the same partitions. What
-            is in memory is mapped at once.
+            is in memory is mapped at once. NaN and infinity are refused as rows are mapped.
         """
         check_is_fitted(self)
         if not is_dask(X):
@@ -379,8 +382,11 @@ def as_array(collection, name):
         collection = collection.map_partitions(np.asarray, meta=meta)
     if not np.isnan(collection.chunks[0]).any():
         return collection
-    with troubles_of_the_cluster():
-        return collection.copy().compute_chunk_sizes()
+    blocks = collection.to_delayed().reshape(collection.numblocks[0], -1)[:, 0]
+    shapes = answer_of(delayed([delayed(np.shape)(block) for block in blocks]))
+    known = collection.copy()
+    known._chunks = tuple(n_rows for n_rows, *_ in shapes), *collection.chunks[1:]
+    return known
 
 
 def aligned(X, y, name="X"):
@@ -399,7 +405,9 @@ def aligned(X, y, name="X"):
 
 def map_block(block, W, metric, dtype):
     """A block of mapped rows."""
-    return map_rows(rows_of(block, dtype), W, metric)
+    X = rows_of(block, dtype)
+    assert_all_finite(X, input_name="X")
+    return map_rows(X, W, metric)
 
 
 def map_frame(frame, W, metric, dtype, columns):

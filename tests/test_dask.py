@@ -4,6 +4,8 @@ import inspect
 import os
 import pickle
 import signal
+import subprocess
+import sys
 import threading
 import time
 from itertools import permutations, product
@@ -21,6 +23,7 @@ from skmetric._neighbourhoods import Neighbourhoods
 from skmetric._objective import choose, evaluate
 from skmetric.metrics import retrieval_report as local_report
 
+dask = pytest.importorskip("dask")
 da = pytest.importorskip("dask.array")
 distributed = pytest.importorskip("distributed")
 
@@ -456,6 +459,27 @@ def test_sparse_blocks_stay_sparse():
     np.testing.assert_allclose(other.transform(sparse).compute(), other.transform(X))
 
 
+@pytest.mark.parametrize("bad", [np.nan, np.inf])
+@pytest.mark.parametrize("kind", ["dense", "sparse", "dataframe"])
+def test_transform_refuses_what_the_local_one_does(bad, kind):
+    learner = triplets(max_iter=1).fit(*parted(60))
+    spoilt = X.copy()
+    spoilt[100, 2] = bad
+    with pytest.raises(ValueError, match="Input X contains") as local:
+        learner.to_local().transform(spoilt)
+    rows = da.from_array(spoilt, chunks=(60, -1))
+    if kind == "sparse":
+        rows = rows.map_blocks(csr_matrix)
+    elif kind == "dataframe":
+        rows = dask_dataframe().from_dask_array(rows)
+    Z = learner.transform(rows)
+    with pytest.raises(ValueError, match="Input X contains") as there:
+        Z.compute()
+    first, *_ = str(local.value).splitlines()
+    assert str(there.value).splitlines()[0] == first
+    np.testing.assert_allclose(Z.partitions[0].compute(), learner.transform(X[:60]))
+
+
 def test_transform_refuses_other_columns():
     learner = triplets(max_iter=1).fit(*parted(60))
     with pytest.raises(ValueError, match="features"):
@@ -464,12 +488,16 @@ def test_transform_refuses_other_columns():
         learner.transform(da.from_array(X, chunks=(60, 2)))
 
 
-def test_dataframes(client):
+def dask_dataframe():
     try:
-        import dask.dataframe as dd
-        import pandas as pd
+        import dask.dataframe
     except ImportError as error:  # also of a pyarrow for a later numpy
         pytest.skip(str(error))
+    return dask.dataframe
+
+
+def test_dataframes(client):
+    dd, pd = dask_dataframe(), pytest.importorskip("pandas")
     frame = pd.DataFrame(X, columns=list("abcdef"), index=np.arange(240) + 7)
     labels = pd.Series(np.array(["ash", "oak", "elm", "yew"])[Y], index=frame.index)
     rows, names = (dd.from_pandas(part, npartitions=4) for part in (frame, labels))
@@ -608,6 +636,176 @@ def test_a_scheduler_that_is_gone_is_a_clear_end(monkeypatch):
         with pytest.raises(RuntimeError, match="scheduler of the cluster"):
             learner.fit(*parted(60))
     assert not hasattr(learner, "components_")
+
+
+CLUSTER = """
+import asyncio
+import distributed
+
+async def main():
+    async with (
+        distributed.Scheduler(port=0, dashboard_address=":0") as scheduler,
+        distributed.Worker(scheduler.address, nthreads=1),
+    ):
+        print(scheduler.address, flush=True)
+        await scheduler.finished()
+
+asyncio.run(main())
+"""
+
+
+@pytest.mark.parametrize("name", ["SIGKILL", "SIGSTOP"])
+def test_a_scheduler_of_another_process_that_is_gone_is_a_clear_end(monkeypatch, name):
+    """Killed, or out of reach, where nothing says so but its silence."""
+    with subprocess.Popen(
+        [sys.executable, "-c", CLUSTER],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        text=True,
+    ) as process:
+        try:
+            client = distributed.Client(
+                process.stdout.readline().strip(), set_as_default=False, timeout=5
+            )
+            learner = triplets(max_iter=2).set_params(random_state=1)
+            before = dict(vars(learner))
+            at_step(monkeypatch, 3, lambda: process.send_signal(getattr(signal, name)))
+            with (
+                client.as_current(),
+                dask.config.set({"skmetric.no-workers-timeout": "1s"}),
+                pytest.raises(RuntimeError, match="scheduler of the cluster"),
+            ):
+                learner.fit(*parted(60))
+            assert vars(learner) == before
+        finally:
+            process.kill()
+            client.close()
+
+
+@pytest.fixture(scope="module")
+def idle_cluster():
+    with distributed.LocalCluster(
+        n_workers=0,
+        threads_per_worker=1,
+        processes=False,
+        dashboard_address=":0",
+        silence_logs=50,
+    ) as cluster:
+        yield cluster
+
+
+@pytest.fixture
+def client_without_workers(idle_cluster):
+    with (
+        distributed.Client(idle_cluster, set_as_default=False) as client,
+        client.as_current(),
+        dask.config.set({"skmetric.no-workers-timeout": "1s"}),
+    ):
+        yield client
+        idle_cluster.scale(0)
+        assert eventually(lambda: not client.nthreads())
+
+
+def unknown_chunks():
+    rows, labels = parted(60)
+    keep = da.from_array(np.ones(len(X), dtype=bool), chunks=60)
+    return rows[keep], labels[keep]
+
+
+@pytest.mark.parametrize(
+    "ask",
+    [
+        lambda: triplets().fit(*parted(60)),
+        lambda: triplets().fit(*unknown_chunks()),
+        lambda: skdask.retrieval_report(*parted(60)),
+    ],
+    ids=["fit", "unknown chunks", "retrieval"],
+)
+def test_a_cluster_without_workers_is_a_clear_end(client_without_workers, ask):
+    with pytest.raises(RuntimeError, match=r"no worker from the cluster for 1 s.*Start"):
+        ask()
+    assert eventually(lambda: not client_without_workers.run_on_scheduler(tasks_of))
+
+
+def test_workers_that_leave_for_good_are_a_clear_end_and_others_go_on(
+    client_without_workers, idle_cluster, monkeypatch
+):
+    def leave():
+        idle_cluster.scale(0)
+        assert eventually(lambda: not client_without_workers.nthreads())
+
+    idle_cluster.scale(1)
+    client_without_workers.wait_for_workers(1, timeout=20)
+    learner = triplets(max_iter=2).fit(*parted(60))
+    before = dict(vars(learner))
+    with monkeypatch.context() as patch:
+        at_step(patch, 3, leave)
+        with pytest.raises(RuntimeError, match=r"no worker.*skmetric\.no-workers-timeout"):
+            learner.fit(*parted(60))
+    assert vars(learner) == before
+    assert eventually(lambda: not client_without_workers.run_on_scheduler(tasks_of))
+    idle_cluster.scale(1)
+    with dask.config.set({"skmetric.no-workers-timeout": None}):
+        again = learner.fit(*parted(60)).components_
+    np.testing.assert_array_equal(again, before["components_"])
+
+
+def test_workers_may_come_late(client_without_workers, idle_cluster):
+    timer = threading.Timer(1.5, idle_cluster.scale, [1])
+    timer.start()
+    with dask.config.set({"skmetric.no-workers-timeout": "1 minute"}):
+        learner = triplets(max_iter=1).fit(*parted(60))
+    timer.join()
+    np.testing.assert_array_equal(
+        learner.components_, triplets(max_iter=1).fit(*parted(60)).components_
+    )
+
+
+def test_the_time_that_a_scheduler_waits_for_workers_is_a_clear_end():
+    with (
+        dask.config.set({"distributed.scheduler.no-workers-timeout": "500ms"}),
+        distributed.LocalCluster(
+            n_workers=0, processes=False, dashboard_address=":0", silence_logs=50
+        ) as short_of_time,
+        distributed.Client(short_of_time, set_as_default=False) as client,
+        client.as_current(),
+        pytest.raises(RuntimeError, match=r"0\.5 s.*distributed\.scheduler\.no-workers"),
+    ):
+        triplets().fit(*parted(60))
+
+
+@pytest.mark.parametrize("wrong", ["soon", 0, -1, "", "5 parsecs", [1], "nan"])
+def test_a_time_to_wait_for_workers_that_is_none(client_without_workers, wrong):
+    learner = triplets()
+    with (
+        dask.config.set({"skmetric.no-workers-timeout": wrong}),
+        pytest.raises(ValueError, match=r"Got skmetric\.no-workers-timeout=.*expected"),
+    ):
+        learner.fit(*parted(60))
+    assert not hasattr(learner, "n_features_in_")
+
+
+def out_of_reach(block):
+    raise TimeoutError("the bucket does not answer")
+
+
+def test_errors_of_the_data_are_not_taken_for_those_of_the_cluster(idle_client):
+    rows, labels = parted(60)
+    rows = rows.map_blocks(out_of_reach, dtype=float, meta=X[:0])
+    with pytest.raises(TimeoutError, match="bucket"):
+        triplets().fit(rows, labels)
+    with idle_client.as_current(), pytest.raises(TimeoutError, match="bucket"):
+        triplets().fit(rows, labels)
+
+
+def fit_within_a_task():
+    return triplets(max_iter=1).fit(*parted(60)).components_
+
+
+def test_a_task_may_fit_on_the_only_thread_there_is(client_without_workers, idle_cluster):
+    idle_cluster.scale(1)
+    found = client_without_workers.submit(fit_within_a_task).result(timeout=60)
+    np.testing.assert_array_equal(found, fit_within_a_task())
 
 
 def dying(block):
