@@ -346,6 +346,25 @@ def test_transform_keeps_chunks_and_tells_its_dtype(client, metric, dtype):
     np.testing.assert_array_equal(learner.transform((10 * X).astype(dtype)), local)
 
 
+def test_half_precision_becomes_single():
+    half = X.astype(np.float16)
+    rows, labels = parted(70, half)
+    learner = triplets().fit(rows, labels)
+    expected = triplets().fit(*parted(70, half.astype(np.float32)))
+    np.testing.assert_array_equal(learner.components_, expected.components_)
+    Z = learner.transform(rows)
+    assert Z.dtype == Z.compute().dtype == learner.components_.dtype == np.float32
+
+
+@pytest.mark.parametrize("init", ["identity", "pca", "lda", "random"])
+@pytest.mark.parametrize("factor", [1e-162, 1e-155, 1e155, 1e306])
+def test_rows_whose_squares_float64_cannot_hold_are_refused(init, factor):
+    learner = triplets(init=init)
+    with pytest.raises(ValueError, match=r"Got X of float64 whose rows are .* apart"):
+        learner.fit(*parted(120, factor * X))
+    assert not hasattr(learner, "components_")
+
+
 def test_sparse_blocks_stay_sparse():
     rows, labels = parted(60)
     kinds = []
@@ -640,6 +659,21 @@ def test_retrieval_scores_of_a_sample():
         expected.append((y[np.argsort(far, kind="stable")[:5]] == y[query]).mean())
     assert report["precision_at_5"] == pytest.approx(np.mean(expected))
     assert report.n_queries == len(expected)
+
+
+@pytest.mark.parametrize("metric", ["euclidean", "cosine", "manhattan"])
+@pytest.mark.parametrize("power", [-1000, -540, 540, 1019])
+def test_retrieval_scores_at_any_scale(metric, power):
+    E, y = grid()
+
+    def over_partitions(E):
+        return dict(skdask.retrieval_report(*parted(70, E, y), metric=metric))
+
+    assert over_partitions(np.ldexp(E, power)) == over_partitions(E)
+    if metric != "cosine":
+        # The last partition, of 20 rows, is to another scale than the rest.
+        E[280:] = np.ldexp(E[280:] + 1, power)
+        assert over_partitions(E) == dict(local_report(E, y, metric=metric))
 
 
 def test_retrieval_errors():
