@@ -6,6 +6,7 @@ import pickle
 import signal
 import threading
 import time
+from fractions import Fraction
 from itertools import permutations, product
 
 import numpy as np
@@ -662,7 +663,7 @@ def test_retrieval_scores_of_a_sample():
 
 
 @pytest.mark.parametrize("metric", ["euclidean", "cosine", "manhattan"])
-@pytest.mark.parametrize("power", [-1000, -540, 540, 1019])
+@pytest.mark.parametrize("power", [-1000, -540, 540, 1021])
 def test_retrieval_scores_at_any_scale(metric, power):
     E, y = grid()
 
@@ -670,10 +671,43 @@ def test_retrieval_scores_at_any_scale(metric, power):
         return dict(skdask.retrieval_report(*parted(70, E, y), metric=metric))
 
     assert over_partitions(np.ldexp(E, power)) == over_partitions(E)
-    if metric != "cosine":
-        # The last partition, of 20 rows, is to another scale than the rest.
-        E[280:] = np.ldexp(E[280:] + 1, power)
-        assert over_partitions(E) == dict(local_report(E, y, metric=metric))
+
+
+def drawn(seed):
+    """Ten of 300 rows."""
+    return np.sort(np.random.RandomState(seed).permutation(300)[:10])
+
+
+@pytest.mark.parametrize("metric", ["euclidean", "manhattan"])
+@pytest.mark.parametrize("power", [-1000, 600, 1020])
+def test_partitions_of_several_scales(metric, power):
+    E, y = grid()
+    # The last partition, of 20 rows, is to another scale than all that is asked for.
+    E[:280] -= 2
+    E[280:] = np.ldexp(E[280:] + 8, power)
+    seed = next(s for s in range(99) if drawn(s).max() < 280)
+    report = skdask.retrieval_report(
+        *parted(70, E, y),
+        n_queries=10,
+        scores=["ndcg_at_290"],
+        random_state=seed,
+        metric=metric,
+    )
+    # From ordinary rows, the small ones are as far as 0 is.
+    E[np.abs(E) < 1e-200] = 0
+    exponent = 2 if metric == "euclidean" else 1
+    expected = []
+    for query in drawn(seed):
+        far = [
+            sum(Fraction(abs(value)) ** exponent for value in difference)
+            for difference in (E - E[query]).tolist()
+        ]
+        others = [i for i in range(300) if i != query]
+        nearest = sorted(others, key=lambda i: (far[i], i))[:290]
+        hits, gains = y[nearest] == y[query], 1 / np.log2(np.arange(2, 292))
+        n_relevant = np.count_nonzero(y == y[query]) - 1
+        expected.append(gains[hits].sum() / gains[:n_relevant].sum())
+    assert report["ndcg_at_290"] == pytest.approx(np.mean(expected), rel=1e-12)
 
 
 def test_retrieval_errors():

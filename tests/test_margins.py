@@ -143,7 +143,8 @@ def test_of_given_float32_pairs_far_from_zero(metric):
     pairs, similar = mine_pairs(X, Y)
     # On a grid that float32 holds at both places.
     near = np.round(8 * X) / 8
-    learner = ContrastiveMetricLearner(3, init=np.eye(3, 5), metric=metric)
-    unit = mean_length(near[:, :3], pairs, similar, metric)
+    W0 = np.random.default_rng(0).standard_normal((3, 5)).astype(np.float32)
+    learner = ContrastiveMetricLearner(3, init=W0, metric=metric)
+    unit = mean_length(near @ W0.T.astype(float), pairs, similar, metric)
     learner.fit_pairs((near + 2.0**19).astype(np.float32), pairs, similar)
     assert_margins(learner, unit)
