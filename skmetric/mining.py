@@ -24,7 +24,8 @@ The same arguments must give the same answer: L-BFGS asks again for what does no
 memory. `distances` and `candidates` are read-only. How many anchors a block has depends on
 scikit-learn's ``working_memory``; what a strategy draws does not if it is one array a call,
 the numbers for one anchor after those for another. Ties go to the smallest index. Self is
-excluded by index, so duplicated rows are legal.
+excluded by index. Copies of a row are rows like others here; the learners merge those with
+one label first.
 
 References
 ----------

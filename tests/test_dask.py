@@ -8,6 +8,7 @@ import subprocess
 import sys
 import threading
 import time
+from fractions import Fraction
 from itertools import permutations, product
 
 import numpy as np
@@ -443,6 +444,25 @@ def test_transform_keeps_chunks_and_tells_its_dtype(client, metric, dtype):
     assert computed.dtype == Z.dtype == local.dtype
     np.testing.assert_allclose(computed, local, rtol=1e-5 if dtype == "f4" else 1e-12)
     np.testing.assert_array_equal(learner.transform((10 * X).astype(dtype)), local)
+
+
+def test_half_precision_becomes_single():
+    half = X.astype(np.float16)
+    rows, labels = parted(70, half)
+    learner = triplets().fit(rows, labels)
+    expected = triplets().fit(*parted(70, half.astype(np.float32)))
+    np.testing.assert_array_equal(learner.components_, expected.components_)
+    Z = learner.transform(rows)
+    assert Z.dtype == Z.compute().dtype == learner.components_.dtype == np.float32
+
+
+@pytest.mark.parametrize("init", ["identity", "pca", "lda", "random"])
+@pytest.mark.parametrize("factor", [1e-162, 1e-155, 1e155, 1e306])
+def test_rows_whose_squares_float64_cannot_hold_are_refused(init, factor):
+    learner = triplets(init=init)
+    with pytest.raises(ValueError, match=r"Got X of float64 whose rows are .* apart"):
+        learner.fit(*parted(120, factor * X))
+    assert not hasattr(learner, "components_")
 
 
 def test_sparse_blocks_stay_sparse():
@@ -938,6 +958,54 @@ def test_retrieval_scores_of_a_sample():
         expected.append((y[np.argsort(far, kind="stable")[:5]] == y[query]).mean())
     assert report["precision_at_5"] == pytest.approx(np.mean(expected))
     assert report.n_queries == len(expected)
+
+
+@pytest.mark.parametrize("metric", ["euclidean", "cosine", "manhattan"])
+@pytest.mark.parametrize("power", [-1000, -540, 540, 1021])
+def test_retrieval_scores_at_any_scale(metric, power):
+    E, y = grid()
+
+    def over_partitions(E):
+        return dict(skdask.retrieval_report(*parted(70, E, y), metric=metric))
+
+    assert over_partitions(np.ldexp(E, power)) == over_partitions(E)
+
+
+def drawn(seed):
+    """Ten of 300 rows."""
+    return np.sort(np.random.RandomState(seed).permutation(300)[:10])
+
+
+@pytest.mark.parametrize("metric", ["euclidean", "manhattan"])
+@pytest.mark.parametrize("power", [-1000, 600, 1020])
+def test_partitions_of_several_scales(metric, power):
+    E, y = grid()
+    # The last partition, of 20 rows, is to another scale than all that is asked for.
+    E[:280] -= 2
+    E[280:] = np.ldexp(E[280:] + 8, power)
+    seed = next(s for s in range(99) if drawn(s).max() < 280)
+    report = skdask.retrieval_report(
+        *parted(70, E, y),
+        n_queries=10,
+        scores=["ndcg_at_290"],
+        random_state=seed,
+        metric=metric,
+    )
+    # From ordinary rows, the small ones are as far as 0 is.
+    E[np.abs(E) < 1e-200] = 0
+    exponent = 2 if metric == "euclidean" else 1
+    expected = []
+    for query in drawn(seed):
+        far = [
+            sum(Fraction(abs(value)) ** exponent for value in difference)
+            for difference in (E - E[query]).tolist()
+        ]
+        others = [i for i in range(300) if i != query]
+        nearest = sorted(others, key=lambda i: (far[i], i))[:290]
+        hits, gains = y[nearest] == y[query], 1 / np.log2(np.arange(2, 292))
+        n_relevant = np.count_nonzero(y == y[query]) - 1
+        expected.append(gains[hits].sum() / gains[:n_relevant].sum())
+    assert report["ndcg_at_290"] == pytest.approx(np.mean(expected), rel=1e-12)
 
 
 def test_retrieval_errors():

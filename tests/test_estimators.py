@@ -199,6 +199,15 @@ def test_float32_stays_and_is_near_float64(learner, solver, metric):
     assert np.linalg.norm(Z32 - Z) < 0.02 * np.linalg.norm(Z)
 
 
+def test_early_stopping_sees_float32_rows_far_from_zero(learner):
+    short(learner, "adam", early_stopping=True, tol=0)
+    # On a grid that float32 holds at both places.
+    near = np.round(4 * X) / 4
+    scores = learner.fit(near, Y).validation_scores_
+    far = (near + 2.0**20).astype(np.float32)
+    assert learner.fit(far, Y).validation_scores_[:3] == scores[:3]
+
+
 @pytest.mark.parametrize("solver", ["lbfgs", "adam", "sgd"])
 def test_float32_stays_where_parameters_are_scalars_of_numpy(learner, solver):
     """As a grid search gives them, such as one over ``numpy.linspace``."""
@@ -207,6 +216,42 @@ def test_float32_stays_where_parameters_are_scalars_of_numpy(learner, solver):
     assert {"momentum", "beta_1", "beta_2", "epsilon", "alpha"} <= numbers.keys()
     learner.set_params(**{name: np.float64(value) for name, value in numbers.items()})
     assert learner.fit(X.astype(np.float32), Y).components_.dtype == np.float32
+
+
+@pytest.mark.parametrize("make", [np.asarray, csr_matrix, "frame"])
+@pytest.mark.parametrize("solver", ["lbfgs", "adam"])
+def test_half_precision_becomes_single(learner, solver, make):
+    if make == "frame":
+        make = pytest.importorskip("pandas").DataFrame
+    half = X.astype(np.float16)
+    single = make(half.astype(np.float32))
+    if make is csr_matrix:
+        # scipy refuses to make one of half precision.
+        given = single.copy()
+        given.data = given.data.astype(np.float16)
+    else:
+        given = make(half)
+    expected = clone(short(learner, solver)).fit(single, Y)
+    learner.fit(given, Y)
+    assert learner.components_.dtype == np.float32
+    np.testing.assert_array_equal(learner.components_, expected.components_)
+    Z = learner.transform(given)
+    assert Z.dtype == np.float32
+    np.testing.assert_array_equal(Z, expected.transform(single))
+    others = half[::-1]
+    distances = learner.pair_distances(given, others)
+    assert distances.dtype == np.float32
+    np.testing.assert_array_equal(distances, expected.pair_distances(single, others))
+    # Whole numbers and mixed columns are what they were.
+    assert clone(learner).fit(np.rint(X).astype(np.int8), Y).components_.dtype == "f8"
+
+
+def test_columns_of_several_precisions(learner):
+    frame = pytest.importorskip("pandas").DataFrame(X.astype(np.float16))
+    short(learner, "adam")
+    assert learner.fit(frame.astype({0: np.float32}), Y).components_.dtype == "f4"
+    assert learner.fit(frame.astype({0: np.int64}), Y).components_.dtype == "f8"
+    assert learner.fit(frame.astype({0: object}), Y).components_.dtype == "f8"
 
 
 def test_a_map_may_have_more_components_than_features(learner):

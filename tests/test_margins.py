@@ -140,3 +140,15 @@ def test_another_word(name):
         learner.fit(X, Y)
     with pytest.raises(TypeError, match=r"margin='auto', but expected a finite number > 0"):
         TripletMetricLearner(margin="auto").fit(X, Y)
+
+
+@pytest.mark.parametrize("metric", ["sqeuclidean", "euclidean"])
+def test_of_given_float32_pairs_far_from_zero(metric):
+    pairs, similar = mine_pairs(X, Y)
+    # On a grid that float32 holds at both places.
+    near = np.round(8 * X) / 8
+    W0 = np.random.default_rng(0).standard_normal((3, 5)).astype(np.float32)
+    learner = ContrastiveMetricLearner(3, init=W0, metric=metric)
+    unit = mean_length(near @ W0.T.astype(float), pairs, similar, metric)
+    learner.fit_pairs((near + 2.0**19).astype(np.float32), pairs, similar)
+    assert_margins(learner, unit)

@@ -803,3 +803,15 @@ def test_neighbors_that_are_none(neighbors, queries, sentence):
     with pytest.raises(ValueError, match=re.escape(sentence)):
         display.plot()
     assert not plt.get_fignums()
+
+
+@pytest.mark.parametrize("name", ["Embedding", "PairDistance", "Retrieval"])
+def test_sparse_rows_are_left_as_they_were(name):
+    learner = TripletMetricLearner(random_state=0).fit(X, Y)
+    n, d = X.shape
+    columns = np.tile(np.arange(d)[::-1], n)
+    rows = csr_array((X[:, ::-1].ravel(), columns, np.arange(0, n * d + 1, d)))
+    items = [Y.astype(str)] if name == "Retrieval" else []
+    getattr(plotting, f"{name}Display").from_estimator(learner, rows, Y, *items)
+    np.testing.assert_array_equal(rows.data, X[:, ::-1].ravel())
+    np.testing.assert_array_equal(rows.indices, columns)

@@ -9,7 +9,7 @@ from sklearn.datasets import make_blobs
 
 from skmetric import ContrastiveMetricLearner, TripletMetricLearner
 from skmetric._scales import in_units, rows_to_scale, to_scale
-from skmetric.distances import paired_distances
+from skmetric.distances import paired_distances, slope_by_square
 from skmetric.losses import contrastive_loss, triplet_loss
 from skmetric.metrics import retrieval_report
 from skmetric.mining import mine_pairs, mine_triplets
@@ -141,6 +141,15 @@ def test_retrieval_scores_at_any_scale(kind, metric, power):
     assert dict(retrieval_report(rows[:10], Y[:10], metric=metric, **index)) == expected
 
 
+@pytest.mark.parametrize("kind", KINDS)
+def test_only_directions_count_by_cosine(kind):
+    powers = np.resize([-1010, 0, 1015, 300, -600], len(X))[:, None]
+    scores = {"scores": ["map", "mrr"], "metric": "cosine"}
+    expected = dict(retrieval_report(KINDS[kind](X), Y, **scores))
+    rows = KINDS[kind](np.ldexp(X, powers))
+    assert dict(retrieval_report(rows, Y, **scores)) == expected
+
+
 def squared_exactly(E):
     rows = [[Fraction(value) for value in row] for row in E.tolist()]
 
@@ -232,6 +241,29 @@ def test_directions_at_any_scale(maps, kind, dtype):
 
 
 @pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize(("unit", "power"), [(1e-100, 900), (1e100, -900)])
+def test_orders_and_directions_under_maps_of_any_scale(kind, unit, power):
+    rows = KINDS[kind](np.ldexp(X, power))
+    learner = TripletMetricLearner(2, random_state=0).fit(unit * X, Y)
+    expected = learner.score_triplets(unit * X, TRIPLETS)
+    assert learner.score_triplets(rows, TRIPLETS) == expected
+    learner.set_params(metric="cosine")
+    expected = learner.transform(KINDS[kind](X))
+    np.testing.assert_allclose(learner.transform(rows), expected, rtol=1e-13)
+
+
+@pytest.mark.parametrize("metric", ["sqeuclidean", "euclidean"])
+def test_pairs_and_triplets_far_from_zero(maps, metric):
+    # On a grid that float64 holds at both places.
+    near = np.round(8 * X) / 8
+    far, learner = near + 2.0**48, maps[metric]
+    assert learner.score_triplets(far, TRIPLETS) == learner.score_triplets(near, TRIPLETS)
+    np.testing.assert_array_equal(
+        learner.pair_distances(far, far[::-1]), learner.pair_distances(near, near[::-1])
+    )
+
+
+@pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("power", POWERS)
 def test_distances_of_pairs_are_exact_or_refused(maps, kind, power):
     A, B = KINDS[kind](X[:8]), KINDS[kind](X[8:16])
@@ -314,6 +346,15 @@ def test_the_slope_of_a_small_distance_is_a_direction(dtype):
         _, (slope, _) = contrastive_loss(*small, np.ones(8, dtype=bool), **options)
         lengths = np.linalg.norm(A - B, axis=1, keepdims=True)
         np.testing.assert_allclose(slope, (A - B) / lengths / 8, rtol=1e-5)
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_distances_with_no_inverse_have_no_slope(dtype):
+    tiny = np.finfo(dtype).smallest_subnormal
+    D = np.array([[0, tiny, 2]], dtype=dtype)
+    np.testing.assert_array_equal(
+        slope_by_square(np.ones_like(D), D, "euclidean"), [[0, 0, 0.25]]
+    )
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
