@@ -10,6 +10,7 @@ import pickle
 import re
 import warnings
 from collections.abc import Mapping
+from copy import deepcopy
 from decimal import Decimal
 from fractions import Fraction
 from itertools import islice
@@ -425,6 +426,12 @@ STEPS = ("max_iter", "n_subsamples")
 LEARNERS = [TripletMetricLearner, ContrastiveMetricLearner]
 
 
+def value_of(draw, known, odd=ODD, one_in=12):
+    """One of the known values, or now and then an odd one."""
+    values = odd if draw(st.integers(1, one_in)) == one_in else known
+    return deepcopy(values[draw(st.integers(0, len(values) - 1))])
+
+
 @st.composite
 def learners(draw, *kinds):
     """A learner with a few parameters set, mostly as they should be."""
@@ -434,16 +441,9 @@ def learners(draw, *kinds):
     known = COMMON | (OF_PAIRS if Learner is ContrastiveMetricLearner else {})
     learner = Learner(max_iter=3, n_subsamples=1, batch_size=8, random_state=0)
     for name in draw(st.lists(st.sampled_from(sorted(known)), max_size=4, unique=True)):
-        odd = draw(st.integers(0, 5)) == 0
-        values = (FEW if name in STEPS else ODD) if odd else known[name]
-        learner.set_params(**{name: values[draw(st.integers(0, len(values) - 1))]})
+        odd = FEW if name in STEPS else ODD
+        learner.set_params(**{name: value_of(draw, known[name], odd, one_in=6)})
     return learner
-
-
-def value_of(draw, known):
-    """One of the known values, or now and then an odd one."""
-    values = ODD if draw(st.integers(0, 11)) == 0 else known
-    return values[draw(st.integers(0, len(values) - 1))]
 
 
 def mapped(learner, X):
