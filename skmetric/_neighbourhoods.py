@@ -132,6 +132,6 @@ def _edge_blocks(n, p, q, k):
 def _sparse(slopes, columns):
     """Slopes of edges as a sparse array of shape (n, n), those that are 0 left out."""
     n, width = columns.shape
-    given = np.flatnonzero(slopes)
+    given = np.flatnonzero((slopes != 0) & (columns >= 0))
     starts = np.searchsorted(given, np.arange(n + 1) * width)
     return csr_array((slopes.ravel()[given], columns.ravel()[given], starts), shape=(n, n))

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 import numpy as np
-from scipy.sparse import issparse
+from scipy.sparse import csr_array, issparse
 from sklearn import get_config
 from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.metrics import accuracy_score
@@ -214,9 +214,9 @@ def distance_of(estimator):
 
 def _euclidean(A, B):
     A, B = (check_array(Z, accept_sparse="csr", dtype=np.float64) for Z in (A, B))
-    if not issparse(A):
+    if not (issparse(A) or issparse(B)):
         return paired_distances(A, B, "euclidean")
-    difference = A - B
+    difference = csr_array(A) - csr_array(B)
     return np.sqrt(np.asarray(difference.multiply(difference).sum(axis=1)).ravel())
 
 
