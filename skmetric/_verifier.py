@@ -116,7 +116,7 @@ default=None
         check_criterion(self.criterion, self.rate)
         distances = self._distances(pairs, X)
         self.threshold_ = find_threshold(
-            distances, similar, self.criterion, self.rate, stacklevel=4
+            distances, similar, self.criterion, self.rate, stacklevel=5
         )
         self.classes_ = np.array([False, True])
         return self
