@@ -14,7 +14,7 @@ from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from ._compat import CallbackSupportMixin, with_callbacks
-from ._initialization import LabelledRows, initial_map
+from ._initialization import LabelledRows, check_under, initial_map
 from ._learning import (
     are_labels,
     learn,
@@ -271,6 +271,7 @@ class BaseMetricLearner(
             self._record([], [])
         goes_on = state and self.solver_ == solver_for_chunks(self)
         with np.errstate(**CHECKED_LATER):
+            check_under(self.components_, LabelledRows(self._sample(X), None))
             X = X.astype(self.components_.dtype, copy=False)
             result, margins, learning_state = learn_from_chunk(
                 self, X, target, rng, state=state[1] if goes_on else None
