@@ -16,7 +16,7 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 
 from ._compat import CallbackSupportMixin, with_callbacks
 from ._copies import Labels
-from ._initialization import LabelledRows, initial_map
+from ._initialization import LabelledRows, check_under, initial_map
 from ._learning import (
     are_labels,
     check_options,
@@ -310,6 +310,7 @@ class BaseMetricLearner(
             self._record([], [])
         goes_on = state and self.solver_ == solver_for_chunks(settings)
         with np.errstate(**CHECKED_LATER):
+            check_under(self.components_, LabelledRows(self._sample(X), None))
             X = X.astype(self.components_.dtype, copy=False)
             result, margins, learning_state = learn_from_chunk(
                 settings,

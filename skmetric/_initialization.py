@@ -285,10 +285,15 @@ def _given(init, rows, n_components):
             f"expected more than {least:.0e} and less than {most:.0e}, as squares are "
             "taken. Scale it, and the features."
         )
+    check_under(W, rows, "the map given as init")
+    return W
+
+
+def check_under(W, rows, name="the map"):
+    """Refuse rows that a map takes to where squares of their distances cannot be held."""
     distance = _mean_distance(rows, W)
     if distance != 0:
-        check_apart(distance, W.dtype, where=" under the map given as init")
-    return W
+        check_apart(distance, W.dtype, where=f" under {name}")
 
 
 def _check_n_components(k, most, what):

@@ -404,6 +404,18 @@ def test_what_overflows_in_a_chunk_is_refused_in_words(learner):
     assert vars(estimator) == before
 
 
+@pytest.mark.parametrize("factor", [1e-300, 1e-160, 1e160, 1e300])
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_chunks_out_of_the_scale_of_the_map_are_refused(factor, dtype):
+    learner = TripletMetricLearner(random_state=0).partial_fit(X.astype(dtype), Y)
+    before = learner.components_
+    with pytest.raises(ValueError, match=r"Got X of float.* apart under the map|infinity"):
+        learner.partial_fit(factor * X, Y)
+    assert learner.components_ is before
+    # Rows that are all alike tell nothing, but do no harm.
+    learner.partial_fit(np.ones_like(X), Y)
+
+
 def test_entries_whose_sum_overflows_are_finite():
     signs = np.where(X > 0, 1.0, -1.0)
     rows = np.ldexp(signs, 1023)
