@@ -191,6 +191,11 @@ class BaseMetricLearner(
         Z : ndarray of shape (n_samples, n_components)
             ``X @ components_.T`` in the dtype of X; under ``metric="cosine"`` its rows
             are L2-normalised. Always dense.
+
+        Raises
+        ------
+        ValueError
+            For rows that the map takes to where their dtype ends.
         """
         check_is_fitted(self)
         return self._map(X)
@@ -205,7 +210,13 @@ class BaseMetricLearner(
         Returns
         -------
         distances : ndarray of shape (n_pairs,)
-            In units of `metric`, as the margin is.
+            In units of `metric`, as the margin is, and in the dtype of the rows.
+
+        Raises
+        ------
+        ValueError
+            For numbers of rows that differ, and for distances that the dtype cannot hold:
+            one too large, or all too small.
         """
         check_is_fitted(self)
         A, B = self._rows_to_map(A), self._rows_to_map(B)

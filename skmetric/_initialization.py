@@ -291,7 +291,7 @@ def _given(init, rows, n_components):
 
 def check_under(W, rows, name="the map"):
     """Refuse rows that a map takes to where squares of their distances cannot be held."""
-    distance = _mean_distance(rows, W)
+    distance = _mean_distance(rows, W.astype(np.result_type(W.dtype, rows.dtype)))
     if distance != 0:
         check_apart(distance, W.dtype, where=f" under {name}")
 

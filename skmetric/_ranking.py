@@ -4,7 +4,9 @@ Rows of the index are ranked by distance and, where distances are equal, by row 
 The distances are those that scikit-learn computes in float64, by a matrix product for
 ``"euclidean"`` and ``"cosine"``. Where its arithmetic is exact, as on integers of moderate
 size, the order is that of the true distances with every tie kept; elsewhere rounding may
-part two rows that are equally far, or join two that nearly are.
+part two rows that are equally far, or join two that nearly are. Rows may be of any scale:
+most of them keep their digits where some are far out, but not a few that are close together
+amid others 1e8 times as far apart.
 """
 
 from dataclasses import dataclass

@@ -154,7 +154,7 @@ def triplet_loss(
     ------
     ValueError
         For rows that do not align, NaN or infinity, a margin that is not greater than
-        0, or an unknown word.
+        0, an unknown word, or a loss or gradient that is not finite.
 
     Examples
     --------
@@ -230,7 +230,7 @@ def contrastive_loss(
     ------
     ValueError
         For rows that do not align, NaN or infinity, margins out of range, an unknown
-        word, or a `similar` that is not boolean.
+        word, a `similar` that is not boolean, or a loss or gradient that is not finite.
 
     References
     ----------

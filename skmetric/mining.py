@@ -10,7 +10,8 @@ are arrays, its answer is index arrays, and any callable of the same signature i
 strategy too:
 
 ``positives(distances, candidates, random_state) -> (anchors, positives)``
-    `distances` and the boolean `candidates` have shape (n_anchors, n_rows).
+    `distances` and the boolean `candidates` have shape (n_anchors, n_rows). Here
+    distances are in float64, in a fit in the dtype of X.
     ``candidates[a, p]`` is true where row p is of the class of anchor a and is not a
     itself. Returns two integer arrays of one length: pairs for which `candidates` holds,
     ordered by anchor.
