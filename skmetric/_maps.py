@@ -118,7 +118,7 @@ def nearest_labels(E, X, y, W, metric):
     labels : ndarray of int of shape (m,)
     """
     labels, least = np.zeros(len(E), dtype=y.dtype), np.full(len(E), np.inf)
-    for rows in gen_batches(len(y), 4096):
+    for rows in gen_batches(len(y), 2048):
         others = map_rows(X[rows].astype(E.dtype, copy=False), W, metric)
         at, distances = pairwise_distances_argmin_min(E, others)
         labels = np.where(distances < least, y[rows][at], labels)

@@ -169,7 +169,14 @@ def _flat(E):
 
 def _in_two_dimensions(E, projection):
     """Rows of shape (n, 2), and what was done to them."""
-    E = check_array(E, accept_sparse="csr", dtype=np.float64, input_name="embeddings")
+    # Of sparse rows a copy, which a look for the largest entry brings in order.
+    E = check_array(
+        E,
+        accept_sparse="csr",
+        dtype=np.float64,
+        copy=issparse(E),
+        input_name="embeddings",
+    )
     if E.shape[1] == 1:
         return np.column_stack([_dense(E), np.zeros(E.shape[0])]), ""
     if E.shape[1] == 2:

@@ -301,7 +301,7 @@ def test_nearest_labels_over_several_blocks(metric):
     y = np.arange(9000)
     E, others = map_rows(queries, W, metric), map_rows(X, W, metric)
     nearest = ((E[:, None] - others) ** 2).sum(axis=2).argmin(axis=1)
-    assert len(np.unique(nearest // 4096)) > 1
+    assert len(np.unique(nearest // 2048)) > 1
     np.testing.assert_array_equal(nearest_labels(E, X, y, W, metric), nearest)
 
 

@@ -403,8 +403,8 @@ def test_k_out_of_range(generic, function):
         function(E, y, None)
     with pytest.raises(ValueError, match="k=a huge integer, but expected an integer"):
         function(E, y, 10**5000)
-    with pytest.raises(ValueError, match=r"k=10{30}, but expected at most 61"):
-        function(E, y, 10**30)
+    with pytest.raises(ValueError, match=r"k=10{15}, but expected at most 61"):
+        function(E, y, 10**15)
     with pytest.raises(ValueError, match=r"k=62, .* at most 61, the number of other rows"):
         function(E, y, 62)
     with pytest.raises(
