@@ -99,12 +99,12 @@ def problem_of(client, n_rows, n_features, k, n_partitions):
     constraints = DaskTripletMetricLearner()._constraints(k)
     problem = PartitionedProblem(parts, W0, "sqeuclidean", constraints)
     U = W0 / problem.unit
-    return problem, U, problem.choose(U, None, np.random.RandomState(0))
+    return problem, U, problem.mine(U, None, np.random.RandomState(0))
 
 
-def seconds_a_step(problem, U, choice, n=15):
+def seconds_a_step(problem, U, mined, n=15):
     """Median time of an evaluation."""
-    times = [timed(problem.on_choice, U, None, choice)[1] for _ in range(n)]
+    times = [timed(problem.on_mined, U, None, mined)[1] for _ in range(n)]
     return float(np.median(times[2:]))
 
 
@@ -218,7 +218,7 @@ def main():
     parts = {f.__name__: f for f in (step, weak_scaling, memory, rate)}
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("folder", nargs="?", type=Path)
-    parser.add_argument("--only", choices=["accuracy", *parts])
+    parser.add_argument("--only", mined_parts=["accuracy", *parts])
     chosen = parser.parse_args()
     if chosen.folder and chosen.only in (None, "accuracy"):
         accuracy(chosen.folder)

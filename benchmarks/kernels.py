@@ -37,7 +37,8 @@ from sklearn.utils import check_random_state
 from threadpoolctl import threadpool_limits
 
 from skmetric import TripletMetricLearner
-from skmetric._objective import choose, evaluate
+from skmetric._objective import evaluate, mine
+from skmetric._relations import LabelRelation
 from skmetric.metrics import mean_average_precision_at_r
 
 BATCHES = (32, 8), (16, 32), (64, 16)
@@ -75,8 +76,10 @@ def ours(X, y, W, metric, negatives, chosen=False):
         metric=metric, margin=MARGIN, positives="all", negatives=negatives
     )
     constraints, rng = learner._constraints(len(W)), check_random_state(0)
-    choice = choose(W, X, y, metric, constraints, rng) if chosen else None
-    return lambda: evaluate(W, X, y, metric, constraints, choice=choice, random_state=rng)
+    mined = mine(W, X, LabelRelation(y), metric, constraints, rng) if chosen else None
+    return lambda: evaluate(
+        W, X, LabelRelation(y), metric, constraints, mined=mined, random_state=rng
+    )
 
 
 def theirs(X, y, negatives):

@@ -57,24 +57,24 @@ def learn_over_partitions(estimator, parts, W0, start, random_state, monitor):
     return by(estimator, problem, parts, start, random_state, monitor)
 
 
-class PartitionedChoice(NamedTuple):
+class MinedPartitions(NamedTuple):
     """Constraints within each partition, kept there.
 
     Attributes
     ----------
     parts : LabelledPartitions
-    choices : list of Delayed
+    mined_parts : list of Delayed
     totals : ndarray
         Their counts over all partitions, by which each takes its share of the mean.
     """
 
     parts: object
-    choices: list
+    mined_parts: list
     totals: np.ndarray
 
-    def same_as(self, other):
+    def equals(self, other):
         """Whether both consist of the same constraints in each partition."""
-        answers = self.parts.ask(_is_same, None, self.choices, other.choices)
+        answers = self.parts.ask(_are_equal, None, self.mined_parts, other.mined_parts)
         return self.parts.total(answers, _and)
 
 
@@ -114,16 +114,16 @@ class PartitionedProblem(Coordinates):
     def all_rows(self):
         """None are here."""
 
-    def choose(self, U, X, random_state):
+    def mine(self, U, X, random_state):
         """Form the constraints within each partition."""
         seeds = self.parts.seeds(random_state)
-        choices = self.parts.keep(*self.ask(_choose, U, seeds))
-        totals = self.parts.total(self.parts.ask(_totals, None, choices), np.add)
-        return PartitionedChoice(self.parts, choices, totals)
+        mined_parts = self.parts.keep(*self.ask(_mine, U, seeds))
+        totals = self.parts.total(self.parts.ask(_totals, None, mined_parts), np.add)
+        return MinedPartitions(self.parts, mined_parts, totals)
 
-    def share(self, U, X, choice):
+    def share(self, U, X, mined):
         """Evaluation over all partitions, without the pull."""
-        answers = self.ask(_share, (U, choice.totals), choice.choices)
+        answers = self.ask(_share, (U, mined.totals), mined.mined_parts)
         return self.parts.total(answers, add_evaluations)
 
 
@@ -181,21 +181,21 @@ def _on_problem(function, message, X, codes, make, first, *own):
     return function(message, make(X, Labels(codes, first)), *own)
 
 
-def _choose(U, problem, seed):
-    return problem.choose(U, problem.all_rows(), random_state_from(seed))
+def _mine(U, problem, seed):
+    return problem.mine(U, problem.all_rows(), random_state_from(seed))
 
 
-def _share(message, problem, choice):
+def _share(message, problem, mined):
     U, totals = message
-    return problem.share(U, problem.all_rows(), choice._replace(totals=totals))
+    return problem.share(U, problem.all_rows(), mined._replace(totals=totals))
 
 
-def _totals(message, X, y, choice):
-    return choice.totals
+def _totals(message, X, y, mined):
+    return mined.totals
 
 
-def _is_same(message, X, y, one, other):
-    return one.same_as(other)
+def _are_equal(message, X, y, one, other):
+    return one.equals(other)
 
 
 def _and(a, b):

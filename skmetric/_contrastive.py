@@ -1,150 +1,15 @@
 """The contrastive learner: similar rows shall be near, dissimilar ones far apart."""
 
-from dataclasses import dataclass
 from warnings import warn
 
-import numpy as np
 from sklearn.utils.metaestimators import available_if
 
 from ._base import BaseMetricLearner, all_or_nothing, is_stochastic
 from ._compat import with_callbacks
-from ._strategies import all_rows, candidates_of, resolve_strategies, select_pairs
-from ._tuples import Pairs, in_units_of, normalised, pair_factors, without_zeros
+from ._constraints import PairConstraints
+from ._strategies import resolve_strategies
+from ._tuples import Pairs, normalised, pair_factors, without_zeros
 from ._validation import check_both_kinds, check_similar, count_contradictions
-from .losses import LOSSES
-
-
-@dataclass(frozen=True)
-class PairConstraints:
-    """Pairs from labels, as :mod:`skmetric._objective` asks for them.
-
-    Parameters
-    ----------
-    loss : str
-    margin, pos_margin : float or "auto"
-    negative_weight : float
-    positives : callable
-    negatives : callable, or None for every negative
-    """
-
-    loss: str
-    margin: object
-    pos_margin: object
-    negative_weight: float
-    positives: object
-    negatives: object
-
-    @property
-    def margins(self):
-        """Its margins by name."""
-        return {"margin": self.margin, "pos_margin": self.pos_margin}
-
-    def lengths(self):
-        """What measures the same pairs, if margins follow from their lengths."""
-        if "auto" not in self.margins.values():
-            return None
-        return PairLengths(**vars(self))
-
-    def in_units_of(self, length):
-        """The same with margins that follow from the length of pairs under W₀."""
-        return in_units_of(length, self)
-
-    def select(self, D, y, rows, random_states):
-        """Similar and dissimilar pairs of a block."""
-        return select_pairs(D, y, rows, self.positives, self.negatives, random_states)
-
-    def count(self, selection, y, rows, weights):
-        """The weight of all similar and of all dissimilar pairs."""
-        (anchors, _), dissimilar = selection
-        similar = weights[anchors].sum()
-        if dissimilar is not None:
-            return np.array([similar, weights[dissimilar[0]].sum()])
-        return np.array([similar, weights @ (len(y) - np.bincount(y)[y[rows]])])
-
-    def share(self, D, y, rows, selection, totals, weights):
-        """What a block contributes to the two means."""
-        similar, dissimilar = selection
-        if dissimilar is None:
-            dissimilar = self._all_dissimilar(D, y, rows)
-        near, far = D[similar][:, None], D[dissimilar][:, None]
-        loss, to_near, to_far, active = self._share_of_sides(
-            near, far, totals, weights[similar[0]], weights[dissimilar[0]]
-        )
-        G = np.zeros_like(D)
-        G[dissimilar] = to_far[:, 0]
-        G[similar] = to_near[:, 0]
-        return loss, G, active
-
-    def sides(self, selection):
-        """Edges to similar and to dissimilar rows, if the latter are not all."""
-        return None if selection[1] is None else selection
-
-    def share_of_edges(self, near, far, totals, weights):
-        """The same from distances to similar and to dissimilar rows of each anchor.
-
-        Parameters
-        ----------
-        near, far : ndarrays of shapes (b, p) and (b, q)
-            -inf and inf in the place of pairs that there are not.
-        totals : ndarray
-        weights : ndarray of shape (b,)
-
-        Returns
-        -------
-        loss : float
-        to_near, to_far : ndarrays of the shapes of `near` and `far`
-            The gradient.
-        active : float
-            The weight of the active pairs.
-        """
-        return self._share_of_sides(near, far, totals, weights, weights)
-
-    def _share_of_sides(self, near, far, totals, near_weights, far_weights):
-        """The same with weights of the rows of `near` and of those of `far`."""
-        slacks = near - near.dtype.type(self.pos_margin), far.dtype.type(self.margin) - far
-        loss, active, slopes = 0.0, 0.0, []
-        for v, weights, factor, total in zip(
-            slacks,
-            (near_weights, far_weights),
-            (1, -self.negative_weight),
-            totals,
-            strict=True,
-        ):
-            costs, slope = LOSSES[self.loss](v)
-            mean = weights / (total or 1)
-            slope *= factor * mean[:, None]
-            slopes.append(slope)
-            loss += abs(factor) * float(mean @ costs.sum(axis=1, dtype=np.float64))
-            active += float(weights @ np.count_nonzero(v > 0, axis=1))
-        return loss, *slopes, active
-
-    def _all_dissimilar(self, D, y, rows):
-        """Every dissimilar pair, or every active one if the others cost nothing."""
-        others = candidates_of(y, rows)[1]
-        if self.loss != "softplus":
-            others &= D.dtype.type(self.margin) > D
-        return all_rows(D, others, None)
-
-
-class PairLengths(PairConstraints):
-    """Pairs in place of whose loss stands their mean length.
-
-    The mean over the similar pairs and that over the dissimilar ones count half each.
-    """
-
-    def _share_of_sides(self, near, far, totals, near_weights, far_weights):
-        """The mean length, with a gradient of 0."""
-        sides = zip((near, far), (near_weights, far_weights), totals, strict=True)
-        means = [
-            weights
-            @ side.sum(axis=1, where=np.isfinite(side), dtype=np.float64)
-            / (total or 1)
-            for side, weights, total in sides
-        ]
-        return sum(means) / 2, np.zeros_like(near), np.zeros_like(far), 0.0
-
-    def _all_dissimilar(self, D, y, rows):
-        return all_rows(D, candidates_of(y, rows)[1], None)
 
 
 class ContrastiveMetricLearner(BaseMetricLearner):

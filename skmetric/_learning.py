@@ -384,7 +384,7 @@ def by_lbfgs(estimator, problem, target, start, random_state, monitor):
     Parameters
     ----------
     problem : Coordinates
-        With ``all_rows``, ``choose`` and ``on_choice`` as ``Problem`` has them.
+        With ``all_rows``, ``mine`` and ``on_mined`` as ``Problem`` has them.
 
     Returns
     -------
@@ -394,24 +394,24 @@ def by_lbfgs(estimator, problem, target, start, random_state, monitor):
     X, U = problem.all_rows(), start / problem.unit
     seed, n_iter = random_state.randint(2**31 - 1), 0
 
-    def choose(U):
-        # Draws are the same in every round, so that only the map changes the choice.
-        return problem.choose(U, X, check_random_state(seed))
+    def mine(U):
+        # Draws are the same in every round, so that only the map changes the mined.
+        return problem.mine(U, X, check_random_state(seed))
 
     U0 = problem.W0 / problem.unit
-    choice = choose(U0)
+    mined = mine(U0)
 
     def at_start(problem):
-        evaluation = problem.share(U0, X, choice)
+        evaluation = problem.share(U0, X, mined)
         return evaluation.loss, evaluation.gradient, 1
 
     problem = ready(estimator, problem, at_start)
     monitor.margins = problem.margins
     if not np.array_equal(U, U0):
-        choice = choose(U)
+        mined = mine(U)
     for rounds_left in reversed(range(ROUNDS)):
         result = minimize_lbfgs(
-            partial(problem.on_choice, X=X, choice=choice),
+            partial(problem.on_mined, X=X, mined=mined),
             U,
             max_iter=estimator.max_iter or LBFGS_ITERATIONS,
             tol=estimator.tol,
@@ -420,8 +420,8 @@ def by_lbfgs(estimator, problem, target, start, random_state, monitor):
         U, n_iter = result.parameters, n_iter + result.n_iter
         if result.stopped or not rounds_left:
             break
-        before, choice = choice, choose(U)
-        if choice.same_as(before):
+        before, mined = mined, mine(U)
+        if mined.equals(before):
             break
     monitor.close()
     return result._replace(parameters=problem.components(U), n_iter=n_iter)

@@ -38,30 +38,31 @@ class Neighbourhoods(NamedTuple):
         p, q = self.near.shape[1], self.far.shape[1]
         return p * q + 8 * (p + q)
 
-    def same_as(self, other):
+    def equals(self, other):
         """Whether both consist of the same constraints."""
         return isinstance(other, Neighbourhoods) and (
             np.array_equal(self.near, other.near) and np.array_equal(self.far, other.far)
         )
 
 
-def neighbourhoods(blocks, pairs, totals):
+def neighbourhoods(blocks, selections, totals):
     """Neighbourhoods from what was selected in blocks of rows.
 
     Parameters
     ----------
     blocks : list of slices
         All rows, in order.
-    pairs : list of ((anchors, positives), (anchors, negatives)), one a block
-        Rows of the block, in order, and columns.
+    selections : list of Selection, one a block
+        With lists of negatives.
     totals : ndarray
 
     Returns
     -------
-    choice : Neighbourhoods
+    mined : Neighbourhoods
     """
     near, far = (
-        _padded(blocks, [pair[side] for pair in pairs], blocks[-1].stop) for side in (0, 1)
+        _padded(blocks, [getattr(s, side) for s in selections], blocks[-1].stop)
+        for side in ("positives", "negatives")
     )
     return Neighbourhoods(near, far, totals)
 
@@ -76,16 +77,16 @@ def _padded(blocks, pairs, n):
     return columns
 
 
-def evaluate_edges(E, choice, metric, constraints, weights):
+def evaluate_edges(E, mined, metric, constraints, weights):
     """Loss and its gradient with respect to an embedding.
 
     Parameters
     ----------
     E : ndarray of shape (n, k)
-    choice : Neighbourhoods
+    mined : Neighbourhoods
     metric : str
     constraints : TripletConstraints or PairConstraints
-        Which are asked for their ``share_of_edges``.
+        Which are asked for their ``loss_and_grad``.
     weights : ndarray of shape (n,)
         Of the rows as anchors.
 
@@ -100,15 +101,15 @@ def evaluate_edges(E, choice, metric, constraints, weights):
     -----
     Time O(n (p + q) k + n p q), memory O(n (p + q)) and a block of edges.
     """
-    columns = np.hstack([choice.near, choice.far])
-    is_edge, p = columns >= 0, choice.near.shape[1]
+    columns = np.hstack([mined.near, mined.far])
+    is_edge, p = columns >= 0, mined.near.shape[1]
     slopes, loss, active = np.empty(columns.shape, dtype=E.dtype), 0.0, 0.0
     for rows in _edge_blocks(len(E), p, columns.shape[1] - p, E.shape[1]):
         D = _edge_lengths(E, rows, columns[rows], metric)
         near = np.where(is_edge[rows, :p], D[:, :p], D.dtype.type(-np.inf))
         far = np.where(is_edge[rows, p:], D[:, p:], D.dtype.type(np.inf))
-        part, *to_sides, part_active = constraints.share_of_edges(
-            near, far, choice.totals, weights[rows]
+        part, *to_sides, part_active = constraints.loss_and_grad(
+            near, far, mined.totals, weights[rows]
         )
         loss += part
         active += part_active

@@ -1,35 +1,13 @@
 """From a map and rows to a loss and a gradient: the chain rule, in blocks.
 
-The constraints are given as an object (see ``TripletConstraints`` and
-``PairConstraints``):
-
-``select(D, y, rows, random_states) -> selection``
-    The constraints whose anchors are the given rows, with a RandomState for positives and
-    one for negatives.
-``count(selection, y, rows, weights) -> ndarray``
-    The sum of their weights, one number for each mean that the loss consists of. A
-    constraint weighs as much as its anchor, and `weights` has those of the given rows.
-``sides(selection) -> ((anchors, positives), (anchors, negatives)) or None``
-    Their edges, if each anchor has a set of negatives that are not all.
-``share(D, y, rows, selection, totals, weights) -> (loss, G, active)``
-    What they contribute to the loss, given the totals of the counts over all blocks, its
-    gradient with respect to `D`, and the weight of the active ones.
-``share_of_edges(near, far, totals, weights) -> (loss, to_near, to_far, active)``
-    The same from the distances of edges alone, see :mod:`skmetric._neighbourhoods`.
-``margins``
-    By name.
-``lengths() -> constraints or None``
-    The same constraints, whose loss is the mean length of their edges, if margins are to
-    follow from that.
-``in_units_of(length) -> constraints``
-    The same with such margins.
-
-Shares add up: the same functions serve a block, a mini-batch and a whole data set. X enters
-in two products only, ``X @ W.T`` and ``dZ.T @ X``, so sparse X stays sparse.
+Which rows belong together is a relation (:mod:`skmetric._relations`), what that costs a
+family of constraints (:mod:`skmetric._constraints`). X enters in two products only,
+``X @ W.T`` and ``dZ.T @ X``, so sparse X stays sparse.
 """
 
 from copy import deepcopy
 from dataclasses import replace
+from functools import partial
 from typing import NamedTuple
 
 import numpy as np
@@ -42,6 +20,7 @@ from ._strategies import (
     draws,
     own_streams,
     row_blocks,
+    select,
     takes_many,
 )
 from .distances import (
@@ -54,13 +33,13 @@ from .distances import (
 )
 
 
-class Choice(NamedTuple):
+class MinedBlocks(NamedTuple):
     """Constraints over all blocks of some rows.
 
     Attributes
     ----------
     selections : list, one a block
-        An `Anew` for those that are formed at each evaluation.
+        An `Deferred` for those that are formed at each evaluation.
     totals : ndarray
         Their counts.
     """
@@ -68,12 +47,18 @@ class Choice(NamedTuple):
     selections: list
     totals: np.ndarray
 
-    def same_as(self, other):
+    def equals(self, other):
         """Whether both consist of the same constraints."""
-        return isinstance(other, Choice) and _same(self.selections, other.selections)
+        return (
+            isinstance(other, MinedBlocks)
+            and len(self.selections) == len(other.selections)
+            and all(
+                a.equals(b) for a, b in zip(self.selections, other.selections, strict=True)
+            )
+        )
 
 
-class Anew(NamedTuple):
+class Deferred(NamedTuple):
     """How to form the constraints of a block again.
 
     Attributes
@@ -87,13 +72,9 @@ class Anew(NamedTuple):
     blocks: object
     random_states: object
 
-
-def _same(a, b):
-    if isinstance(a, np.ndarray) and isinstance(b, np.ndarray):
-        return np.array_equal(a, b)
-    if not (isinstance(a, (tuple, list)) and isinstance(b, (tuple, list))):
-        return a is b
-    return len(a) == len(b) and all(map(_same, a, b))
+    def equals(self, other):
+        """Whether both will be the same constraints for sure."""
+        return isinstance(other, Deferred) and self.blocks is None and other.blocks is None
 
 
 class Evaluation(NamedTuple):
@@ -117,48 +98,42 @@ def add_evaluations(a, b):
     )
 
 
-def choose(W, X, y, metric, constraints, random_state, weights=None):
+def mine(W, X, relation, metric, constraints, random_state):
     """Form the constraints of all rows under a map.
 
     Parameters
     ----------
     W : ndarray of shape (k, d)
     X : ndarray or CSR of shape (n, d)
-    y : ndarray of int of shape (n,)
+    relation : LabelRelation
+        Which rows are positives and negatives of each.
     metric : str
     constraints : TripletConstraints or PairConstraints
     random_state : RandomState
-    weights : ndarray of float64 of shape (n,), default=None
-        Of the rows as anchors, with a mean of 1; None stands for equal ones.
 
     Returns
     -------
-    choice : Choice or Neighbourhoods
+    mined : MinedBlocks or Neighbourhoods
         The latter where anchors have few edges.
     """
     E, _ = embed(X @ W.T, metric)
-    blocks, constraints = _Blocks(E, metric), _for_labels(constraints, y)
-    choice = _choose(blocks, y, constraints, random_state, _weights_of(y, weights))
-    if any(isinstance(selection, Anew) for selection in choice.selections):
-        return choice
-    sides = [constraints.sides(selection) for selection in choice.selections]
-    if None in sides:
-        return choice
-    few = neighbourhoods(blocks.rows, sides, choice.totals)
-    return few if few.cost <= len(y) else choice
+    blocks, constraints = _Blocks(E, metric), _for_relation(constraints, relation)
+    mined = _mine(blocks, relation, constraints, random_state)
+    if not all(getattr(s, "layout", None) == "lists" for s in mined.selections):
+        return mined
+    few = neighbourhoods(blocks.rows, mined.selections, mined.totals)
+    return few if few.cost <= len(E) else mined
 
 
-def evaluate(W, X, y, metric, constraints, *, choice=None, random_state=None, weights=None):
+def evaluate(W, X, relation, metric, constraints, *, mined=None, random_state=None):
     """Loss and gradient of a map.
 
     Parameters
     ----------
-    W, X, y, metric, constraints
-        As in :func:`choose`.
-    choice : Choice or Neighbourhoods, default=None
+    W, X, relation, metric, constraints
+        As in :func:`mine`.
+    mined : MinedBlocks or Neighbourhoods, default=None
         Constraints formed before; None forms them under `W`, with `random_state`.
-    weights : ndarray of float64 of shape (n,), default=None
-        As for :func:`choose`.
 
     Returns
     -------
@@ -170,42 +145,43 @@ def evaluate(W, X, y, metric, constraints, *, choice=None, random_state=None, we
     O(n k) and one block of distances with its temporaries.
     """
     E, norms = embed(X @ W.T, metric)
-    weights = _weights_of(y, weights)
-    if isinstance(choice, Neighbourhoods):
-        loss, active, dE = evaluate_edges(E, choice, metric, constraints, weights)
+    if isinstance(mined, Neighbourhoods):
+        loss, active, dE = evaluate_edges(E, mined, metric, constraints, relation.weights)
     else:
-        loss, active, dE, choice = _by_block(
-            E, y, metric, constraints, choice, random_state, weights
+        loss, active, dE, mined = _by_block(
+            E, relation, metric, constraints, mined, random_state
         )
     dZ = embed_pullback(dE, E, norms)
     # Sparse X gives the transpose of a C-ordered array, slow to mix with others.
     gradient = np.ascontiguousarray(dZ.T @ X)
-    total = float(choice.totals.sum())
+    total = float(mined.totals.sum())
     return Evaluation(loss, gradient, active / (total or 1.0), total)
 
 
-def _weights_of(y, weights):
-    return np.ones(len(y)) if weights is None else weights
-
-
-def _by_block(E, y, metric, constraints, choice, random_state, weights):
-    blocks, constraints = _Blocks(E, metric), _for_labels(constraints, y)
-    if choice is None:
-        choice = _choose(blocks, y, constraints, random_state, weights)
+def _by_block(E, relation, metric, constraints, mined, random_state):
+    blocks, constraints = _Blocks(E, metric), _for_relation(constraints, relation)
+    if mined is None:
+        mined = _mine(blocks, relation, constraints, random_state)
     loss, active, dE = 0.0, 0.0, np.zeros_like(E)
-    for rows, selection in zip(blocks.rows, choice.selections, strict=True):
-        D = blocks.distances(rows)
-        if isinstance(selection, Anew):
-            at_choice = (selection.blocks or blocks).distances(rows)
+    for rows, selection in zip(blocks.rows, mined.selections, strict=True):
+        D, masks = blocks.distances(rows), partial(relation.masks, rows)
+        if isinstance(selection, Deferred):
+            at_mining = (selection.blocks or blocks).distances(rows)
             random_states = deepcopy(selection.random_states)
-            selection = constraints.select(at_choice, y, rows, random_states)
-        part, G, part_active = constraints.share(
-            D, y, rows, selection, choice.totals, weights[rows]
+            selection = _select(at_mining, masks, constraints, random_states)
+        part, G, part_active = constraints.block_loss_and_grad(
+            D, selection, masks, mined.totals, relation.weights[rows]
         )
         loss += part
         active += part_active
         block_pullback(dE, slope_by_square(G, D, metric), E, rows)
-    return loss, active, dE, choice
+    return loss, active, dE, mined
+
+
+def _select(distances, masks, constraints, random_states):
+    return select(
+        distances, masks(), constraints.strategies, random_states, constraints.by_positive
+    )
 
 
 class _Blocks:
@@ -225,36 +201,31 @@ class _Blocks:
         return D
 
 
-def _for_labels(constraints, y):
-    """The same constraints, named ``"all"`` where they are all of these labels."""
-    positives, negatives = all_for_nearest(constraints.positives, constraints.negatives, y)
+def _for_relation(constraints, relation):
+    """The same constraints, named ``"all"`` where they are all of this relation."""
+    positives, negatives = all_for_nearest(*constraints.strategies, relation)
     return replace(constraints, positives=positives, negatives=negatives)
 
 
-def _choose(blocks, y, constraints, random_state, weights):
+def _mine(blocks, relation, constraints, random_state):
     selections, totals = [], 0
-    sides = constraints.positives, constraints.negatives
+    sides = constraints.strategies
     random_states = own_streams(random_state, [draws(side) for side in sides])
     room = get_config()["working_memory"] * 2**20
     for rows in blocks.rows:
-        again = _anew(blocks, sides, random_states)
-        selection = constraints.select(blocks.distances(rows), y, rows, random_states)
-        totals = totals + constraints.count(selection, y, rows, weights[rows])
-        room -= _n_bytes(selection) if again else 0
-        selections.append(selection if room >= 0 else again)
-    return Choice(selections, totals)
+        deferred = _deferred(blocks, sides, random_states)
+        masks = partial(relation.masks, rows)
+        selection = _select(blocks.distances(rows), masks, constraints, random_states)
+        totals = totals + constraints.count(selection, masks, relation.weights[rows])
+        room -= selection.nbytes if deferred else 0
+        selections.append(selection if room >= 0 else deferred)
+    return MinedBlocks(selections, totals)
 
 
-def _anew(blocks, sides, random_states):
+def _deferred(blocks, sides, random_states):
     """What forms constraints again, if they are so many that lists may not fit."""
     if len(blocks.rows) == 1 or not any(map(takes_many, sides)):
         return None
     if sides == (all_rows, None):
-        return Anew(None, (None, None))
-    return Anew(blocks, deepcopy(random_states))
-
-
-def _n_bytes(selection):
-    if isinstance(selection, np.ndarray):
-        return selection.nbytes
-    return sum(map(_n_bytes, selection or ()))
+        return Deferred(None, (None, None))
+    return Deferred(blocks, deepcopy(random_states))

@@ -9,7 +9,8 @@ from scipy.sparse import issparse
 
 from ._batches import epoch, half, hold_out
 from ._maps import map_rows, nearest_labels
-from ._objective import choose, evaluate
+from ._objective import evaluate, mine
+from ._relations import LabelRelation
 
 # Of the rows held out so many are judged by their nearest neighbours among all others.
 MAX_JUDGED = 2048
@@ -21,7 +22,7 @@ class Coordinates:
     ``W = unit * U``, where `unit` follows from the size of W₀. Steps, tolerances and
     gradients in U then mean the same however X is scaled.
 
-    A problem that has such coordinates says with ``share(U, X, choice)`` what its
+    A problem that has such coordinates says with ``share(U, X, mined)`` what its
     constraints cost; shares of several problems in the same coordinates add up.
 
     Parameters
@@ -67,9 +68,9 @@ class Coordinates:
         gradient += away
         return evaluation._replace(loss=loss, gradient=gradient)
 
-    def on_choice(self, U, X, choice):
+    def on_mined(self, U, X, mined):
         """Evaluation, with the pull, for constraints formed before."""
-        return self.penalised(U, self.share(U, X, choice))
+        return self.penalised(U, self.share(U, X, mined))
 
     def with_open_margins(self, measure):
         """The problem with margins that follow from the length of edges under W₀.
@@ -84,11 +85,11 @@ class Coordinates:
         problem : Coordinates
             Itself if its margins are given.
         """
-        lengths = self.constraints.lengths()
-        if lengths is None:
+        distances = self.constraints.mean_distances()
+        if distances is None:
             return self
-        length = measure(self.with_constraints(lengths))
-        return self.with_constraints(self.constraints.in_units_of(length))
+        mean = measure(self.with_constraints(distances))
+        return self.with_constraints(self.constraints.with_mean_distance(mean))
 
     @property
     def margins(self):
@@ -106,12 +107,11 @@ class Coordinates:
         return problem
 
 
-class WeightedRows(NamedTuple):
-    """Rows, their labels, and their weights as anchors."""
+class RelatedRows(NamedTuple):
+    """Rows, and which of them belong together."""
 
     X: object
-    y: np.ndarray
-    weights: np.ndarray
+    relation: object
 
 
 class SomeRows:
@@ -182,18 +182,18 @@ class Problem(OnRows):
         rows, weights = self.labels.merged(np.arange(len(self.labels)))
         whole = len(rows) == len(self.labels)
         X = self.rows(slice(None) if whole else rows)
-        return WeightedRows(X, self.labels.codes[rows], weights)
+        return RelatedRows(X, LabelRelation(self.labels.codes[rows], weights))
 
-    def choose(self, U, rows, random_state):
+    def mine(self, U, rows, random_state):
         """Form the constraints over all rows, given as ``all_rows()``."""
-        W, (X, y, weights) = self.unit * U, rows
-        return choose(W, X, y, self.metric, self.constraints, random_state, weights)
+        W = self.unit * U
+        return mine(W, *rows, self.metric, self.constraints, random_state)
 
-    def share(self, U, rows, choice):
+    def share(self, U, rows, mined):
         """Evaluation over all rows for constraints formed before, without the pull."""
-        W, (X, y, weights) = self.unit * U, rows
+        W = self.unit * U
         return self.by_parameters(
-            evaluate(W, X, y, self.metric, self.constraints, choice=choice, weights=weights)
+            evaluate(W, *rows, self.metric, self.constraints, mined=mined)
         )
 
     def batches(self, batch_size, random_state):
@@ -206,11 +206,10 @@ class Problem(OnRows):
         evaluation = evaluate(
             self.unit * U,
             self.rows(rows),
-            self.labels.codes[rows],
+            LabelRelation(self.labels.codes[rows], weights),
             self.metric,
             self.constraints,
             random_state=random_state,
-            weights=weights,
         )
         return self.penalised(U, self.by_parameters(evaluation))
 

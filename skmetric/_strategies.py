@@ -9,6 +9,7 @@ References
 """
 
 from functools import partial
+from typing import NamedTuple
 
 import numpy as np
 from sklearn import get_config
@@ -275,8 +276,8 @@ def takes_set(strategy):
     return isinstance(strategy, partial) and strategy.func is nearest_rows
 
 
-def all_for_nearest(positives, negatives, y):
-    """The strategies, with ``"all"`` for a ``"nearest"`` that leaves no candidate out.
+def all_for_nearest(positives, negatives, relation):
+    """The same strategies, ``"all"`` in the place of many nearest where none is left out.
 
     Lists of few nearest rows stay what they are.
 
@@ -285,7 +286,8 @@ def all_for_nearest(positives, negatives, y):
     positives : callable
     negatives : callable, or None for ``"all"``
         From :func:`resolve_strategies`.
-    y : ndarray of int of shape (n,)
+    relation : LabelRelation
+        See :mod:`skmetric._relations`.
 
     Returns
     -------
@@ -295,10 +297,10 @@ def all_for_nearest(positives, negatives, y):
     k, q = _n_nearest(positives), _n_nearest(negatives)
     if max(k, q) <= FEW_NEAREST:
         return positives, negatives
-    sizes = np.bincount(y)
-    if k > FEW_NEAREST and k >= sizes.max() - 1:
+    most_positives, most_negatives = relation.max_per_anchor()
+    if k > FEW_NEAREST and k >= most_positives:
         positives = all_rows
-    if q > FEW_NEAREST and q >= len(y) - sizes[sizes > 0].min():
+    if q > FEW_NEAREST and q >= most_negatives:
         negatives = None
     return positives, negatives
 
@@ -436,70 +438,77 @@ def draws(strategy):
     return getattr(strategy, "func", strategy) in DRAWING
 
 
-def candidates_of(y, rows):
-    """Masks (b, n) of the rows of the same class, without self, and of the others."""
-    # Small integers compare faster.
-    labels = y.astype(np.min_scalar_type(y.max()))
-    same = labels[rows, None] == labels
-    others = ~same
-    within = np.arange(len(same))
-    same[within, within + rows.start] = False
-    return same, others
+class Selection(NamedTuple):
+    """Constraints of the anchors of a block.
+
+    Attributes
+    ----------
+    layout : {"all", "lists", "tuples"}
+        Whether the negatives are every one, some of each anchor, or one of each positive.
+    positives : tuple of two ndarrays of int
+        Rows of the block, in order, and columns.
+    negatives : tuple of two ndarrays of int, or None for every one
+        Likewise. For ``"tuples"`` they stand beside the positives.
+    """
+
+    layout: str
+    positives: tuple
+    negatives: tuple | None
+
+    @property
+    def arrays(self):
+        """All index arrays."""
+        return (*self.positives, *(self.negatives or ()))
+
+    @property
+    def nbytes(self):
+        """Memory of the indices."""
+        return sum(array.nbytes for array in self.arrays)
+
+    def equals(self, other):
+        """Whether both are the same constraints."""
+        return (
+            isinstance(other, Selection)
+            and self.layout == other.layout
+            and all(map(np.array_equal, self.arrays, other.arrays))
+        )
 
 
-def select_triplets(distances, y, rows, positives, negatives, random_states):
-    """Constraints of the anchors in a slice of rows.
+def select(distances, masks, strategies, random_states, by_positive):
+    """Constraints of a block of anchors.
 
     Parameters
     ----------
     distances : ndarray of shape (b, n)
-    y : ndarray of int of shape (n,)
-    rows : slice
-        Which b rows the anchors are.
-    positives : callable
-    negatives : callable, or None for every row of another class
-        From :func:`resolve_strategies`.
+    masks : tuple of two ndarrays of bool of shape (b, n)
+        Positives and negatives, from a relation; overwritten.
+    strategies : tuple of two
+        For positives and for negatives, from :func:`resolve_strategies`.
     random_states : pair of RandomState
         For positives and for negatives, from :func:`own_streams`.
+    by_positive : bool
+        Whether a negative is chosen for each positive, as triplets need it, rather than
+        for each anchor.
 
     Returns
     -------
-    anchors, positives : ndarrays of int of shape (n_pairs,)
-        Rows of the block, in order, and columns.
-    negatives : ndarray of int of shape (n_pairs,), pair of ndarrays, or None
-        One of each pair, some of each anchor as rows and columns, or every one.
+    selection : Selection
     """
-    same, others = candidates_of(y, rows)
-    same &= others.any(axis=1)[:, None]
-    anchors, columns = positives(distances, same, random_states[0])
-    if negatives is None:
-        return anchors, columns, None
-    if takes_set(negatives):
-        return anchors, columns, negatives(distances, others, random_states[1])
-    away = negatives(distances, others, anchors, columns, random_states[1])
-    return anchors, columns, away
-
-
-def select_pairs(distances, y, rows, positives, negatives, random_states):
-    """Similar and dissimilar pairs of the anchors in a slice of rows.
-
-    Returns
-    -------
-    similar : pair of ndarrays of int
-        Rows of the block, in order, and columns.
-    dissimilar : pair of ndarrays of int, or None for every one
-    """
-    same, others = candidates_of(y, rows)
-    similar = positives(distances, same, random_states[0])
-    if negatives is None:
-        return similar, None
-    if takes_set(negatives):
-        return similar, negatives(distances, others, random_states[1])
-    anchors = np.flatnonzero(others.any(axis=1))
-    return similar, (
-        anchors,
-        negatives(distances, others, anchors, None, random_states[1]),
-    )
+    (find_positives, find_negatives), (is_positive, is_negative) = strategies, masks
+    if by_positive:
+        is_positive &= is_negative.any(axis=1)[:, None]
+    positives = find_positives(distances, is_positive, random_states[0])
+    if find_negatives is None:
+        return Selection("all", positives, None)
+    if takes_set(find_negatives):
+        found = find_negatives(distances, is_negative, random_states[1])
+        return Selection("lists", positives, found)
+    if by_positive:
+        anchors, columns = positives
+    else:
+        anchors, columns = np.flatnonzero(is_negative.any(axis=1)), None
+    found = find_negatives(distances, is_negative, anchors, columns, random_states[1])
+    return Selection("tuples" if by_positive else "lists", positives, (anchors, found))
 
 
 def with_each(anchors, positives, negatives):

@@ -1,121 +1,12 @@
 """The triplet learner: a positive shall be nearer than a negative, by a margin."""
 
-from dataclasses import dataclass
-
-import numpy as np
 from sklearn.utils.metaestimators import available_if
 
-from ._all_negatives import against_all_negatives
 from ._base import BaseMetricLearner, all_or_nothing, is_stochastic
 from ._compat import with_callbacks
-from ._strategies import candidates_of, resolve_strategies, select_triplets
+from ._constraints import TripletConstraints
+from ._strategies import resolve_strategies
 from ._tuples import Triplets, normalised, without_zeros
-from .losses import LOSSES
-
-
-@dataclass(frozen=True)
-class TripletConstraints:
-    """Triplets from labels, as :mod:`skmetric._objective` asks for them.
-
-    Parameters
-    ----------
-    loss : str
-    margin : float
-    positives : callable
-    negatives : callable, or None for every negative
-    """
-
-    loss: str
-    margin: float
-    positives: object
-    negatives: object
-
-    @property
-    def margins(self):
-        """Its margin by name."""
-        return {"margin": self.margin}
-
-    def lengths(self):
-        """None: the margin does not follow from the lengths of pairs."""
-
-    def select(self, D, y, rows, random_states):
-        """Anchors, positives and negatives of a block."""
-        return select_triplets(D, y, rows, self.positives, self.negatives, random_states)
-
-    def count(self, selection, y, rows, weights):
-        """The weight of all triplets, as an array of one number."""
-        anchors, _, negatives = selection
-        if isinstance(negatives, np.ndarray):
-            return np.array([weights[anchors].sum()])
-        n_negatives = len(y) - np.bincount(y)[y[rows]]
-        if negatives is not None:
-            n_negatives = np.bincount(negatives[0], minlength=len(n_negatives))
-        return np.array([n_negatives[anchors] @ weights[anchors]])
-
-    def share(self, D, y, rows, selection, totals, weights):
-        """What a block contributes to the mean over all triplets."""
-        anchors, positives, negatives = selection
-        shares = weights / (totals[0] or 1)
-        if not isinstance(negatives, np.ndarray):
-            is_negative = candidates_of(y, rows)[1]
-            if negatives is not None:
-                is_negative[...] = False
-                is_negative[negatives] = True
-            loss, G, n_active = against_all_negatives(
-                D, anchors, positives, is_negative, self.margin, self.loss, shares
-            )
-            return loss, G, float(weights @ n_active)
-        v = D[anchors, positives] - D[anchors, negatives] + D.dtype.type(self.margin)
-        costs, slope = LOSSES[self.loss](v)
-        slope *= shares[anchors]
-        G = scattered(
-            np.concatenate([slope, -slope]),
-            np.concatenate([anchors, anchors]),
-            np.concatenate([positives, negatives]),
-            D,
-        )
-        return float(shares[anchors] @ costs), G, float(weights[anchors] @ (v > 0))
-
-    def sides(self, selection):
-        """Edges to positives and to negatives, if each anchor has a set of these."""
-        anchors, positives, negatives = selection
-        return ((anchors, positives), negatives) if isinstance(negatives, tuple) else None
-
-    def share_of_edges(self, near, far, totals, weights):
-        """The same from distances to positives and to negatives of each anchor.
-
-        Parameters
-        ----------
-        near : ndarray of shape (b, p)
-            -inf where there is none.
-        far : ndarray of shape (b, q)
-            inf where there is none.
-        totals : ndarray
-        weights : ndarray of shape (b,)
-
-        Returns
-        -------
-        loss : float
-        to_near, to_far : ndarrays of the shapes of `near` and `far`
-            The gradient.
-        active : float
-            The weight of the active triplets.
-        """
-        v = near[:, :, None] - far[:, None, :]
-        v += v.dtype.type(self.margin)
-        costs, slope = LOSSES[self.loss](v)
-        shares = weights / (totals[0] or 1)
-        slope *= shares[:, None, None]
-        loss = float(shares @ costs.sum(axis=(1, 2), dtype=np.float64))
-        active = float(weights @ np.count_nonzero(v > 0, axis=(1, 2)))
-        return loss, slope.sum(axis=2), -slope.sum(axis=1), active
-
-
-def scattered(values, rows, columns, like):
-    """An array of the shape and dtype of another, to which values were added."""
-    array = np.zeros_like(like)
-    np.add.at(array.reshape(-1), rows * like.shape[1] + columns, values)
-    return array
 
 
 class TripletMetricLearner(BaseMetricLearner):

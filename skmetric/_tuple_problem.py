@@ -15,7 +15,7 @@ from sklearn.utils import gen_batches
 
 from ._objective import Evaluation
 from ._problem import OnRows
-from ._tuples import in_units_of
+from ._tuples import scaled_margins
 from .distances import embed, embed_pullback, paired_distances, paired_pullback
 from .losses import LOSSES
 
@@ -136,12 +136,12 @@ def dealt(strata, random_state):
 
 
 class Given:
-    """In the place of a choice: where the tuples' rows are, the same under every map."""
+    """Where the rows of given tuples are, which is the same under every map."""
 
     def __init__(self, places):
         self.places = places
 
-    def same_as(self, other):
+    def equals(self, other):
         """There is no other."""
         return True
 
@@ -169,13 +169,13 @@ class TupleProblem(OnRows):
         """The rows that the tuples name."""
         return self.rows(self._named[0])
 
-    def choose(self, U, X, random_state):
+    def mine(self, U, X, random_state):
         """The tuples, which no map changes."""
         return Given(self._named[1])
 
-    def share(self, U, X, choice):
+    def share(self, U, X, mined):
         """Evaluation on all tuples without the pull, with X from ``all_rows()``."""
-        W, tuples = self.components(U), replace(self.constraints, rows=choice.places)
+        W, tuples = self.components(U), replace(self.constraints, rows=mined.places)
         return self.by_parameters(evaluate_tuples(W, X, tuples, self.metric))
 
     def with_open_margins(self, measure):
@@ -183,7 +183,7 @@ class TupleProblem(OnRows):
         if "auto" not in self.margins.values():
             return self
         length = self.constraints.length(self._lengths(self.W0))
-        return self.with_constraints(in_units_of(length, self.constraints))
+        return self.with_constraints(scaled_margins(length, self.constraints))
 
     def batches(self, batch_size, random_state):
         """Batches of tuples that together hold each exactly once, by strata."""

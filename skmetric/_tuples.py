@@ -148,7 +148,7 @@ class Pairs:
         return float(roc_auc_score(self.similar, -lengths[0], sample_weight=self.weights))
 
 
-def in_units_of(length, constraints):
+def scaled_margins(length, constraints):
     """Similar and dissimilar pairs with the margins that were left open.
 
     Parameters

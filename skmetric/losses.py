@@ -109,6 +109,35 @@ def softplus(v):
     return np.maximum(v, 0) + np.log1p(small), slope
 
 
+def weighted_cost(v, loss, weights, scale):
+    """Weighted sum of the costs of slacks, its gradient, and the weight of active ones.
+
+    Parameters
+    ----------
+    v : ndarray of shape (b, ...)
+    loss : str
+    weights : ndarray of float64 of shape (b,)
+    scale : float
+        Of loss and gradient.
+
+    Returns
+    -------
+    total : float
+    grad : ndarray
+        With respect to `v`, of its shape and dtype.
+    active : float
+        The sum of the weights where ``v > 0``.
+    """
+    costs, grad = LOSSES[loss](v)
+    active = v > 0
+    if v.ndim > 1:  # To one number for each anchor, (b,)
+        axes = tuple(range(1, v.ndim))
+        costs = costs.sum(axis=axes, dtype=np.float64)
+        active = np.count_nonzero(active, axis=axes)
+    grad *= (scale * weights).reshape(-1, *[1] * (v.ndim - 1))
+    return scale * float(weights @ costs), grad, float(weights @ active)
+
+
 LOSSES = {"hinge": hinge, "squared_hinge": squared_hinge, "softplus": softplus}
 
 

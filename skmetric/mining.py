@@ -43,19 +43,18 @@ from numbers import Integral
 import numpy as np
 from sklearn.utils.random import sample_without_replacement
 
+from ._relations import LabelRelation
 from ._scales import in_units, to_scale
 from ._sorting import most_an_anchor, slices
 from ._strategies import (
     all_for_nearest,
     all_rows,
-    candidates_of,
     draws,
     entries_at_once,
     own_streams,
     resolve_strategies,
     row_blocks,
-    select_pairs,
-    select_triplets,
+    select,
     with_each,
 )
 from ._validation import check_embedding, check_number, check_word, random_state_of
@@ -139,7 +138,8 @@ callable, default="nearest"
     )
     if max_triplets is not None:
         max_triplets = check_number("max_triplets", max_triplets, kind=Integral, at_least=1)
-    strategies = all_for_nearest(*strategies, y)
+    relation = LabelRelation(y)
+    strategies = all_for_nearest(*strategies, relation)
     every_negative = strategies[1] is None
     limit = None if every_negative else max_triplets
     *of_strategies, of_sample = own_streams(
@@ -147,10 +147,10 @@ callable, default="nearest"
     )
     found = _Sample(limit)
     for rows in row_blocks(len(y)):
-        anchors, columns, away = select_triplets(
-            distances_of(rows), y, rows, *strategies, of_strategies
+        selection = select(
+            distances_of(rows), relation.masks(rows), strategies, of_strategies, True
         )
-        for triplets in _in_portions(anchors, columns, away, limit):
+        for triplets in _in_portions(selection, limit):
             triplets[:, 0] += rows.start
             found.add(triplets, of_sample)
     if every_negative:
@@ -237,14 +237,18 @@ default="all"
     )
     if max_pairs is not None:
         max_pairs = check_number("max_pairs", max_pairs, kind=Integral, at_least=1)
+    relation = LabelRelation(y)
     once = [strategy in (None, all_rows) for strategy in strategies]
     limited = max_pairs is not None
     streams = own_streams(rng, [*map(draws, strategies), limited, limited])
     found = _Sample(max_pairs)
     for rows in row_blocks(len(y)):
-        sides = select_pairs(distances_of(rows), y, rows, *strategies, streams[:2])
-        if sides[1] is None:
-            sides = sides[0], np.nonzero(candidates_of(y, rows)[1])
+        selection = select(
+            distances_of(rows), relation.masks(rows), strategies, streams[:2], False
+        )
+        sides = selection.positives, selection.negatives
+        if selection.layout == "all":
+            sides = selection.positives, np.nonzero(relation.masks(rows)[1])
         for (anchors, columns), is_once, rng in zip(sides, once, streams[2:], strict=True):
             pairs = np.stack([anchors + rows.start, columns], axis=1)
             found.add(pairs[pairs[:, 0] < pairs[:, 1]] if is_once else pairs, rng)
@@ -310,19 +314,20 @@ class _Sample:
         return np.concatenate(self._parts)
 
 
-def _in_portions(anchors, columns, away, limit):
+def _in_portions(selection, limit):
     """Triplets of a block, or its pairs if all negatives are meant.
 
     With a limit no more at a time than that, or than entries at once.
     """
-    if not isinstance(away, tuple):
-        yield np.column_stack([anchors, columns] + ([] if away is None else [away]))
+    (anchors, columns), negatives = selection.positives, selection.negatives
+    if selection.layout != "lists":
+        yield np.column_stack([anchors, columns, *(negatives or ())[1:]])
         return
     size = len(anchors)
     if limit is not None:
-        size = max(limit, entries_at_once()) // max(most_an_anchor(away[0]), 1)
+        size = max(limit, entries_at_once()) // max(most_an_anchor(negatives[0]), 1)
     for part in slices(max(1, len(anchors)), max(1, size)):
-        yield np.column_stack(with_each(anchors[part], columns[part], away))
+        yield np.column_stack(with_each(anchors[part], columns[part], negatives))
 
 
 def _with_every_negative(pairs, y, limit, rng):

@@ -5,10 +5,11 @@ import pytest
 from scipy.sparse import csr_array, csr_matrix
 
 from skmetric import ContrastiveMetricLearner, TripletMetricLearner
+from skmetric._constraints import TripletConstraints
 from skmetric._copies import Labels, first_copies
-from skmetric._objective import choose, evaluate
+from skmetric._objective import evaluate, mine
+from skmetric._relations import LabelRelation
 from skmetric._strategies import resolve_strategies
-from skmetric._triplet import TripletConstraints
 
 RNG = np.random.default_rng(0)
 Y = RNG.permutation(np.repeat([0, 1, 2], [14, 12, 10]))
@@ -136,13 +137,13 @@ def test_a_weight_counts_the_triplets_of_an_anchor(metric, loss, positives, nega
     constraints = TripletConstraints(loss, 0.6, *strategies)
     weights = np.random.default_rng(2).uniform(0.2, 3, len(X))
     W = np.eye(4)
-    given = W, X, Y, metric, constraints
-    found = evaluate(*given, choice=choose(*given, None, weights), weights=weights)
+    given = W, X, LabelRelation(Y, weights), metric, constraints
+    found = evaluate(*given, mined=mine(*given, None))
     losses, counts, gradients = [], [], []
     for anchor in range(len(X)):
         only = np.zeros(len(X))
         only[anchor] = 1.0
-        part = evaluate(*given, weights=only)
+        part = evaluate(W, X, LabelRelation(Y, only), metric, constraints)
         losses.append(part.loss), counts.append(part.n_constraints)
         gradients.append(part.gradient)
     share = weights * counts / np.dot(weights, counts)

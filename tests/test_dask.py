@@ -21,7 +21,8 @@ from threadpoolctl import threadpool_limits
 import skmetric
 from skmetric import ContrastiveMetricLearner
 from skmetric._neighbourhoods import Neighbourhoods
-from skmetric._objective import choose, evaluate
+from skmetric._objective import evaluate, mine
+from skmetric._relations import LabelRelation
 from skmetric.metrics import retrieval_report as local_report
 
 dask = pytest.importorskip("dask")
@@ -169,17 +170,17 @@ def test_edges_within_partitions_add_up(client):
     constraints = triplets(**words)._constraints(6)
     W, losses, counts = 0.3 * np.eye(6), [], []
     for rows in (slice(0, 120), slice(120, 240)):
-        choice = choose(W, X[rows], Y[rows], "sqeuclidean", constraints, None)
-        assert isinstance(choice, Neighbourhoods)
-        here = (W, X[rows], Y[rows], "sqeuclidean", constraints)
-        found = evaluate(*here, choice=choice)
+        mined = mine(W, X[rows], LabelRelation(Y[rows]), "sqeuclidean", constraints, None)
+        assert isinstance(mined, Neighbourhoods)
+        here = (W, X[rows], LabelRelation(Y[rows]), "sqeuclidean", constraints)
+        found = evaluate(*here, mined=mined)
         losses.append(found.loss)
         counts.append(found.n_constraints)
     with skdask.LabelledPartitions(*parted(120)) as parts:
         problem = PartitionedProblem(parts, W, "sqeuclidean", constraints)
         U = W / problem.unit
-        choice = problem.choose(U, None, np.random.RandomState(0))
-        found = problem.on_choice(U, None, choice)
+        mined = problem.mine(U, None, np.random.RandomState(0))
+        found = problem.on_mined(U, None, mined)
     assert found.n_constraints == sum(counts)
     assert found.loss == pytest.approx(np.average(losses, weights=counts), rel=1e-10)
 
@@ -191,13 +192,13 @@ def test_the_pull_counts_once_and_gradients_are_those_of_the_loss(client):
         problem = PartitionedProblem(parts, W0, "sqeuclidean", constraints)
         problem.pull = 7.0
         U = W0 / problem.unit + 0.1 * random_state.standard_normal(W0.shape)
-        choice = problem.choose(U, None, random_state)
-        gap = problem.on_choice(U, None, choice).loss - problem.share(U, None, choice).loss
+        mined = problem.mine(U, None, random_state)
+        gap = problem.on_mined(U, None, mined).loss - problem.share(U, None, mined).loss
         away = problem.components(U) - W0
         assert gap == pytest.approx(7 / 2 * (away**2).sum() / (W0**2).sum())
         step = 1e-6 * random_state.standard_normal(W0.shape)
-        up, down = (problem.on_choice(U + s, None, choice).loss for s in (step, -step))
-        slope = np.vdot(problem.on_choice(U, None, choice).gradient, 2 * step)
+        up, down = (problem.on_mined(U + s, None, mined).loss for s in (step, -step))
+        slope = np.vdot(problem.on_mined(U, None, mined).gradient, 2 * step)
         assert up - down == pytest.approx(slope, rel=1e-5)
 
 

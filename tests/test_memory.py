@@ -9,7 +9,8 @@ import scipy.sparse as sp
 import sklearn
 
 from skmetric import ContrastiveMetricLearner, TripletMetricLearner
-from skmetric._objective import choose, evaluate
+from skmetric._objective import evaluate, mine
+from skmetric._relations import LabelRelation
 from skmetric.mining import mine_triplets
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
@@ -73,11 +74,11 @@ def test_no_list_of_all_pairs_is_kept(Learner, negatives):
     constraints = replace(
         constraints, **{name: margins[name] for name in constraints.margins}
     )
-    given = np.eye(3), X, y, "sqeuclidean", constraints
+    given = np.eye(3), X, LabelRelation(y), "sqeuclidean", constraints
 
     def evaluated():
-        choice = choose(*given, np.random.RandomState(0))
-        evaluate(*given, choice=choice)
+        mined = mine(*given, np.random.RandomState(0))
+        evaluate(*given, mined=mined)
 
     with sklearn.config_context(working_memory=1):
         peak = peak_bytes(evaluated)

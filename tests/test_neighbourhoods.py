@@ -11,7 +11,8 @@ from sklearn import config_context
 
 from skmetric import ContrastiveMetricLearner, TripletMetricLearner
 from skmetric._neighbourhoods import Neighbourhoods
-from skmetric._objective import choose, evaluate
+from skmetric._objective import evaluate, mine
+from skmetric._relations import LabelRelation
 from skmetric._strategies import nearest_rows
 from skmetric.distances import METRICS
 from skmetric.losses import LOSSES, contrastive_loss, triplet_loss
@@ -73,10 +74,10 @@ def test_edges_against_enumeration(data, learner, metric, loss, make, working_me
     constraints = constraints_of(learner, metric, loss)
     value, gradient, n = enumerated(learner, X, y, W, metric, loss)
     with config_context(working_memory=working_memory):
-        choice = choose(W, make(X), y, metric, constraints, None)
-        found = evaluate(W, make(X), y, metric, constraints, choice=choice)
-        by_block = evaluate(W, make(X), y, metric, constraints)
-    assert isinstance(choice, Neighbourhoods)
+        mined = mine(W, make(X), LabelRelation(y), metric, constraints, None)
+        found = evaluate(W, make(X), LabelRelation(y), metric, constraints, mined=mined)
+        by_block = evaluate(W, make(X), LabelRelation(y), metric, constraints)
+    assert isinstance(mined, Neighbourhoods)
     for other in (found, by_block):
         assert other.n_constraints == n
         assert other.loss == pytest.approx(value, rel=1e-10)
@@ -89,17 +90,17 @@ def test_edges_against_enumeration(data, learner, metric, loss, make, working_me
 def test_edges_gradient_is_the_slope(data, learner, metric):
     X, y, W = data
     constraints = constraints_of(learner, metric, "softplus")
-    choice = choose(W, X, y, metric, constraints, None)
+    mined = mine(W, X, LabelRelation(y), metric, constraints, None)
 
     def loss(V):
-        return evaluate(V, X, y, metric, constraints, choice=choice).loss
+        return evaluate(V, X, LabelRelation(y), metric, constraints, mined=mined).loss
 
     step, slope = 1e-5, np.zeros_like(W)
     for at in np.ndindex(W.shape):
         away = np.zeros_like(W)
         away[at] = step
         slope[at] = (loss(W + away) - loss(W - away)) / (2 * step)
-    gradient = evaluate(W, X, y, metric, constraints, choice=choice).gradient
+    gradient = evaluate(W, X, LabelRelation(y), metric, constraints, mined=mined).gradient
     np.testing.assert_allclose(gradient, slope, rtol=1e-6, atol=1e-8)
 
 
@@ -107,10 +108,10 @@ def test_edges_gradient_is_the_slope(data, learner, metric):
 def test_edges_keep_float32(data, learner):
     X, y, W = data
     constraints = constraints_of(learner, "sqeuclidean", "hinge")
-    choice = choose(W, X, y, "sqeuclidean", constraints, None)
-    exact = evaluate(W, X, y, "sqeuclidean", constraints, choice=choice)
+    mined = mine(W, X, LabelRelation(y), "sqeuclidean", constraints, None)
+    exact = evaluate(W, X, LabelRelation(y), "sqeuclidean", constraints, mined=mined)
     single = [a.astype(np.float32) for a in (W, X)]
-    found = evaluate(*single, y, "sqeuclidean", constraints, choice=choice)
+    found = evaluate(*single, LabelRelation(y), "sqeuclidean", constraints, mined=mined)
     assert found.gradient.dtype == np.float32
     assert found.loss == pytest.approx(exact.loss, rel=1e-5)
     np.testing.assert_allclose(found.gradient, exact.gradient, atol=1e-4)
@@ -120,8 +121,10 @@ def test_coincident_rows_give_no_euclidean_slope(data):
     _, y, W = data
     X = np.zeros((len(y), 5))
     constraints = constraints_of(TripletMetricLearner, "euclidean", "softplus")
-    choice = choose(W, X, y, "euclidean", constraints, None)
-    assert not evaluate(W, X, y, "euclidean", constraints, choice=choice).gradient.any()
+    mined = mine(W, X, LabelRelation(y), "euclidean", constraints, None)
+    assert not evaluate(
+        W, X, LabelRelation(y), "euclidean", constraints, mined=mined
+    ).gradient.any()
 
 
 def test_many_edges_stay_blocks(data):
@@ -129,12 +132,12 @@ def test_many_edges_stay_blocks(data):
     constraints = constraints_of(
         TripletMetricLearner, "sqeuclidean", "hinge", positives="all"
     )
-    choice = choose(W, X, y, "sqeuclidean", constraints, None)
-    assert not isinstance(choice, Neighbourhoods)
+    mined = mine(W, X, LabelRelation(y), "sqeuclidean", constraints, None)
+    assert not isinstance(mined, Neighbourhoods)
     few = constraints_of(TripletMetricLearner, "sqeuclidean", "hinge")
-    other = choose(W, X, y, "sqeuclidean", few, None)
-    assert choice.same_as(choice) and other.same_as(other)
-    assert not choice.same_as(other) and not other.same_as(choice)
+    other = mine(W, X, LabelRelation(y), "sqeuclidean", few, None)
+    assert mined.equals(mined) and other.equals(other)
+    assert not mined.equals(other) and not other.equals(mined)
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])

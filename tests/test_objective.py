@@ -9,14 +9,14 @@ from scipy.sparse import csr_matrix, issparse
 from sklearn import config_context
 
 from skmetric._batches import hold_out
-from skmetric._contrastive import PairConstraints
+from skmetric._constraints import PairConstraints, TripletConstraints
 from skmetric._copies import Labels
 from skmetric._maps import map_rows, mean_map, nearest_labels
-from skmetric._objective import Anew, choose, evaluate
+from skmetric._objective import Deferred, evaluate, mine
 from skmetric._problem import MAX_JUDGED, Problem
+from skmetric._relations import LabelRelation
 from skmetric._sorting import slices
 from skmetric._strategies import resolve_strategies, row_blocks
-from skmetric._triplet import TripletConstraints
 from skmetric.distances import block_pullback, slope_by_square
 from skmetric.losses import contrastive_loss, triplet_loss
 from skmetric.mining import mine_pairs, mine_triplets
@@ -90,21 +90,25 @@ def central_differences(function, W, step=1e-5):
 def test_gradient(data, kind, positives, negatives, metric, loss):
     X, y, W = data
     constraints = constraints_of(kind, positives, negatives, metric, loss)
-    choice = choose(W, X, y, metric, constraints, np.random.RandomState(0))
-    found = evaluate(W, X, y, metric, constraints, choice=choice)
+    mined = mine(W, X, LabelRelation(y), metric, constraints, np.random.RandomState(0))
+    found = evaluate(W, X, LabelRelation(y), metric, constraints, mined=mined)
     assert 0 < found.active_fraction <= 1
     assert found.gradient.shape == W.shape
     expected = central_differences(
-        lambda V: evaluate(V, X, y, metric, constraints, choice=choice).loss, W
+        lambda V: evaluate(V, X, LabelRelation(y), metric, constraints, mined=mined).loss, W
     )
     assert_same_gradient(found.gradient, expected, 1e-6)
     # Formed on the way, from the same seed, the constraints are the same.
-    again = evaluate(W, X, y, metric, constraints, random_state=np.random.RandomState(0))
+    again = evaluate(
+        W, X, LabelRelation(y), metric, constraints, random_state=np.random.RandomState(0)
+    )
     assert again.loss == pytest.approx(found.loss, rel=1e-12)
     assert again.n_constraints == found.n_constraints
     assert again.active_fraction == found.active_fraction
     assert_same_gradient(again.gradient, found.gradient, 1e-12)
-    assert choice.same_as(choose(W, X, y, metric, constraints, np.random.RandomState(0)))
+    assert mined.equals(
+        mine(W, X, LabelRelation(y), metric, constraints, np.random.RandomState(0))
+    )
 
 
 @pytest.mark.parametrize("metric", ["sqeuclidean", "euclidean"])
@@ -126,19 +130,19 @@ def test_problem_gradient_and_penalty(data, kind, metric, by_entry):
     U = W / problem.unit
     np.testing.assert_allclose(problem.components(U), W)
     rows = problem.all_rows()
-    choice = problem.choose(U, rows, None)
+    mined = problem.mine(U, rows, None)
 
     def loss(V):
-        return problem.on_choice(V, rows, choice).loss
+        return problem.on_mined(V, rows, mined).loss
 
-    plain = evaluate(W, X, y, metric, constraints).loss
+    plain = evaluate(W, X, LabelRelation(y), metric, constraints).loss
     penalty = 0.3 / 2 * ((W - W0) ** 2).sum() / (W0**2).sum()
     assert loss(U) == pytest.approx(plain + penalty, rel=1e-12)
-    found = problem.on_choice(U, rows, choice).gradient
+    found = problem.on_mined(U, rows, mined).gradient
     assert_same_gradient(found, central_differences(loss, U), 1e-6)
     batch = np.flatnonzero(y != 3)
     on_batch = problem.on_batch(U, batch, None)
-    within = evaluate(W, X[batch], y[batch], metric, constraints).loss
+    within = evaluate(W, X[batch], LabelRelation(y[batch]), metric, constraints).loss
     assert on_batch.loss == pytest.approx(within + penalty, rel=1e-12)
     assert_same_gradient(
         on_batch.gradient,
@@ -155,15 +159,15 @@ def test_sparse_rows_and_small_blocks(data, kind, positives, negatives, metric):
 
     def evaluated(X):
         rng = np.random.RandomState(0)
-        return evaluate(W, X, y, metric, constraints, random_state=rng)
+        return evaluate(W, X, LabelRelation(y), metric, constraints, random_state=rng)
 
     dense, sparse = evaluated(X), evaluated(csr_matrix(X))
     assert type(sparse.gradient) is np.ndarray
     with config_context(working_memory=TINY):
         assert len(row_blocks(len(y))) == len(y)
         found = [sparse, evaluated(X), evaluated(csr_matrix(X))]
-        choice = choose(W, X, y, metric, constraints, np.random.RandomState(0))
-        found.append(evaluate(W, X, y, metric, constraints, choice=choice))
+        mined = mine(W, X, LabelRelation(y), metric, constraints, np.random.RandomState(0))
+        found.append(evaluate(W, X, LabelRelation(y), metric, constraints, mined=mined))
     for other in found:
         assert other.loss == pytest.approx(dense.loss, rel=1e-10)
         assert other.active_fraction == dense.active_fraction
@@ -176,10 +180,13 @@ def test_drawn_constraints_in_small_blocks(data, metric):
     X, y, W = data
     constraints = constraints_of("triplets", "random", "random", metric, "softplus")
     with config_context(working_memory=TINY):
-        choice = choose(W, X, y, metric, constraints, np.random.RandomState(0))
-        found = evaluate(W, X, y, metric, constraints, choice=choice)
+        mined = mine(W, X, LabelRelation(y), metric, constraints, np.random.RandomState(0))
+        found = evaluate(W, X, LabelRelation(y), metric, constraints, mined=mined)
         expected = central_differences(
-            lambda V: evaluate(V, X, y, metric, constraints, choice=choice).loss, W
+            lambda V: (
+                evaluate(V, X, LabelRelation(y), metric, constraints, mined=mined).loss
+            ),
+            W,
         )
     assert found.n_constraints == (y != 1).sum()
     assert_same_gradient(found.gradient, expected, 1e-6)
@@ -219,7 +226,7 @@ def test_triplets_against_enumeration(data, words, metric, loss, working_memory)
         np.add.at(dE, at, gradient)
     constraints = constraints_of("triplets", positives, negatives, metric, loss)
     with config_context(working_memory=working_memory):
-        found = evaluate(W, X, y, metric, constraints)
+        found = evaluate(W, X, LabelRelation(y), metric, constraints)
     assert found.n_constraints == len(triplets)
     assert found.loss == pytest.approx(value, rel=1e-10)
     assert_same_gradient(found.gradient, dE.T @ X, 1e-10)
@@ -254,7 +261,7 @@ def test_pairs_against_enumeration(data, words, metric, loss):
         for at, gradient in zip(rows, gradients, strict=True):
             np.add.at(dE, at, weight * gradient)
     constraints = constraints_of("pairs", positives, negatives, metric, loss)
-    found = evaluate(W, X, y, metric, constraints)
+    found = evaluate(W, X, LabelRelation(y), metric, constraints)
     assert found.loss == pytest.approx(value, rel=1e-10)
     assert_same_gradient(found.gradient, dE.T @ X, 1e-10)
 
@@ -270,7 +277,12 @@ def test_finite_where_not_smooth(data, kind, positives, negatives, metric, loss,
     constraints = constraints_of(kind, positives, negatives, metric, loss)
     for V in (W, np.zeros_like(W)):
         found = evaluate(
-            V, X, y, metric, constraints, random_state=np.random.RandomState(0)
+            V,
+            X,
+            LabelRelation(y),
+            metric,
+            constraints,
+            random_state=np.random.RandomState(0),
         )
         assert np.isfinite(found.loss)
         assert np.isfinite(found.gradient).all()
@@ -286,7 +298,7 @@ def test_coincident_points_have_no_euclidean_gradient(data, kind):
     places = np.random.default_rng(1).normal(size=(2, 5)) / 10
     y = np.repeat([0, 1], 5)
     constraints = constraints_of(kind, "all", "all", "euclidean", "softplus")
-    found = evaluate(W, places[y], y, "euclidean", constraints)
+    found = evaluate(W, places[y], LabelRelation(y), "euclidean", constraints)
     d = np.linalg.norm(W @ (places[0] - places[1]))
     weight, margin = (1, 0.6) if kind == "triplets" else (3, 1.1)
     slope = -weight / (1 + np.exp(d - margin))
@@ -342,7 +354,7 @@ def test_a_problem_of_some_rows_is_that_of_their_copy(form):
 
 def share_of_all(problem, U):
     X = problem.all_rows()
-    return problem.share(U, X, problem.choose(U, X, None))
+    return problem.share(U, X, problem.mine(U, X, None))
 
 
 @pytest.mark.parametrize("form", [np.array, csr_matrix])
@@ -381,16 +393,16 @@ def test_lists_that_do_not_fit_are_formed_anew_under_the_map_they_were_chosen_by
 ):
     X, y, W = data
     constraints = constraints_of(kind, "all", negatives, "sqeuclidean", "hinge")
-    given = W, X, y, "sqeuclidean", constraints
+    given = W, X, LabelRelation(y), "sqeuclidean", constraints
     monkeypatch.setattr("skmetric._objective.row_blocks", lambda n: slices(n, 7))
-    kept = choose(*given, np.random.RandomState(0))
+    kept = mine(*given, np.random.RandomState(0))
     monkeypatch.setattr("skmetric._objective.get_config", lambda: {"working_memory": 0})
-    anew, again = (choose(*given, np.random.RandomState(0)) for _ in range(2))
-    assert all(isinstance(selection, Anew) for selection in anew.selections)
-    assert anew.same_as(again) == (negatives == "all")
+    anew, again = (mine(*given, np.random.RandomState(0)) for _ in range(2))
+    assert all(isinstance(selection, Deferred) for selection in anew.selections)
+    assert anew.equals(again) == (negatives == "all")
     elsewhere = -W[:, ::-1], *given[1:]
     for _ in range(2):
-        found, expected = (evaluate(*elsewhere, choice=choice) for choice in (anew, kept))
+        found, expected = (evaluate(*elsewhere, mined=mined) for mined in (anew, kept))
         assert found.loss == pytest.approx(expected.loss)
         assert found.n_constraints == expected.n_constraints
         assert_same_gradient(found.gradient, expected.gradient, 1e-9)
@@ -410,14 +422,14 @@ def test_lists_of_callables_and_of_many_nearest_are_formed_anew(data, kind, monk
         ("hard", "nearest"),
     ]:
         constraints = constraints_of(kind, positives, negatives, "sqeuclidean", "hinge")
-        given = W, X, y, "sqeuclidean", constraints
-        kept = choose(*given, np.random.RandomState(0))
+        given = W, X, LabelRelation(y), "sqeuclidean", constraints
+        kept = mine(*given, np.random.RandomState(0))
         with config_context(working_memory=TINY):
-            anew = choose(*given, np.random.RandomState(0))
-            assert any(isinstance(selection, Anew) for selection in anew.selections)
+            anew = mine(*given, np.random.RandomState(0))
+            assert any(isinstance(selection, Deferred) for selection in anew.selections)
             elsewhere = -W[:, ::-1], *given[1:]
-            found = evaluate(*elsewhere, choice=anew)
-        expected = evaluate(*elsewhere, choice=kept)
+            found = evaluate(*elsewhere, mined=anew)
+        expected = evaluate(*elsewhere, mined=kept)
         assert found.loss == pytest.approx(expected.loss)
         assert found.n_constraints == expected.n_constraints
         assert_same_gradient(found.gradient, expected.gradient, 1e-9)
@@ -445,15 +457,15 @@ def test_as_many_nearest_as_there_are_is_all(kind, n_neighbors):
             constraints = TripletConstraints("hinge", 0.6, *strategies)
             if kind == "pairs":
                 constraints = PairConstraints("hinge", 1.1, 0.1, 3.0, *strategies)
-            given.append((W, X, y, "sqeuclidean", constraints))
-        choice, every = (choose(*args, None) for args in given)
+            given.append((W, X, LabelRelation(y), "sqeuclidean", constraints))
+        mined, every = (mine(*args, None) for args in given)
         near = np.minimum(sizes - 1, n_neighbors)
         far = np.minimum(len(y) - sizes, n_impostors)
         n = near @ far if kind == "triplets" else near.sum() + far.sum()
-        assert choice.totals.sum() == n
+        assert mined.totals.sum() == n
         is_all = n_neighbors >= 39 and n_impostors >= 75
-        assert choice.same_as(every) == is_all
-        found, expected = (evaluate(*args, choice=choice) for args in given)
+        assert mined.equals(every) == is_all
+        found, expected = (evaluate(*args, mined=mined) for args in given)
         by_block = evaluate(*given[0])
         assert by_block.n_constraints == found.n_constraints == n
         assert by_block.loss == pytest.approx(found.loss, rel=1e-12)
@@ -467,7 +479,9 @@ def test_rows_of_one_class_have_no_negatives(data, kind, positives, negatives, m
     X, y, W = data
     constraints = constraints_of(kind, positives, negatives, metric, "hinge")
     rng = np.random.RandomState(0)
-    found = evaluate(W, X, np.zeros_like(y), metric, constraints, random_state=rng)
+    found = evaluate(
+        W, X, LabelRelation(np.zeros_like(y)), metric, constraints, random_state=rng
+    )
     n = {"all": len(y) - 1, "nearest": 2}.get(positives, 1) * len(y)
     assert found.n_constraints == (n if kind == "pairs" else 0)
     assert np.isfinite(found.loss) and np.isfinite(found.gradient).all()

@@ -23,9 +23,25 @@ FLOORS = (
         "distances",
         "_strategies",
     },
-    {"losses", "mining", "_all_negatives", "_neighbourhoods", "_maps", "_copies"}
+    {
+        "losses",
+        "mining",
+        "_all_negatives",
+        "_neighbourhoods",
+        "_maps",
+        "_copies",
+        "_relations",
+    }
     | {"_ranking", "_retrieval", "_retrieval_scores", "_scorers", "_verification"},
-    {"_objective", "_problem", "_tuples", "_tuple_problem", "_solvers", "_initialization"}
+    {
+        "_objective",
+        "_constraints",
+        "_problem",
+        "_tuples",
+        "_tuple_problem",
+        "_solvers",
+        "_initialization",
+    }
     | {"_monitor", "_moments", "_partitions", "_labelled_partitions"}
     | {"_partitioned_retrieval"},
     {"_learning", "_cluster"},

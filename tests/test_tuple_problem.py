@@ -10,9 +10,10 @@ from designs import covering
 from scipy.sparse import csr_matrix
 from sklearn import config_context
 
+from skmetric._constraints import TripletConstraints
 from skmetric._objective import evaluate
+from skmetric._relations import LabelRelation
 from skmetric._strategies import resolve_strategies
-from skmetric._triplet import TripletConstraints
 from skmetric._tuple_problem import (
     TupleProblem,
     dealt,
@@ -179,7 +180,9 @@ def test_all_triplets_of_labels(data, metric, loss):
         n_components=K,
         pairs=False,
     )
-    expected = evaluate(W, X, y, metric, TripletConstraints(loss, MARGIN, *words))
+    expected = evaluate(
+        W, X, LabelRelation(y), metric, TripletConstraints(loss, MARGIN, *words)
+    )
     assert expected.n_constraints == len(tuples)
     assert_same(evaluate_tuples(W, X, tuples, metric), expected)
 
@@ -254,16 +257,16 @@ def test_problem_gradient_and_penalty(data, kind, metric, by_entry):
     U = W / problem.unit
     named = problem.all_rows()
     assert len(named) == len(np.unique(tuples.rows)) < N
-    choice = problem.choose(U, named, None)
-    assert choice.same_as(problem.choose(U, named, None))
+    mined = problem.mine(U, named, None)
+    assert mined.equals(problem.mine(U, named, None))
 
     def loss(V):
-        return problem.on_choice(V, named, choice).loss
+        return problem.on_mined(V, named, mined).loss
 
     penalty = 0.3 / 2 * ((W - W0) ** 2).sum() / (W0**2).sum()
     plain = evaluate_tuples(W, X, tuples, metric).loss
     assert loss(U) == pytest.approx(plain + penalty, rel=1e-12)
-    found = problem.on_choice(U, named, choice).gradient
+    found = problem.on_mined(U, named, mined).gradient
     assert_same_gradient(found, central_differences(loss, U), 1e-6)
 
 

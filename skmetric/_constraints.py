@@ -1,0 +1,241 @@
+"""What the constraints of labelled rows cost, by the distances that they compare.
+
+A family of constraints, triplets or pairs, is an object with:
+
+``strategies``, ``by_positive``
+    What :func:`skmetric._strategies.select` chooses with.
+``count(selection, masks, weights) -> ndarray``
+    The sum of the weights of a block's constraints, one number for each mean that the loss
+    consists of. A constraint weighs as much as its anchor.
+``block_loss_and_grad(D, selection, masks, totals, weights) -> (loss, G, active)``
+    What a block contributes to the loss, given the totals of the counts over all blocks,
+    its gradient with respect to the distances `D`, and the weight of the active ones.
+``loss_and_grad(d_pos, d_neg, totals, weights) -> (loss, g_pos, g_neg, active)``
+    The same from the distances to the listed positives and negatives of each anchor.
+``margins``
+    By name.
+``mean_distances() -> constraints or None``
+    The same constraints, whose loss is the mean distance of their rows, if margins are to
+    follow from that.
+``with_mean_distance(distance) -> constraints``
+    The same with such margins.
+
+Losses and gradients are sums with a weight: the same functions serve a block, a mini-batch
+and a whole data set.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from ._all_negatives import against_all_negatives
+from ._strategies import all_rows
+from ._tuples import scaled_margins
+from .losses import weighted_cost
+
+
+@dataclass(frozen=True)
+class TripletConstraints:
+    """Triplets: the slack is d(anchor, positive) - d(anchor, negative) + margin.
+
+    Parameters
+    ----------
+    loss : str
+    margin : float
+    positives : callable
+    negatives : callable, or None for every negative
+    """
+
+    loss: str
+    margin: float
+    positives: object
+    negatives: object
+
+    by_positive = True
+
+    @property
+    def strategies(self):
+        """For positives and for negatives."""
+        return self.positives, self.negatives
+
+    @property
+    def margins(self):
+        """Its margin by name."""
+        return {"margin": self.margin}
+
+    def mean_distances(self):
+        """None: the margin does not follow from distances."""
+
+    def count(self, selection, masks, weights):
+        """The weight of all triplets, as an array of one number."""
+        anchors, _ = selection.positives
+        if selection.layout == "tuples":
+            return np.array([weights[anchors].sum()])
+        if selection.layout == "all":
+            n_negatives = masks()[1].sum(axis=1)
+        else:
+            n_negatives = np.bincount(selection.negatives[0], minlength=len(weights))
+        return np.array([n_negatives[anchors] @ weights[anchors]])
+
+    def block_loss_and_grad(self, D, selection, masks, totals, weights):
+        """What a block contributes to the mean over all triplets."""
+        anchors, columns = selection.positives
+        scale = 1 / (totals[0] or 1)
+        if selection.layout != "tuples":
+            if selection.layout == "all":
+                is_negative = masks()[1]
+            else:
+                is_negative = np.zeros(D.shape, dtype=bool)
+                is_negative[selection.negatives] = True
+            loss, G, n_active = against_all_negatives(
+                D, anchors, columns, is_negative, self.margin, self.loss, scale * weights
+            )
+            return loss, G, float(weights @ n_active)
+        v = self._slack(D[selection.positives], D[selection.negatives])
+        loss, grad, active = weighted_cost(v, self.loss, weights[anchors], scale)
+        G = np.zeros_like(D)
+        for (rows, at), g in ((selection.positives, grad), (selection.negatives, -grad)):
+            np.add.at(G.reshape(-1), rows * D.shape[1] + at, g)
+        return loss, G, active
+
+    def loss_and_grad(self, d_pos, d_neg, totals, weights):
+        """The same from distances to the listed positives and negatives of each anchor.
+
+        Parameters
+        ----------
+        d_pos : ndarray of shape (b, p)
+            -inf where there is none.
+        d_neg : ndarray of shape (b, q)
+            inf where there is none.
+        totals : ndarray
+        weights : ndarray of shape (b,)
+
+        Returns
+        -------
+        loss : float
+        g_pos, g_neg : ndarrays of the shapes of `d_pos` and `d_neg`
+        active : float
+            The weight of the active triplets.
+        """
+        v = self._slack(d_pos[:, :, None], d_neg[:, None, :])  # (b, p, q)
+        loss, grad, active = weighted_cost(v, self.loss, weights, 1 / (totals[0] or 1))
+        return loss, grad.sum(axis=2), -grad.sum(axis=1), active
+
+    def _slack(self, d_pos, d_neg):
+        v = d_pos - d_neg
+        v += v.dtype.type(self.margin)
+        return v
+
+
+@dataclass(frozen=True)
+class PairConstraints:
+    """Pairs: the slack is d - pos_margin of similar rows and margin - d of dissimilar ones.
+
+    Parameters
+    ----------
+    loss : str
+    margin, pos_margin : float or "auto"
+    negative_weight : float
+    positives : callable
+    negatives : callable, or None for every negative
+    """
+
+    loss: str
+    margin: object
+    pos_margin: object
+    negative_weight: float
+    positives: object
+    negatives: object
+
+    by_positive = False
+
+    @property
+    def strategies(self):
+        """For positives and for negatives."""
+        return self.positives, self.negatives
+
+    @property
+    def margins(self):
+        """Its margins by name."""
+        return {"margin": self.margin, "pos_margin": self.pos_margin}
+
+    def mean_distances(self):
+        """What measures the same pairs, if margins follow from their distances."""
+        return MeanPairDistance(**vars(self)) if "auto" in self.margins.values() else None
+
+    def with_mean_distance(self, distance):
+        """The same with margins that follow from the mean distance of pairs under W₀."""
+        return scaled_margins(distance, self)
+
+    def count(self, selection, masks, weights):
+        """The weight of all similar and of all dissimilar pairs."""
+        similar = weights[selection.positives[0]].sum()
+        if selection.layout == "all":
+            return np.array([similar, weights @ masks()[1].sum(axis=1)])
+        return np.array([similar, weights[selection.negatives[0]].sum()])
+
+    def block_loss_and_grad(self, D, selection, masks, totals, weights):
+        """What a block contributes to the two means."""
+        positives, negatives = selection.positives, selection.negatives
+        if selection.layout == "all":
+            negatives = self._listed_negatives(D, masks()[1])
+        (loss_pos, g_pos, active_pos), (loss_neg, g_neg, active_neg) = (
+            self._side(side, D[at], total, weights[at[0]])
+            for side, at, total in zip((0, 1), (positives, negatives), totals, strict=True)
+        )
+        G = np.zeros_like(D)
+        G[negatives], G[positives] = g_neg, g_pos
+        return loss_pos + loss_neg, G, active_pos + active_neg
+
+    def loss_and_grad(self, d_pos, d_neg, totals, weights):
+        """The same from distances to the listed similar and dissimilar rows of each anchor.
+
+        Parameters
+        ----------
+        d_pos, d_neg : ndarrays of shapes (b, p) and (b, q)
+            -inf and inf in the place of pairs that there are not.
+        totals : ndarray
+        weights : ndarray of shape (b,)
+
+        Returns
+        -------
+        loss : float
+        g_pos, g_neg : ndarrays of the shapes of `d_pos` and `d_neg`
+        active : float
+            The weight of the active pairs.
+        """
+        (loss_pos, g_pos, active_pos), (loss_neg, g_neg, active_neg) = (
+            self._side(side, d, total, weights)
+            for side, d, total in zip((0, 1), (d_pos, d_neg), totals, strict=True)
+        )
+        return loss_pos + loss_neg, g_pos, g_neg, active_pos + active_neg
+
+    def _side(self, side, d, total, weights):
+        """Loss, gradient and weight of active pairs of one kind, similar (0) or not (1)."""
+        if side == 0:
+            v, factor = d - d.dtype.type(self.pos_margin), 1
+        else:
+            v, factor = d.dtype.type(self.margin) - d, self.negative_weight
+        loss, grad, active = weighted_cost(v, self.loss, weights, factor / (total or 1))
+        return loss, grad if side == 0 else np.negative(grad, out=grad), active
+
+    def _listed_negatives(self, D, is_negative):
+        """Every dissimilar pair, or every active one if the others cost nothing."""
+        if self.loss != "softplus":
+            is_negative &= D.dtype.type(self.margin) > D
+        return all_rows(D, is_negative, None)
+
+
+class MeanPairDistance(PairConstraints):
+    """The mean distance of pairs in the place of their loss, with a gradient of 0.
+
+    The mean over the similar pairs and that over the dissimilar ones count half each.
+    """
+
+    def _side(self, side, d, total, weights):
+        each = d.reshape(len(d), -1)  # (b, p), or (m, 1) of a list of pairs
+        sums = each.sum(axis=1, where=np.isfinite(each), dtype=np.float64)
+        return float(weights @ sums) / (total or 1) / 2, np.zeros_like(d), 0.0
+
+    def _listed_negatives(self, D, is_negative):
+        return all_rows(D, is_negative, None)
