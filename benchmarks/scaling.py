@@ -29,7 +29,8 @@ from sklearn.utils import gen_batches
 
 from skmetric import TripletMetricLearner
 from skmetric._batches import epoch
-from skmetric._learning import LBFGS_ITERATIONS, ROUNDS, n_epochs
+from skmetric._copies import Labels
+from skmetric._learning import LBFGS_ITERATIONS, ROUNDS, resolve_settings
 from skmetric.metrics import retrieval_report
 from skmetric.mining import mine_triplets
 
@@ -203,7 +204,8 @@ def budget(folder):
             learner.fit(X, y)
             most = ROUNDS * LBFGS_ITERATIONS
             if settings["solver"] == "adam":
-                most = n_epochs(learner, X, y)
+                codes = np.unique(y, return_inverse=True)[1]
+                most = resolve_settings(learner, X, Labels.of(X, codes)).n_epochs
             knn = KNeighborsClassifier(3).fit(learner.transform(X), y)
             accuracy = knn.score(learner.transform(X_test), y_test)
             cells.append(f"{learner.n_iter_:>5} of {most:<3} {accuracy:.4f}")

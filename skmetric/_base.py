@@ -20,11 +20,10 @@ from ._initialization import LabelledRows, check_under, initial_map
 from ._learning import (
     are_labels,
     check_options,
-    learn,
-    learn_from_chunk,
-    n_tasks,
-    solver_for,
-    solver_for_chunks,
+    fit_chunk,
+    fit_map,
+    resolve_settings,
+    settings_for_chunk,
     warn_of_trouble,
 )
 from ._links import PAGE
@@ -140,8 +139,8 @@ class BaseMetricLearner(
             For numbers in y that are hardly classes: many different floats, or -1 among
             non-negative integers.
         """
-        X, labels, settings = self._checked(X, y, reset=True, depth=6)
-        return self._fit(settings, X, labels, {"X": X, "y": y})
+        X, labels, parameters = self._checked(X, y, reset=True, depth=6)
+        return self._fit(parameters, X, labels, {"X": X, "y": y})
 
     @available_if(is_stochastic)
     @all_or_nothing
@@ -176,8 +175,8 @@ class BaseMetricLearner(
             As `fit` does.
         """
         reset = not hasattr(self, "components_")
-        X, labels, settings = self._checked(X, y, reset, depth=5)
-        return self._partial_fit(settings, X, labels)
+        X, labels, parameters = self._checked(X, y, reset, depth=5)
+        return self._partial_fit(parameters, X, labels)
 
     def transform(self, X):
         """Map rows to the learnt space.
@@ -280,24 +279,24 @@ class BaseMetricLearner(
         tags.transformer_tags.preserves_dtype = ["float64", "float32"]
         return tags
 
-    def _fit(self, settings, X, target, data):
+    def _fit(self, parameters, X, target, data):
         """Fit to checked rows and a target: labels, or given constraints.
 
-        `settings` is a copy of the estimator, from :func:`check_parameters`.
+        `parameters` is a copy of the estimator, from :func:`check_parameters`.
         """
-        solver = solver_for(settings, X, target)
-        check_options(settings, solver, target)
+        settings = resolve_settings(parameters, X, target)
+        check_options(settings, target)
         rng = random_state_of(self.random_state)
-        W0 = self._initial_map(settings, X, target, rng)
+        W0 = self._initial_map(parameters, X, target, rng)
         start = self._start(W0)
-        context = self._init_callback_context(max_subtasks=n_tasks(settings, X, target))
+        context = self._init_callback_context(max_subtasks=settings.n_tasks)
         context.call_on_fit_task_begin(estimator=self, **data)
         monitor = Monitor(self, context, data)
         with np.errstate(**CHECKED_LATER):
             result = self._learn(settings, X, target, W0, start, rng, monitor)
 
         self.components_, self.initial_components_ = result.parameters, W0
-        self.solver_, self.n_iter_ = solver, result.n_iter
+        self.solver_, self.n_iter_ = settings.solver, result.n_iter
         self._record_margins(monitor.margins)
         self._record(monitor.losses, monitor.active_fractions)
         self.validation_scores_ = monitor.scores or None
@@ -310,20 +309,21 @@ class BaseMetricLearner(
         )
         return self
 
-    def _partial_fit(self, settings, X, target):
-        """Go once over a checked chunk; for `settings` see :meth:`_fit`."""
+    def _partial_fit(self, parameters, X, target):
+        """Go once over a checked chunk; for `parameters` see :meth:`_fit`."""
+        settings = settings_for_chunk(parameters, X, target)
         state = getattr(self, "_streaming_state", None)
         rng = deepcopy(state[0]) if state else random_state_of(self.random_state)
         if not hasattr(self, "components_"):
-            W0 = self._initial_map(settings, X, target, rng)
+            W0 = self._initial_map(parameters, X, target, rng)
             self.components_ = self.initial_components_ = W0
             self.n_iter_, self.validation_scores_ = 0, None
             self._record([], [])
-        goes_on = state and self.solver_ == solver_for_chunks(settings)
+        goes_on = state and self.solver_ == settings.solver
         with np.errstate(**CHECKED_LATER):
             check_under(self.components_, LabelledRows(self._sample(X), None))
             X = X.astype(self.components_.dtype, copy=False)
-            result, margins, learning_state = learn_from_chunk(
+            result, margins, learning_state = fit_chunk(
                 settings,
                 X,
                 target,
@@ -334,7 +334,7 @@ class BaseMetricLearner(
             )
         self.components_ = result.parameters
         self._record_margins(margins)
-        self.solver_, self.n_iter_ = solver_for_chunks(settings), self.n_iter_ + 1
+        self.solver_, self.n_iter_ = settings.solver, self.n_iter_ + 1
         self._record(
             [*self.loss_curve_, result.loss],
             [*self.active_fraction_curve_, result.active_fraction],
@@ -343,7 +343,7 @@ class BaseMetricLearner(
         return self
 
     def _checked(self, X, y, reset, depth):
-        settings = check_parameters(self, WORDS)
+        parameters = check_parameters(self, WORDS)
         if y is None:
             raise ValueError(
                 f"{type(self).__name__} requires y to be passed, but the target y is "
@@ -355,17 +355,17 @@ class BaseMetricLearner(
         labels = Labels.of(X, codes)
         check_classes(codes[labels.distinct])
         # Refuses unknown words before any work is done.
-        settings._constraints(X.shape[1])
+        parameters._constraints(X.shape[1])
         warn_about_labels(classes, len(codes), stacklevel=depth)
-        return X, labels, settings
+        return X, labels, parameters
 
     def _checked_tuples(self, X, name, tuples, sample_weight, reset):
-        settings = check_parameters(self, WORDS)
+        parameters = check_parameters(self, WORDS)
         X = self._checked_rows(X, reset)
         width = {"triplets": 3, "pairs": 2}[name]
         tuples = check_tuples(name, tuples, width, X.shape[0])
         weights = check_constraint_weights(sample_weight, name, len(tuples))
-        return settings, X, tuples, weights
+        return parameters, X, tuples, weights
 
     def _checked_rows(self, X, reset):
         with np.errstate(**CHECKED_LATER):
@@ -378,12 +378,12 @@ class BaseMetricLearner(
                 ensure_min_samples=2,
             )
 
-    def _initial_map(self, settings, X, target, random_state):
+    def _initial_map(self, parameters, X, target, random_state):
         rows = LabelledRows(X, target if are_labels(target) else None)
-        return initial_map(rows, settings.n_components, self.init, random_state)
+        return initial_map(rows, parameters.n_components, self.init, random_state)
 
     def _learn(self, settings, X, target, W0, start, random_state, monitor):
-        return learn(settings, X, target, W0, start, random_state, monitor)
+        return fit_map(settings, X, target, W0, start, random_state, monitor)
 
     def _sample(self, X):
         """About a thousand rows."""

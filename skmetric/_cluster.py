@@ -1,7 +1,7 @@
 """How a map is found where rows are in partitions: the same objective, the same solvers.
 
 For L-BFGS a step sends the map to all partitions, and the shares of the loss and of its
-gradient come back as one sum; the pull towards W₀ is added once. The stochastic solvers go
+gradient come back as one sum; the penalty is added once. The stochastic solvers go
 through an epoch in each partition on their own and then take the mean of the maps, known
 as local SGD.
 """
@@ -13,28 +13,25 @@ import numpy as np
 
 from ._copies import Labels
 from ._learning import (
-    ROWS_FOR_PULL,
-    batch_size_for,
-    by_lbfgs,
-    n_epochs,
+    ROWS_FOR_PENALTY,
+    calibrate,
+    fit_lbfgs,
     optimizer_for,
-    ready,
     score_of_maps,
-    solver_for,
     sums_at_start,
 )
 from ._objective import add_evaluations
 from ._partitions import add_entries, random_state_from
-from ._problem import Coordinates, Problem
+from ._problem import BaseProblem, Problem
 from ._solvers import minimize_stochastic, run_epoch
 
 
-def learn_over_partitions(estimator, parts, W0, start, random_state, monitor):
-    """Find the map; the counterpart of :func:`skmetric._learning.learn`.
+def learn_over_partitions(settings, parts, W0, start, random_state, monitor):
+    """Find the map; the counterpart of :func:`skmetric._learning.fit_map`.
 
     Parameters
     ----------
-    estimator : DaskTripletMetricLearner or DaskContrastiveMetricLearner
+    settings : Settings
     parts : LabelledPartitions
     W0, start : ndarray of shape (k, d)
     random_state : RandomState
@@ -45,16 +42,12 @@ def learn_over_partitions(estimator, parts, W0, start, random_state, monitor):
     result : Result
         Its parameters are the map.
     """
-    solver = solver_for(estimator, parts, parts)
-    problem = PartitionedProblem(
-        parts,
-        W0,
-        estimator.metric,
-        estimator._constraints(len(W0)),
-        solver == "adam",
-    )
-    by = by_lbfgs if solver == "lbfgs" else by_averaging
-    return by(estimator, problem, parts, start, random_state, monitor)
+    parameters = settings.parameters
+    constraints = parameters._constraints(len(W0))
+    problem = PartitionedProblem(parts, W0, parameters.metric, constraints)
+    if settings.solver == "lbfgs":
+        return fit_lbfgs(settings, problem, start, random_state, monitor)
+    return by_averaging(settings, problem, parts, start, random_state, monitor)
 
 
 class MinedPartitions(NamedTuple):
@@ -78,8 +71,8 @@ class MinedPartitions(NamedTuple):
         return self.parts.total(answers, _and)
 
 
-class PartitionedProblem(Coordinates):
-    """What a fit to labels minimises; the counterpart of ``_problem.Problem``.
+class PartitionedProblem(BaseProblem):
+    """What a fit to labels minimizes; the counterpart of ``_problem.Problem``.
 
     Parameters
     ----------
@@ -87,23 +80,17 @@ class PartitionedProblem(Coordinates):
     W0 : ndarray of shape (k, d)
     metric : str
     constraints : TripletConstraints or PairConstraints
-    by_entry : bool
-        See :class:`~skmetric._problem.Coordinates`.
     """
 
-    def __init__(self, parts, W0, metric, constraints, by_entry=False):
-        super().__init__(W0, by_entry)
+    def __init__(self, parts, W0, metric, constraints):
+        super().__init__(W0)
         self.parts, self.metric, self.constraints = parts, metric, constraints
-        make = partial(
-            Problem, W0=W0, metric=metric, constraints=constraints, by_entry=by_entry
-        )
+        make = partial(Problem, W0=W0, metric=metric, constraints=constraints)
         (self._make,) = parts.keep(parts.message(make))
 
     def with_constraints(self, constraints):
         """The problem for others, which its partitions are told of."""
-        return PartitionedProblem(
-            self.parts, self.W0, self.metric, constraints, self.by_entry
-        )
+        return PartitionedProblem(self.parts, self.W0, self.metric, constraints)
 
     def ask(self, function, message, *each):
         """A question to each partition: ``function(message, problem, *own)``."""
@@ -114,80 +101,82 @@ class PartitionedProblem(Coordinates):
     def all_rows(self):
         """None are here."""
 
-    def mine(self, U, X, random_state):
+    def mine(self, W, rows, random_state):
         """Form the constraints within each partition."""
         seeds = self.parts.seeds(random_state)
-        mined_parts = self.parts.keep(*self.ask(_mine, U, seeds))
+        mined_parts = self.parts.keep(*self.ask(_mine, W, seeds))
         totals = self.parts.total(self.parts.ask(_totals, None, mined_parts), np.add)
         return MinedPartitions(self.parts, mined_parts, totals)
 
-    def share(self, U, X, mined):
-        """Evaluation over all partitions, without the pull."""
-        answers = self.ask(_share, (U, mined.totals), mined.mined_parts)
+    def value_and_grad(self, W, rows, mined):
+        """Evaluation over all partitions, without the penalty."""
+        answers = self.ask(_value_and_grad, (W, mined.totals), mined.mined_parts)
         return self.parts.total(answers, add_evaluations)
 
 
-def by_averaging(estimator, problem, parts, start, random_state, monitor):
+def by_averaging(settings, problem, parts, start, random_state, monitor):
     """Find the map by local SGD.
 
     An epoch starts in all partitions from the same map and the same state of the
     optimizer. Each goes through its own batches; then both are averaged, weighted by
     rows. McMahan et al. 2017 (FedAvg, with all clients in each round), Stich 2019.
     """
-    monitor.follow("epoch", problem.components)
-    batch_size = batch_size_for(estimator, parts, parts)
-    message = batch_size, max(1, ROWS_FOR_PULL // len(parts.sizes))
+    parameters, batch_size = settings.parameters, settings.batch_size
+    monitor.follow("epoch")
+    message = batch_size, max(1, ROWS_FOR_PENALTY // len(parts.sizes))
     seeds = parts.seeds(random_state)
 
     def sums(problem):
         return parts.total(problem.ask(_sums, message, seeds), add_entries)
 
-    problem = ready(estimator, problem, sums)
+    problem = calibrate(parameters.alpha, problem, sums)
     monitor.margins = problem.margins
-    init, update = optimizer_for(estimator, solver_for(estimator, parts, parts))
+    init, update = optimizer_for(settings)
     held_out = [None] * len(parts.sizes)
-    if estimator.early_stopping:
+    if parameters.early_stopping:
         held_out = parts.seeds(random_state)
-    fraction, scoring = estimator.validation_fraction, score_of_maps(estimator.to_local())
+    fraction = parameters.validation_fraction
+    scoring = score_of_maps(parameters.to_local())
+    scale = settings.scale_of(problem)
 
-    def epoch(U, state, rates):
-        message = U, state, rates, update, problem.pull, batch_size, fraction
+    def epoch(W, state, rates):
+        run = partial(run_epoch, update=update, rates=rates, scale=scale)
+        message = W, state, run, problem.penalty, batch_size, fraction
         seeds = parts.seeds(random_state)
         answers = problem.ask(_epoch, message, parts.shares, seeds, held_out)
-        U, loss, active, *values = parts.total(answers, add_entries)
-        return U, type(state)(*values), loss, active
+        W, loss, active, *values = parts.total(answers, add_entries)
+        return W, type(state)(*values), loss, active
 
-    def score(U):
-        answers = problem.ask(_score, (U, fraction, scoring), parts.shares, held_out)
+    def score(W):
+        answers = problem.ask(_score, (W, fraction, scoring), parts.shares, held_out)
         monitor.scores.append(parts.total(answers, add_entries)[0])
         return monitor.scores[-1]
 
-    U = start / problem.unit
-    result = minimize_stochastic(
+    return minimize_stochastic(
         epoch,
-        U,
-        init(U),
-        max_iter=n_epochs(estimator, parts, parts),
-        rate=estimator.learning_rate_init,
-        tol=estimator.tol,
-        patience=estimator.n_iter_no_change,
+        start,
+        init(start),
+        max_iter=settings.n_epochs,
+        rate=parameters.learning_rate_init,
+        tol=parameters.tol,
+        patience=parameters.n_iter_no_change,
         monitor=monitor,
-        score=score if estimator.early_stopping else None,
+        score=score if parameters.early_stopping else None,
     )
-    return result._replace(parameters=problem.components(result.parameters))
 
 
 def _on_problem(function, message, X, codes, make, first, *own):
     return function(message, make(X, Labels(codes, first)), *own)
 
 
-def _mine(U, problem, seed):
-    return problem.mine(U, problem.all_rows(), random_state_from(seed))
+def _mine(W, problem, seed):
+    return problem.mine(W, problem.all_rows(), random_state_from(seed))
 
 
-def _share(message, problem, mined):
-    U, totals = message
-    return problem.share(U, problem.all_rows(), mined._replace(totals=totals))
+def _value_and_grad(message, problem, mined):
+    W, totals = message
+    mined = mined._replace(totals=totals)
+    return problem.value_and_grad(W, problem.all_rows(), mined)
 
 
 def _totals(message, X, y, mined):
@@ -208,22 +197,17 @@ def _sums(message, problem, seed):
 
 def _epoch(message, problem, share, seed, held_out):
     """An epoch over a partition, its outcome times the partition's share of the rows."""
-    U, state, rates, update, pull, batch_size, fraction = message
+    W, state, run, penalty, batch_size, fraction = message
     if held_out is not None:
         problem, _ = problem.hold_out(fraction, random_state_from(held_out))
-    problem.pull, random_state = pull, random_state_from(seed)
-    U, state, loss, active = run_epoch(
-        partial(problem.on_batch, random_state=random_state),
-        problem.batches(batch_size, random_state),
-        U,
-        state,
-        update,
-        rates,
-    )
-    return tuple(share * value for value in (U, loss, active, *state))
+    problem.penalty, random_state = penalty, random_state_from(seed)
+    function = partial(problem.batch_objective, random_state=random_state)
+    batches = problem.batches(batch_size, random_state)
+    W, state, loss, active = run(function, batches, W, state)
+    return tuple(share * value for value in (W, loss, active, *state))
 
 
 def _score(message, problem, share, held_out):
-    U, fraction, scoring = message
+    W, fraction, scoring = message
     _, score = problem.hold_out(fraction, random_state_from(held_out), scoring)
-    return (share * score(U),)
+    return (share * score(W),)

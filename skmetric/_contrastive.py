@@ -319,8 +319,8 @@ default="nearest"
         True
         """
         given = self._given(X, pairs, similar, sample_weight, reset=True, depth=6)
-        settings, X, target = given
-        return self._fit(settings, X, target, {"X": X})
+        parameters, X, target = given
+        return self._fit(parameters, X, target, {"X": X})
 
     @available_if(is_stochastic)
     @all_or_nothing
@@ -360,7 +360,7 @@ default="nearest"
         return self._partial_fit(*given)
 
     def _given(self, X, pairs, similar, sample_weight, reset, depth):
-        settings, X, rows, weights = self._checked_tuples(
+        parameters, X, rows, weights = self._checked_tuples(
             X, "pairs", pairs, sample_weight, reset
         )
         similar = check_similar(similar, len(rows))
@@ -368,10 +368,10 @@ default="nearest"
         check_both_kinds(similar)
         self._warn_of_contradictions(rows, similar, X.shape[0], depth)
         weights = normalised(weights, len(rows))
-        factors = pair_factors(weights, similar, settings.negative_weight)
-        margins = settings.margin, settings.pos_margin
-        target = Pairs(rows, weights, settings.loss, *margins, similar, factors)
-        return settings, X, target
+        factors = pair_factors(weights, similar, parameters.negative_weight)
+        margins = parameters.margin, parameters.pos_margin
+        target = Pairs(rows, weights, parameters.loss, *margins, similar, factors)
+        return parameters, X, target
 
     def _warn_of_contradictions(self, pairs, similar, n_rows, depth):
         n = count_contradictions(pairs, similar, n_rows)

@@ -1,5 +1,6 @@
 """How a map is found: from an estimator's settings to a solver's result."""
 
+from dataclasses import dataclass, replace
 from functools import partial
 from warnings import warn
 
@@ -38,7 +39,7 @@ MIN_BATCH, MAX_BATCH, BATCH_ENTRIES = 256, 1024, 2**16
 MIN_EPOCHS = 15
 MIN_UPDATES = 200
 # From about so many rows or constraints stochastic solvers see how steep W₀ is.
-ROWS_FOR_PULL = 1024
+ROWS_FOR_PENALTY = 1024
 
 
 def are_labels(target):
@@ -46,66 +47,102 @@ def are_labels(target):
     return not isinstance(target, (Triplets, Pairs))
 
 
-def solver_for(estimator, X, target):
-    """The solver that ``"auto"`` stands for."""
-    if estimator.solver != "auto":
-        return estimator.solver
-    if changed_parameters(estimator).intersection(STOCHASTIC):
+@dataclass(frozen=True)
+class Settings:
+    """What a fit goes by, found once from the parameters and the data.
+
+    Parameters
+    ----------
+    parameters : BaseMetricLearner
+        A copy of the estimator with checked parameters, from ``check_parameters``.
+    solver : {"lbfgs", "adam", "sgd"}
+        What ``"auto"`` stands for, if that was given.
+    batch_size : int
+        Rows or given constraints in a mini-batch.
+    n_epochs : int
+        The budget of a stochastic solver.
+    n_subsamples : int
+        How many maps L-BFGS takes the mean of.
+    """
+
+    parameters: object
+    solver: str
+    batch_size: int
+    n_epochs: int
+    n_subsamples: int
+
+    @property
+    def n_tasks(self):
+        """How many iterations callbacks may expect; None where nobody knows."""
+        return None if self.solver == "lbfgs" else self.n_epochs
+
+    def scale_of(self, problem):
+        """The unit of the solver's steps: Adam's are by entry."""
+        if self.solver == "adam":
+            return problem.norm / problem.W0.size**0.5
+        return problem.norm
+
+
+def resolve_settings(parameters, X, target):
+    """Settings of a fit.
+
+    Parameters
+    ----------
+    parameters : BaseMetricLearner
+        See :class:`Settings`.
+    X : ndarray or CSR of shape (n, d)
+    target : Labels, Triplets or Pairs
+
+    Returns
+    -------
+    settings : Settings
+    """
+    batch_size = parameters.batch_size
+    if batch_size is None:
+        most = MAX_BATCH if are_labels(target) else MIN_BATCH
+        batch_size = min(most, max(MIN_BATCH, BATCH_ENTRIES // X.shape[1]))
+    n_batches = max(1, round(len(target) / batch_size))
+    n_epochs = parameters.max_iter or max(MIN_EPOCHS, -(-MIN_UPDATES // n_batches))
+    n_subsamples = 1
+    if are_labels(target):
+        few = target.n_distinct <= AUTO_SUBSAMPLED_ROWS
+        n_subsamples = parameters.n_subsamples or (SUBSAMPLES if few else 1)
+    solver = _solver_for(parameters, X, target)
+    return Settings(parameters, solver, batch_size, n_epochs, n_subsamples)
+
+
+def _solver_for(parameters, X, target):
+    if parameters.solver != "auto":
+        return parameters.solver
+    if changed_parameters(parameters).intersection(STOCHASTIC):
         return "adam"
     if not are_labels(target):
         return "lbfgs" if len(target) <= AUTO_LBFGS_TUPLES else "adam"
     rows, entries = AUTO_LBFGS_ROWS, AUTO_LBFGS_ENTRIES
-    few = max(estimator.n_neighbors, estimator.n_impostors) <= FEW_NEAREST
-    if few and estimator.negatives == "nearest" and estimator.positives != "all":
+    few = max(parameters.n_neighbors, parameters.n_impostors) <= FEW_NEAREST
+    if few and parameters.negatives == "nearest" and parameters.positives != "all":
         rows, entries = AUTO_FEW_ROWS, AUTO_FEW_ENTRIES
     return "lbfgs" if target.n_distinct <= min(rows, entries // X.shape[1]) else "adam"
 
 
-def solver_for_chunks(estimator):
-    """The same where a chunk comes at a time."""
-    return "adam" if estimator.solver == "auto" else estimator.solver
+def settings_for_chunk(parameters, X, target):
+    """The same where a chunk comes at a time: ``"auto"`` is Adam."""
+    settings = resolve_settings(parameters, X, target)
+    solver = "adam" if parameters.solver == "auto" else parameters.solver
+    return replace(settings, solver=solver)
 
 
-def batch_size_for(estimator, X, target):
-    """How many rows or constraints make a mini-batch."""
-    if estimator.batch_size is not None:
-        return estimator.batch_size
-    most = MAX_BATCH if are_labels(target) else MIN_BATCH
-    return min(most, max(MIN_BATCH, BATCH_ENTRIES // X.shape[1]))
-
-
-def n_subsamples_for(estimator, target):
-    """How many maps L-BFGS takes the mean of."""
-    if not are_labels(target):
-        return 1
-    few = SUBSAMPLES if target.n_distinct <= AUTO_SUBSAMPLED_ROWS else 1
-    return estimator.n_subsamples or few
-
-
-def n_epochs(estimator, X, target):
-    """The budget of a stochastic solver."""
-    n_batches = max(1, round(len(target) / batch_size_for(estimator, X, target)))
-    return estimator.max_iter or max(MIN_EPOCHS, -(-MIN_UPDATES // n_batches))
-
-
-def n_tasks(estimator, X, target):
-    """How many iterations callbacks may expect, None where nobody knows."""
-    stochastic = solver_for(estimator, X, target) != "lbfgs"
-    return n_epochs(estimator, X, target) if stochastic else None
-
-
-def learn(estimator, X, target, W0, start, random_state, monitor):
+def fit_map(settings, X, target, W0, start, random_state, monitor):
     """Find the map for a whole data set.
 
     Parameters
     ----------
-    estimator : BaseMetricLearner
-        Its parameters, checked, are read; nothing is set.
+    settings : Settings
     X : ndarray or CSR of shape (n, d)
     target : Labels, Triplets or Pairs
         What to learn from: labels, or given constraints.
     W0, start : ndarray of shape (k, d)
-        What the penalty pulls to, and where to start.
+        Where the penalty is 0, and where to start.
     random_state : RandomState
     monitor : Monitor
 
@@ -114,23 +151,23 @@ def learn(estimator, X, target, W0, start, random_state, monitor):
     result : Result
         Its parameters are the map.
     """
-    solver = solver_for(estimator, X, target)
-    problem = _problem(estimator, X, target, W0, solver)
-    by = by_lbfgs if solver == "lbfgs" else _by_epochs
-    if solver == "lbfgs" and n_subsamples_for(estimator, target) > 1:
-        by = _by_halves
-    return by(estimator, problem, target, start, random_state, monitor)
+    problem = _problem(settings, X, target, W0)
+    if settings.solver != "lbfgs":
+        return fit_by_epochs(settings, problem, start, random_state, monitor)
+    if settings.n_subsamples > 1:
+        return fit_subsamples(settings, problem, start, random_state, monitor)
+    return fit_lbfgs(settings, problem, start, random_state, monitor)
 
 
-def learn_from_chunk(estimator, X, target, W0, W, random_state, state):
+def fit_chunk(settings, X, target, W0, W, random_state, state):
     """Go once over a chunk of rows or constraints, from the map there is.
 
     Parameters
     ----------
-    estimator, X, target, random_state
-        As for :func:`learn`.
+    settings, X, target, random_state
+        As for :func:`fit_map`.
     W0, W : ndarray of shape (k, d)
-        What the penalty pulls to, and the map there is.
+        Where the penalty is 0, and the map there is.
     state : tuple or None
         From the chunk before.
 
@@ -141,40 +178,37 @@ def learn_from_chunk(estimator, X, target, W0, W, random_state, state):
     margins : dict
         The margins that are used, by name.
     state : tuple
-        The weight of the pull, the margins, and the optimizer's state, plain tuples and
-        numbers: they are kept on the estimator, which a reader shall not need to trust
-        more classes for.
+        The weight of the penalty, the margins, and the optimizer's state, plain tuples and
+        numbers: they are kept on the estimator, and a reader of a saved one must not need
+        to trust more classes for them.
     """
-    solver = solver_for_chunks(estimator)
-    problem = _problem(estimator, X, target, W0, solver)
-    init, update = optimizer_for(estimator, solver)
-    U = W / problem.unit
+    problem = _problem(settings, X, target, W0)
+    init, update = optimizer_for(settings)
     if state is None:
-        problem = _at_start(estimator, problem, target, random_state)
-        state = problem.pull, problem.margins, init(U)
-    pull, margins, state = state
+        problem = _calibrate_on_batches(settings, problem, random_state)
+        state = problem.penalty, problem.margins, init(W)
+    penalty, margins, state = state
     problem = problem.with_margins(margins)
-    problem.pull = pull
-    batch_size = batch_size_for(estimator, X, target)
-    U, state, loss, active = run_epoch(
-        partial(problem.on_batch, random_state=random_state),
-        problem.batches(batch_size, random_state),
-        U,
+    problem.penalty = penalty
+    rate = settings.parameters.learning_rate_init
+    W, state, loss, active = run_epoch(
+        partial(problem.batch_objective, random_state=random_state),
+        problem.batches(settings.batch_size, random_state),
+        W,
         state,
         update,
-        (estimator.learning_rate_init, estimator.learning_rate_init),
+        (rate, rate),
+        settings.scale_of(problem),
     )
-    step = Step(problem.components(U), loss, active)
-    return step, margins, (pull, margins, tuple(state))
+    return Step(W, loss, active), margins, (penalty, margins, tuple(state))
 
 
-def check_options(estimator, solver, target):
+def check_options(settings, target):
     """Refuse or warn of parameters that were set but have no effect.
 
     Parameters
     ----------
-    estimator : BaseMetricLearner
-    solver : {"lbfgs", "adam", "sgd"}
+    settings : Settings
     target : Labels, Triplets or Pairs
 
     Raises
@@ -182,6 +216,7 @@ def check_options(estimator, solver, target):
     ValueError
         If early stopping or a scorer is asked of ``"lbfgs"``.
     """
+    estimator, solver = settings.parameters, settings.solver
     changed = changed_parameters(estimator)
     if solver == "lbfgs":
         for name in ("early_stopping", "scoring"):
@@ -309,11 +344,12 @@ def score_of_maps(estimator):
     return score_map
 
 
-def _problem(estimator, X, target, W0, solver):
-    metric, by_entry = estimator.metric, solver == "adam"
+def _problem(settings, X, target, W0):
+    parameters = settings.parameters
     if not are_labels(target):
-        return TupleProblem(X, target, W0, metric, by_entry)
-    return Problem(X, target, W0, metric, estimator._constraints(len(W0)), by_entry)
+        return TupleProblem(X, target, W0, parameters.metric)
+    constraints = parameters._constraints(len(W0))
+    return Problem(X, target, W0, parameters.metric, constraints)
 
 
 def sums_at_start(problem, batch_size, n_rows, random_state):
@@ -325,117 +361,121 @@ def sums_at_start(problem, batch_size, n_rows, random_state):
     -------
     loss : float
     gradient : ndarray
-    n_constraints : int
+    n_constraints : float
     """
     some = problem.batches(batch_size, random_state)[: -(-n_rows // batch_size)]
-    U0 = problem.W0 / problem.unit
-    seen = [problem.on_batch(U0, batch, random_state) for batch in some]
+    seen = [problem.batch_objective(problem.W0, batch, random_state) for batch in some]
     loss = sum(evaluation.n_constraints * evaluation.loss for evaluation in seen)
     gradient = sum(evaluation.n_constraints * evaluation.gradient for evaluation in seen)
     return loss, gradient, sum(evaluation.n_constraints for evaluation in seen)
 
 
-def ready(estimator, problem, sums):
-    """The problem with its margins and the weight of its pull.
+def calibrate(alpha, problem, sums):
+    """The problem with its margins and the weight of its penalty.
 
     Parameters
     ----------
-    problem : Coordinates
+    alpha : float
+    problem : BaseProblem
     sums : callable
         ``sums(problem)``, as of :func:`sums_at_start`.
     """
 
-    def measure(lengths):
-        total, _, count = sums(lengths)
+    def mean_loss(problem):
+        total, _, count = sums(problem)
         return total / max(count, 1)
 
-    problem = problem.with_open_margins(measure)
-    _, slope, count = sums(problem)
-    problem.pull = estimator.alpha * problem.steepness(slope / max(count, 1))
+    problem = problem.with_scaled_margins(mean_loss)
+    _, gradient, count = sums(problem)
+    steepness = float(np.linalg.norm(gradient)) / max(count, 1)
+    problem.penalty = alpha * problem.norm * steepness
     return problem
 
 
-def _at_start(estimator, problem, target, random_state):
-    batch_size = batch_size_for(estimator, problem.X, target)
+def _calibrate_on_batches(settings, problem, random_state):
     seed = random_state.randint(2**31 - 1)
 
     def sums(problem):
         rng = check_random_state(seed)
-        return sums_at_start(problem, batch_size, ROWS_FOR_PULL, rng)
+        return sums_at_start(problem, settings.batch_size, ROWS_FOR_PENALTY, rng)
 
-    return ready(estimator, problem, sums)
+    return calibrate(settings.parameters.alpha, problem, sums)
 
 
-def optimizer_for(estimator, solver):
+def optimizer_for(settings):
     """The two functions of :mod:`skmetric._optimizers` for a stochastic solver."""
-    if solver == "sgd":
+    if settings.solver == "sgd":
         init, update, names = sgd_init, sgd_update, ["momentum"]
     else:
         init, update, names = adam_init, adam_update, ["beta_1", "beta_2", "epsilon"]
-    # A scalar of numpy's would make float64 of a float32 map.
     return init, partial(
-        update, **{name: float(getattr(estimator, name)) for name in names}
+        update, **{name: getattr(settings.parameters, name) for name in names}
     )
 
 
-def by_lbfgs(estimator, problem, target, start, random_state, monitor):
+def fit_lbfgs(settings, problem, start, random_state, monitor):
     """Find the map in rounds, each with constraints formed under the map before.
 
     Parameters
     ----------
-    problem : Coordinates
-        With ``all_rows``, ``mine`` and ``on_mined`` as ``Problem`` has them.
+    settings : Settings
+    problem : BaseProblem
+        With ``all_rows``, ``mine`` and ``objective`` as ``Problem`` has them.
+    start : ndarray of shape (k, d)
+    random_state : RandomState
+    monitor : Monitor
 
     Returns
     -------
     result : Result
     """
-    monitor.follow("iteration", problem.components)
-    X, U = problem.all_rows(), start / problem.unit
+    parameters = settings.parameters
+    monitor.follow("iteration")
+    rows, W = problem.all_rows(), start
     seed, n_iter = random_state.randint(2**31 - 1), 0
 
-    def mine(U):
-        # Draws are the same in every round, so that only the map changes the mined.
-        return problem.mine(U, X, check_random_state(seed))
+    def mine(W):
+        # Draws are the same in every round: what is mined changes with the map only.
+        return problem.mine(W, rows, check_random_state(seed))
 
-    U0 = problem.W0 / problem.unit
-    mined = mine(U0)
+    mined = mine(problem.W0)
 
-    def at_start(problem):
-        evaluation = problem.share(U0, X, mined)
+    def sums(problem):
+        evaluation = problem.value_and_grad(problem.W0, rows, mined)
         return evaluation.loss, evaluation.gradient, 1
 
-    problem = ready(estimator, problem, at_start)
+    problem = calibrate(parameters.alpha, problem, sums)
     monitor.margins = problem.margins
-    if not np.array_equal(U, U0):
-        mined = mine(U)
+    if not np.array_equal(W, problem.W0):
+        mined = mine(W)
     for rounds_left in reversed(range(ROUNDS)):
         result = minimize_lbfgs(
-            partial(problem.on_mined, X=X, mined=mined),
-            U,
-            max_iter=estimator.max_iter or LBFGS_ITERATIONS,
-            tol=estimator.tol,
+            partial(problem.objective, rows=rows, mined=mined),
+            W,
+            max_iter=parameters.max_iter or LBFGS_ITERATIONS,
+            tol=parameters.tol,
             monitor=monitor,
+            scale=settings.scale_of(problem),
         )
-        U, n_iter = result.parameters, n_iter + result.n_iter
+        W, n_iter = result.parameters, n_iter + result.n_iter
         if result.stopped or not rounds_left:
             break
-        before, mined = mined, mine(U)
+        before, mined = mined, mine(W)
         if mined.equals(before):
             break
     monitor.close()
-    return result._replace(parameters=problem.components(U), n_iter=n_iter)
+    return result._replace(n_iter=n_iter)
 
 
-def _by_halves(estimator, problem, target, start, random_state, monitor):
+def fit_subsamples(settings, problem, start, random_state, monitor):
     """Average the metrics learnt from random halves of the rows."""
     results, margins = [], []
-    # Half of the neighbours among half of the rows are as near as all among all.
-    constraints = estimator._constraints(len(problem.W0), thinned=2)
+    # Half of the neighbors among half of the rows are as near as all among all.
+    constraints = settings.parameters._constraints(len(problem.W0), thinned=2)
     problem = problem.with_constraints(constraints)
-    for _ in range(n_subsamples_for(estimator, target)):
+    for _ in range(settings.n_subsamples):
         half = problem.half(random_state)
-        results.append(by_lbfgs(estimator, half, target, start, random_state, monitor))
+        results.append(fit_lbfgs(settings, half, start, random_state, monitor))
         margins.append(monitor.margins)
         if results[-1].stopped:
             break
@@ -447,38 +487,37 @@ def _by_halves(estimator, problem, target, start, random_state, monitor):
     return Result(W, sum(n_iters), all(converged), any(stopped))
 
 
-def _by_epochs(estimator, problem, target, start, random_state, monitor):
-    score = None
-    if estimator.early_stopping:
-        fraction = estimator.validation_fraction
-        scoring = score_of_maps(estimator)
-        problem, score_held = problem.hold_out(fraction, random_state, scoring)
+def fit_by_epochs(settings, problem, start, random_state, monitor):
+    """Find the map by a stochastic solver."""
+    parameters, score = settings.parameters, None
+    if parameters.early_stopping:
+        problem, score_held = problem.hold_out(
+            parameters.validation_fraction, random_state, score_of_maps(parameters)
+        )
 
-        def score(U):
-            monitor.scores.append(score_held(U))
+        def score(W):
+            monitor.scores.append(score_held(W))
             return monitor.scores[-1]
 
-    monitor.follow("epoch", problem.components)
-    problem = _at_start(estimator, problem, target, random_state)
+    monitor.follow("epoch")
+    problem = _calibrate_on_batches(settings, problem, random_state)
     monitor.margins = problem.margins
-    batch_size = batch_size_for(estimator, problem.X, target)
-    init, update = optimizer_for(estimator, solver_for(estimator, problem.X, target))
-    on_batch = partial(problem.on_batch, random_state=random_state)
+    init, update = optimizer_for(settings)
+    function = partial(problem.batch_objective, random_state=random_state)
+    scale = settings.scale_of(problem)
 
-    def epoch(U, state, rates):
-        batches = problem.batches(batch_size, random_state)
-        return run_epoch(on_batch, batches, U, state, update, rates)
+    def epoch(W, state, rates):
+        batches = problem.batches(settings.batch_size, random_state)
+        return run_epoch(function, batches, W, state, update, rates, scale)
 
-    U = start / problem.unit
-    result = minimize_stochastic(
+    return minimize_stochastic(
         epoch,
-        U,
-        init(U),
-        max_iter=n_epochs(estimator, problem.X, target),
-        rate=estimator.learning_rate_init,
-        tol=estimator.tol,
-        patience=estimator.n_iter_no_change,
+        start,
+        init(start),
+        max_iter=settings.n_epochs,
+        rate=parameters.learning_rate_init,
+        tol=parameters.tol,
+        patience=parameters.n_iter_no_change,
         monitor=monitor,
         score=score,
     )
-    return result._replace(parameters=problem.components(result.parameters))

@@ -107,7 +107,7 @@ def nearest_labels(E, X, y, W, metric):
     ----------
     E : ndarray of shape (m, k)
         The others are mapped in its dtype.
-    X : ndarray, CSR or SomeRows of shape (n, d)
+    X : ndarray, CSR or RowSubset of shape (n, d)
         Mapped block by block, so that memory is O(m).
     y : ndarray of int of shape (n,)
     W : ndarray of shape (k, d)

@@ -18,9 +18,9 @@ class Monitor:
         self.margins = {}
         self._task = None
 
-    def follow(self, task_name, components_of):
-        """Say what an iteration is called, and how parameters become a map."""
-        self.task_name, self.components_of = task_name, components_of
+    def follow(self, task_name):
+        """Say what an iteration is called."""
+        self.task_name = task_name
 
     def start(self):
         """Begin an iteration, unless one is open."""
@@ -37,9 +37,7 @@ class Monitor:
         task, self._task = self._task, None
         return task.call_on_fit_task_end(
             estimator=self.estimator,
-            reconstruction_attributes=lambda: {
-                "components_": self.components_of(step.parameters)
-            },
+            reconstruction_attributes=lambda: {"components_": step.parameters},
             **self.data,
         )
 

@@ -1,4 +1,4 @@
-"""What a fit minimises: the objective by parameters that know its scale, with the pull."""
+"""What a fit to labels minimizes: the loss of mined constraints, and the penalty."""
 
 from copy import copy
 from dataclasses import replace
@@ -16,73 +16,51 @@ from ._relations import LabelRelation
 MAX_JUDGED = 2048
 
 
-class Coordinates:
-    """Coordinates relative to the map that a fit starts from, and the pull towards it.
+class BaseProblem:
+    """What a fit minimizes: the loss of some constraints, and a penalty.
 
-    ``W = unit * U``, where `unit` follows from the size of W₀. Steps, tolerances and
-    gradients in U then mean the same however X is scaled.
-
-    A problem that has such coordinates says with ``share(U, X, mined)`` what its
-    constraints cost; shares of several problems in the same coordinates add up.
+    A subclass has the attributes `constraints` and `metric`, and a method
+    ``value_and_grad(W, rows, mined)``, the loss without the penalty.
 
     Parameters
     ----------
     W0 : ndarray of shape (k, d)
-    by_entry : bool
-        Measure U by the root mean square of the entries of W₀, for optimizers whose steps
-        are by entry, rather than by its Frobenius norm.
 
     Attributes
     ----------
-    pull : float
-        Weight of the penalty ``pull / 2 * |W - W0|**2 / |W0|**2``, at first 0.
+    penalty : float
+        Weight of ``penalty / 2 * |W - W0|**2 / |W0|**2``, at first 0.
     """
 
-    def __init__(self, W0, by_entry=False):
-        self.W0, self.by_entry, self.pull = W0, by_entry, 0.0
+    def __init__(self, W0):
+        self.W0, self.penalty = W0, 0.0
         self.norm = float(np.linalg.norm(W0))
-        self.unit = self.norm / (W0.size**0.5 if by_entry else 1)
 
-    def components(self, U):
-        """The map W of some parameters."""
-        return self.unit * U
-
-    def steepness(self, gradient):
-        """Norm of a gradient by U if W is measured in units of the norm of W₀."""
-        return float(np.linalg.norm(gradient)) * self.norm / self.unit
-
-    def by_parameters(self, evaluation):
-        """An evaluation with its gradient with respect to U in place of W."""
-        gradient = evaluation.gradient
-        gradient *= self.unit
-        return evaluation._replace(gradient=gradient)
-
-    def penalised(self, U, evaluation):
-        """An evaluation by U with the pull."""
-        away = self.components(U)
-        away -= self.W0
-        share = self.pull / self.norm**2
-        loss = evaluation.loss + share / 2 * float(np.vdot(away, away))
-        away *= self.unit * share
+    def penalized(self, W, evaluation):
+        """An evaluation at W with the penalty; its gradient is changed in place."""
+        away = W - self.W0
+        weight = self.penalty / self.norm**2
+        loss = evaluation.loss + weight / 2 * float(np.vdot(away, away))
+        away *= weight
         gradient = evaluation.gradient
         gradient += away
         return evaluation._replace(loss=loss, gradient=gradient)
 
-    def on_mined(self, U, X, mined):
-        """Evaluation, with the pull, for constraints formed before."""
-        return self.penalised(U, self.share(U, X, mined))
+    def objective(self, W, rows, mined):
+        """Evaluation, with the penalty, for constraints formed before."""
+        return self.penalized(W, self.value_and_grad(W, rows, mined))
 
-    def with_open_margins(self, measure):
-        """The problem with margins that follow from the length of edges under W₀.
+    def with_scaled_margins(self, measure):
+        """The problem with margins that follow from the mean distance of pairs under W₀.
 
         Parameters
         ----------
         measure : callable
-            ``measure(problem)`` is the loss at W₀ of a problem whose loss is that length.
+            ``measure(problem)`` is the loss at W₀ of a problem whose loss is that distance.
 
         Returns
         -------
-        problem : Coordinates
+        problem : BaseProblem
             Itself if its margins are given.
         """
         distances = self.constraints.mean_distances()
@@ -114,7 +92,7 @@ class RelatedRows(NamedTuple):
     relation: object
 
 
-class SomeRows:
+class RowSubset:
     """Rows of X that are copied only as far as they are asked for.
 
     Parameters
@@ -131,7 +109,7 @@ class SomeRows:
         return self.X[self.names[rows]]
 
 
-class OnRows(Coordinates):
+class InMemoryProblem(BaseProblem):
     """What problems have in common that hold their rows.
 
     Parameters
@@ -139,12 +117,10 @@ class OnRows(Coordinates):
     X : ndarray or CSR of shape (n, d)
     W0 : ndarray of shape (k, d)
     metric : str
-    by_entry : bool
-        See :class:`Coordinates`.
     """
 
-    def __init__(self, X, W0, metric, by_entry=False):
-        super().__init__(W0, by_entry)
+    def __init__(self, X, W0, metric):
+        super().__init__(W0)
         self.X, self.metric = X, metric
         # Distances do not depend on where 0 is, but in float32 their digits do.
         self.centre = None if metric == "cosine" or issparse(X) else X.mean(axis=0)
@@ -159,8 +135,8 @@ class OnRows(Coordinates):
         return self.rows()
 
 
-class Problem(OnRows):
-    """What a fit to labels minimises.
+class Problem(InMemoryProblem):
+    """What a fit to labels minimizes.
 
     Parameters
     ----------
@@ -169,12 +145,10 @@ class Problem(OnRows):
     W0 : ndarray of shape (k, d)
     metric : str
     constraints : TripletConstraints or PairConstraints
-    by_entry : bool
-        See :class:`Coordinates`.
     """
 
-    def __init__(self, X, labels, W0, metric, constraints, by_entry=False):
-        super().__init__(X, W0, metric, by_entry)
+    def __init__(self, X, labels, W0, metric, constraints):
+        super().__init__(X, W0, metric)
         self.labels, self.constraints = labels, constraints
 
     def all_rows(self):
@@ -184,34 +158,30 @@ class Problem(OnRows):
         X = self.rows(slice(None) if whole else rows)
         return RelatedRows(X, LabelRelation(self.labels.codes[rows], weights))
 
-    def mine(self, U, rows, random_state):
+    def mine(self, W, rows, random_state):
         """Form the constraints over all rows, given as ``all_rows()``."""
-        W = self.unit * U
         return mine(W, *rows, self.metric, self.constraints, random_state)
 
-    def share(self, U, rows, mined):
-        """Evaluation over all rows for constraints formed before, without the pull."""
-        W = self.unit * U
-        return self.by_parameters(
-            evaluate(W, *rows, self.metric, self.constraints, mined=mined)
-        )
+    def value_and_grad(self, W, rows, mined):
+        """Evaluation over all rows for constraints formed before, without the penalty."""
+        return evaluate(W, *rows, self.metric, self.constraints, mined=mined)
 
     def batches(self, batch_size, random_state):
-        """Class-balanced batches that together hold every row once."""
+        """Stratified batches that together hold every row once."""
         return list(epoch(self.labels.codes, batch_size, random_state))
 
-    def on_batch(self, U, batch, random_state):
-        """Evaluation on the constraints within a batch."""
+    def batch_objective(self, W, batch, random_state):
+        """Evaluation, with the penalty, on the constraints within a batch."""
         rows, weights = self.labels.merged(batch)
         evaluation = evaluate(
-            self.unit * U,
+            W,
             self.rows(rows),
             LabelRelation(self.labels.codes[rows], weights),
             self.metric,
             self.constraints,
             random_state=random_state,
         )
-        return self.penalised(U, self.by_parameters(evaluation))
+        return self.penalized(W, evaluation)
 
     def half(self, random_state):
         """The problem of a random half of the rows of each class, of two at least."""
@@ -220,7 +190,7 @@ class Problem(OnRows):
         return self._of(self.labels.copies_of(rows))
 
     def hold_out(self, fraction, random_state, scoring=None):
-        """A problem without some of the rows, and the score of parameters on those.
+        """A problem without some of the rows, and the score of a map on those.
 
         Parameters
         ----------
@@ -233,7 +203,7 @@ class Problem(OnRows):
         -------
         problem : Problem
         score : callable
-            ``score(U)``, of `scoring`, or the share of rows whose nearest neighbour among
+            ``score(W)``, of `scoring`, or the share of rows whose nearest neighbour among
             the rows that are left is of their class, of `MAX_JUDGED` rows at most. A row
             is held out with all of its copies.
         """
@@ -244,8 +214,7 @@ class Problem(OnRows):
         if scoring is None and len(held) > MAX_JUDGED:
             held = random_state.permutation(held)[:MAX_JUDGED]
 
-        def score(U):
-            W = self.components(U)
+        def score(W):
             if scoring is not None:
                 return scoring(W, self.X[held], codes[held])
             # In float32 rows far from 0 would lose the digits that tell them apart.
@@ -257,5 +226,5 @@ class Problem(OnRows):
 
     def _of(self, rows):
         part = copy(self)
-        part.X, part.labels = SomeRows(self.X, rows), self.labels.take(rows)
+        part.X, part.labels = RowSubset(self.X, rows), self.labels.take(rows)
         return part

@@ -1,8 +1,9 @@
-"""Minimise a function of a map: L-BFGS, or a stochastic optimizer, epoch by epoch.
+"""Minimize a function of a map: L-BFGS, or a stochastic optimizer, epoch by epoch.
 
-Nothing here knows what is minimised. A solver calls ``function(U, ...)``, which returns an
+Nothing here knows what is minimized. A solver calls ``function(W, ...)``, which returns an
 object with ``loss``, ``gradient`` and ``active_fraction``, reports every iteration to a
-monitor, and returns a :class:`Result`.
+monitor, and returns a :class:`Result`. It takes steps in ``W / scale``, so that steps and
+tolerances mean the same however X is scaled.
 
 A monitor has ``start()``, called as an iteration begins, and ``finish(step) -> bool``,
 called with a :class:`Step` as it ends; a true answer asks the solver to stop.
@@ -53,13 +54,13 @@ class Result(NamedTuple):
     stopped: bool = False
 
 
-def minimize_lbfgs(function, parameters, *, max_iter, tol, monitor):
-    """Minimise a deterministic function with L-BFGS-B.
+def minimize_lbfgs(function, parameters, *, max_iter, tol, monitor, scale=1.0):
+    """Minimize a deterministic function with L-BFGS-B.
 
     Parameters
     ----------
     function : callable
-        ``function(U)`` with U of the shape and dtype of `parameters`.
+        ``function(W)`` with W of the shape and dtype of `parameters`.
     parameters : ndarray
         Where to start.
     max_iter : int
@@ -67,6 +68,8 @@ def minimize_lbfgs(function, parameters, *, max_iter, tol, monitor):
         Converged when an iteration lowers the loss by less than this share of the loss
         at the start, or when no entry of the gradient is larger than it.
     monitor : object with start() and finish(step)
+    scale : float, default=1.0
+        Of the parameters.
 
     Returns
     -------
@@ -80,19 +83,22 @@ def minimize_lbfgs(function, parameters, *, max_iter, tol, monitor):
     shape, dtype = parameters.shape, parameters.dtype
     latest = {}
 
+    def unscaled(u):
+        return (scale * u).reshape(shape).astype(dtype, copy=False)
+
     def flat(u):
-        evaluation = function(u.reshape(shape).astype(dtype, copy=False))
+        evaluation = function(unscaled(u))
         latest["evaluation"] = evaluation
-        scale = latest.setdefault("scale", 1 / (evaluation.loss or 1.0))
+        unit = latest.setdefault("unit", 1 / (evaluation.loss or 1.0))
         gradient = evaluation.gradient.ravel().astype(np.float64)
-        return scale * evaluation.loss, scale * gradient
+        return unit * evaluation.loss, unit * scale * gradient
 
     def after_iteration(intermediate_result):
         # The last point evaluated is the one accepted, or nearly so in its figures.
         evaluation = latest["evaluation"]
-        u = intermediate_result.x.reshape(shape).astype(dtype)
-        loss = float(intermediate_result.fun) / latest["scale"]
-        if monitor.finish(Step(u, loss, evaluation.active_fraction)):
+        loss = float(intermediate_result.fun) / latest["unit"]
+        parameters = unscaled(intermediate_result.x)
+        if monitor.finish(Step(parameters, loss, evaluation.active_fraction)):
             latest["stopped"] = True
             raise StopIteration
         monitor.start()
@@ -101,7 +107,7 @@ def minimize_lbfgs(function, parameters, *, max_iter, tol, monitor):
     with _one_thread_for_scipy():
         found = minimize(
             flat,
-            parameters.ravel().astype(np.float64),
+            parameters.ravel().astype(np.float64) / scale,
             jac=True,
             method="L-BFGS-B",
             callback=after_iteration,
@@ -120,7 +126,7 @@ def minimize_lbfgs(function, parameters, *, max_iter, tol, monitor):
         evaluation = latest["evaluation"]
         monitor.finish(Step(parameters, evaluation.loss, evaluation.active_fraction))
     return Result(
-        found.x.reshape(shape).astype(dtype),
+        unscaled(found.x),
         max(found.nit, 1),
         found.status != 1,
         latest.get("stopped", False),
@@ -218,12 +224,12 @@ def minimize_stochastic(
     monitor,
     score=None,
 ):
-    """Minimise the mean of a function over batches, the learning rate falling to 0.
+    """Minimize the mean of a function over batches, the learning rate falling to 0.
 
     Parameters
     ----------
     epoch : callable
-        ``epoch(U, state, rates) -> (U, state, loss, active_fraction)``, see
+        ``epoch(W, state, rates) -> (W, state, loss, active_fraction)``, see
         :func:`run_epoch`.
     parameters : ndarray
         Where to start.
@@ -240,7 +246,7 @@ def minimize_stochastic(
         After so many epochs without improvement the fit has converged.
     monitor : object with start() and finish(step)
     score : callable, default=None
-        ``score(U)``, larger is better. If given it decides in place of the loss, and the
+        ``score(W)``, larger is better. If given it decides in place of the loss, and the
         best parameters are returned rather than the last.
 
     Returns
@@ -268,13 +274,13 @@ def minimize_stochastic(
     return Result(best, max_iter, settled)
 
 
-def run_epoch(function, batches, parameters, state, update, rates):
+def run_epoch(function, batches, parameters, state, update, rates, scale=1.0):
     """One update a batch.
 
     Parameters
     ----------
     function : callable
-        ``function(U, batch)``.
+        ``function(W, batch)``.
     batches : list
     parameters : ndarray
     state : tuple
@@ -284,6 +290,8 @@ def run_epoch(function, batches, parameters, state, update, rates):
     rates : tuple of two floats
         The learning rate of the first batch, and what it falls to, linearly, until the
         first batch of the next epoch.
+    scale : float, default=1.0
+        Of the parameters, in which the optimizer takes its steps.
 
     Returns
     -------
@@ -302,8 +310,8 @@ def run_epoch(function, batches, parameters, state, update, rates):
     first, rates = rates[0], np.linspace(*rates, len(batches), endpoint=False)
     for batch, rate in zip(batches, rates, strict=True):
         evaluation = function(parameters, batch)
-        step, state = update(evaluation.gradient, state, float(rate))
-        parameters = parameters + step
+        step, state = update(scale * evaluation.gradient, state, float(rate))
+        parameters = parameters + scale * step
         seen.append((evaluation.loss, evaluation.active_fraction, evaluation.n_constraints))
     losses, active, counts = np.array(seen).T
     if not (np.isfinite(parameters).all() and np.isfinite(losses).all()):

@@ -299,8 +299,8 @@ callable, default="nearest"
         >>> learner.score_triplets(X, triplets)
         1.0
         """
-        settings, X, given = self._given(X, triplets, sample_weight, reset=True)
-        return self._fit(settings, X, given, {"X": X})
+        parameters, X, given = self._given(X, triplets, sample_weight, reset=True)
+        return self._fit(parameters, X, given, {"X": X})
 
     @available_if(is_stochastic)
     @all_or_nothing
@@ -332,12 +332,12 @@ callable, default="nearest"
         return self._partial_fit(*self._given(X, triplets, sample_weight, reset))
 
     def _given(self, X, triplets, sample_weight, reset):
-        settings, X, rows, weights = self._checked_tuples(
+        parameters, X, rows, weights = self._checked_tuples(
             X, "triplets", triplets, sample_weight, reset
         )
         weights, rows = without_zeros(weights, rows)
         weights = normalised(weights, len(rows))
-        return settings, X, Triplets(rows, weights, settings.loss, settings.margin)
+        return parameters, X, Triplets(rows, weights, parameters.loss, parameters.margin)
 
     def _constraints(self, n_components, thinned=1):
         positives, negatives = resolve_strategies(

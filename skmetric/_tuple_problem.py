@@ -1,4 +1,4 @@
-"""What a fit to given triplets or pairs minimises, in blocks of tuples.
+"""What a fit to given triplets or pairs minimizes, in blocks of tuples.
 
 Tuples are indices only. Rows of X are mapped first, ``X @ W.T``, and then looked up for a
 block of tuples at a time, so features are never expanded to one set a tuple. A mini-batch
@@ -14,7 +14,7 @@ from sklearn import get_config
 from sklearn.utils import gen_batches
 
 from ._objective import Evaluation
-from ._problem import OnRows
+from ._problem import InMemoryProblem
 from ._tuples import scaled_margins
 from .distances import embed, embed_pullback, paired_distances, paired_pullback
 from .losses import LOSSES
@@ -146,19 +146,19 @@ class Given:
         return True
 
 
-class TupleProblem(OnRows):
-    """What a fit to tuples minimises; the counterpart of ``_problem.Problem``.
+class TupleProblem(InMemoryProblem):
+    """What a fit to tuples minimizes; the counterpart of ``_problem.Problem``.
 
     Parameters
     ----------
     X : ndarray or CSR of shape (n, d)
     tuples : Triplets or Pairs
-    W0, metric, by_entry
-        See :class:`~skmetric._problem.OnRows`.
+    W0, metric
+        See :class:`~skmetric._problem.InMemoryProblem`.
     """
 
-    def __init__(self, X, tuples, W0, metric, by_entry=False):
-        super().__init__(X, W0, metric, by_entry)
+    def __init__(self, X, tuples, W0, metric):
+        super().__init__(X, W0, metric)
         self.constraints = tuples
 
     @cached_property
@@ -169,38 +169,38 @@ class TupleProblem(OnRows):
         """The rows that the tuples name."""
         return self.rows(self._named[0])
 
-    def mine(self, U, X, random_state):
+    def mine(self, W, X, random_state):
         """The tuples, which no map changes."""
         return Given(self._named[1])
 
-    def share(self, U, X, mined):
-        """Evaluation on all tuples without the pull, with X from ``all_rows()``."""
-        W, tuples = self.components(U), replace(self.constraints, rows=mined.places)
-        return self.by_parameters(evaluate_tuples(W, X, tuples, self.metric))
+    def value_and_grad(self, W, X, mined):
+        """Evaluation on all tuples without the penalty, with X from ``all_rows()``."""
+        tuples = replace(self.constraints, rows=mined.places)
+        return evaluate_tuples(W, X, tuples, self.metric)
 
-    def with_open_margins(self, measure):
-        """The problem with margins that follow from the lengths of all tuples under W₀."""
+    def with_scaled_margins(self, measure):
+        """The problem with margins that follow from the tuples' distances under W₀."""
         if "auto" not in self.margins.values():
             return self
-        length = self.constraints.length(self._lengths(self.W0))
-        return self.with_constraints(scaled_margins(length, self.constraints))
+        distance = self.constraints.length(self._lengths(self.W0))
+        return self.with_constraints(scaled_margins(distance, self.constraints))
 
     def batches(self, batch_size, random_state):
         """Batches of tuples that together hold each exactly once, by strata."""
         n_batches = max(1, round(len(self.constraints) / batch_size))
         return np.array_split(dealt(self.constraints.strata, random_state), n_batches)
 
-    def on_batch(self, U, batch, random_state):
-        """Evaluation on the tuples of a batch, which takes only the rows they name."""
-        W, tuples = self.components(U), self.constraints.take(batch)
+    def batch_objective(self, W, batch, random_state):
+        """Evaluation, with the penalty, on the tuples of a batch and the rows they name."""
+        tuples = self.constraints.take(batch)
         rows, places = named_rows(tuples.rows, self.X.shape[0])
         evaluation = evaluate_tuples(
             W, self.rows(rows), replace(tuples, rows=places), self.metric
         )
-        return self.penalised(U, self.by_parameters(evaluation))
+        return self.penalized(W, evaluation)
 
     def hold_out(self, fraction, random_state, scoring=None):
-        """A problem without some of the tuples, and the score of parameters on those.
+        """A problem without some of the tuples, and the score of a map on those.
 
         Parameters
         ----------
@@ -214,7 +214,7 @@ class TupleProblem(OnRows):
         -------
         problem : TupleProblem
         score : callable
-            ``score(U)``, from 0 to 1, larger is better.
+            ``score(W)``, from 0 to 1, larger is better.
 
         Raises
         ------
@@ -239,9 +239,9 @@ class TupleProblem(OnRows):
         kept, held = (self._with(self.constraints.take(part)) for part in (kept, held))
         return kept, held.score
 
-    def score(self, U):
-        """Score of parameters on all tuples."""
-        return self.constraints.score(self._lengths(self.components(U)))
+    def score(self, W):
+        """Score of a map on all tuples."""
+        return self.constraints.score(self._lengths(W))
 
     def _lengths(self, W):
         rows, places = self._named
@@ -250,4 +250,4 @@ class TupleProblem(OnRows):
         return edge_lengths(E, places, self.metric)
 
     def _with(self, tuples):
-        return TupleProblem(self.X, tuples, self.W0, self.metric, self.by_entry)
+        return TupleProblem(self.X, tuples, self.W0, self.metric)

@@ -96,9 +96,9 @@ class OverPartitions:
             fit does not end, also by Ctrl-C, the estimator stays as it was and work under
             way is cancelled.
         """
-        parts, settings = self._checked(X, y, reset=True)
+        parts, parameters = self._checked(X, y, reset=True)
         with parts:
-            return self._fit(settings, parts, parts, {"X": X, "y": y})
+            return self._fit(parameters, parts, parts, {"X": X, "y": y})
 
     def transform(self, X):
         """Map rows to the learnt space, when they are asked for.
@@ -147,16 +147,16 @@ class OverPartitions:
         return learner
 
     def _checked(self, X, y, reset):
-        settings = check_parameters(self, WORDS)
+        parameters = check_parameters(self, WORDS)
         check_whole_rows(X, "X")
         check_features(self, X, reset)
         # Refuses unknown words before any work is done.
-        settings._constraints(X.shape[1])
+        parameters._constraints(X.shape[1])
         parts = LabelledPartitions(*aligned(as_array(X, "X"), as_array(y, "y")))
-        return parts, settings
+        return parts, parameters
 
-    def _initial_map(self, settings, parts, target, random_state):
-        return initial_map(parts, settings.n_components, self.init, random_state)
+    def _initial_map(self, parameters, parts, target, random_state):
+        return initial_map(parts, parameters.n_components, self.init, random_state)
 
     def _learn(self, settings, parts, target, W0, start, random_state, monitor):
         return learn_over_partitions(settings, parts, W0, start, random_state, monitor)

@@ -178,9 +178,8 @@ def test_edges_within_partitions_add_up(client):
         counts.append(found.n_constraints)
     with skdask.LabelledPartitions(*parted(120)) as parts:
         problem = PartitionedProblem(parts, W, "sqeuclidean", constraints)
-        U = W / problem.unit
-        mined = problem.mine(U, None, np.random.RandomState(0))
-        found = problem.on_mined(U, None, mined)
+        mined = problem.mine(W, None, np.random.RandomState(0))
+        found = problem.objective(W, None, mined)
     assert found.n_constraints == sum(counts)
     assert found.loss == pytest.approx(np.average(losses, weights=counts), rel=1e-10)
 
@@ -190,15 +189,16 @@ def test_the_pull_counts_once_and_gradients_are_those_of_the_loss(client):
         W0, random_state = np.eye(3, 6), np.random.RandomState(0)
         constraints = triplets()._constraints(3)
         problem = PartitionedProblem(parts, W0, "sqeuclidean", constraints)
-        problem.pull = 7.0
-        U = W0 / problem.unit + 0.1 * random_state.standard_normal(W0.shape)
-        mined = problem.mine(U, None, random_state)
-        gap = problem.on_mined(U, None, mined).loss - problem.share(U, None, mined).loss
-        away = problem.components(U) - W0
+        problem.penalty = 7.0
+        W = W0 + 0.1 * random_state.standard_normal(W0.shape)
+        mined = problem.mine(W, None, random_state)
+        plain = problem.value_and_grad(W, None, mined)
+        gap = problem.objective(W, None, mined).loss - plain.loss
+        away = W - W0
         assert gap == pytest.approx(7 / 2 * (away**2).sum() / (W0**2).sum())
         step = 1e-6 * random_state.standard_normal(W0.shape)
-        up, down = (problem.on_mined(U + s, None, mined).loss for s in (step, -step))
-        slope = np.vdot(problem.on_mined(U, None, mined).gradient, 2 * step)
+        up, down = (problem.objective(W + s, None, mined).loss for s in (step, -step))
+        slope = np.vdot(problem.objective(W, None, mined).gradient, 2 * step)
         assert up - down == pytest.approx(slope, rel=1e-5)
 
 

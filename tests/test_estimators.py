@@ -490,7 +490,7 @@ def recorded(monkeypatch):
     maps, finish = [], Monitor.finish
 
     def recording(self, step):
-        maps.append(self.components_of(step.parameters))
+        maps.append(step.parameters)
         return finish(self, step)
 
     monkeypatch.setattr(Monitor, "finish", recording)

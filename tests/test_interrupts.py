@@ -15,7 +15,7 @@ from threadpoolctl import threadpool_info
 
 from skmetric import ContrastiveMetricLearner, TripletMetricLearner
 from skmetric._base import BaseMetricLearner, all_or_nothing
-from skmetric._problem import Coordinates
+from skmetric._problem import BaseProblem
 from skmetric.metrics import PairVerifier
 from skmetric.mining import mine_pairs, mine_triplets
 
@@ -204,15 +204,15 @@ def test_a_fit_leaves_the_process_as_it_was(way, end, monkeypatch):
     learn()  # imports, and looks for libraries
     before = process_state()
     error = {"error": RuntimeError, "Ctrl-C": KeyboardInterrupt}.get(end)
-    calls, penalised = [], Coordinates.penalised
+    calls, penalized = [], BaseProblem.penalized
 
     def failing_at_second(*args):
         calls.append(args)
         if error and len(calls) == 2:
             raise error
-        return penalised(*args)
+        return penalized(*args)
 
-    monkeypatch.setattr(Coordinates, "penalised", failing_at_second)
+    monkeypatch.setattr(BaseProblem, "penalized", failing_at_second)
     with pytest.raises(error) if error else nullcontext():
         learn()
     assert len(calls) > 1

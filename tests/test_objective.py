@@ -118,35 +118,32 @@ def test_distances_weigh_under_the_cosine_only(kind, metric):
         constraints_of(kind, "all", "distance_weighted", metric, "hinge")
 
 
-@pytest.mark.parametrize("by_entry", [False, True])
 @pytest.mark.parametrize("metric", METRICS)
 @pytest.mark.parametrize("kind", KINDS)
-def test_problem_gradient_and_penalty(data, kind, metric, by_entry):
+def test_problem_gradient_and_penalty(data, kind, metric):
     X, y, W = data
     constraints = constraints_of(kind, "all", "all", metric, "softplus")
     W0 = np.eye(3, 5) + 0.1
-    problem = Problem(X, Labels.of(X, y), W0, metric, constraints, by_entry)
-    problem.pull = 0.3
-    U = W / problem.unit
-    np.testing.assert_allclose(problem.components(U), W)
+    problem = Problem(X, Labels.of(X, y), W0, metric, constraints)
+    problem.penalty = 0.3
     rows = problem.all_rows()
-    mined = problem.mine(U, rows, None)
+    mined = problem.mine(W, rows, None)
 
     def loss(V):
-        return problem.on_mined(V, rows, mined).loss
+        return problem.objective(V, rows, mined).loss
 
     plain = evaluate(W, X, LabelRelation(y), metric, constraints).loss
     penalty = 0.3 / 2 * ((W - W0) ** 2).sum() / (W0**2).sum()
-    assert loss(U) == pytest.approx(plain + penalty, rel=1e-12)
-    found = problem.on_mined(U, rows, mined).gradient
-    assert_same_gradient(found, central_differences(loss, U), 1e-6)
+    assert loss(W) == pytest.approx(plain + penalty, rel=1e-12)
+    found = problem.objective(W, rows, mined).gradient
+    assert_same_gradient(found, central_differences(loss, W), 1e-6)
     batch = np.flatnonzero(y != 3)
-    on_batch = problem.on_batch(U, batch, None)
+    on_batch = problem.batch_objective(W, batch, None)
     within = evaluate(W, X[batch], LabelRelation(y[batch]), metric, constraints).loss
     assert on_batch.loss == pytest.approx(within + penalty, rel=1e-12)
     assert_same_gradient(
         on_batch.gradient,
-        central_differences(lambda V: problem.on_batch(V, batch, None).loss, U),
+        central_differences(lambda V: problem.batch_objective(V, batch, None).loss, W),
         1e-6,
     )
 
@@ -326,7 +323,7 @@ def test_of_many_rows_held_out_some_are_judged():
     kept, held = hold_out(y, 0.5, np.random.RandomState(0))
     right = nearest_labels(X[held], X[kept], y[kept], W, "sqeuclidean") == y[held]
     _, score = problem.hold_out(0.5, np.random.RandomState(0))
-    judged = score(W / problem.unit) * MAX_JUDGED
+    judged = score(W) * MAX_JUDGED
     assert judged == pytest.approx(round(judged), abs=1e-9)
     error = (right.mean() * (1 - right.mean()) / MAX_JUDGED) ** 0.5
     assert abs(judged / MAX_JUDGED - right.mean()) < 4 * error
@@ -345,7 +342,7 @@ def test_a_problem_of_some_rows_is_that_of_their_copy(form):
     U, batch = rng.normal(size=W.shape), rng.permutation(len(kept))[:20]
     np.testing.assert_array_equal(part.labels.codes, y[kept])
     for found, expected in (
-        (part.on_batch(U, batch, None), own.on_batch(U, batch, None)),
+        (part.batch_objective(U, batch, None), own.batch_objective(U, batch, None)),
         (share_of_all(part, U), share_of_all(own, U)),
     ):
         assert found.loss == pytest.approx(expected.loss)
@@ -354,7 +351,7 @@ def test_a_problem_of_some_rows_is_that_of_their_copy(form):
 
 def share_of_all(problem, U):
     X = problem.all_rows()
-    return problem.share(U, X, problem.mine(U, X, None))
+    return problem.value_and_grad(U, X, problem.mine(U, X, None))
 
 
 @pytest.mark.parametrize("form", [np.array, csr_matrix])

@@ -244,30 +244,28 @@ def test_integers_of_any_type(data, dtype):
 # The problem
 
 
-@pytest.mark.parametrize("by_entry", [False, True])
 @pytest.mark.parametrize("metric", METRICS)
 @pytest.mark.parametrize("kind", KINDS)
-def test_problem_gradient_and_penalty(data, kind, metric, by_entry):
+def test_problem_gradient_and_penalty(data, kind, metric):
     X, W, rows, similar, weights = data
     # Fewer places than rows, so that some rows are not named.
     tuples = given(kind, "softplus", rows[kind][:9], similar[:9], weights[:9])
     W0 = np.eye(K, D) + 0.1
-    problem = TupleProblem(X, tuples, W0, metric, by_entry)
-    problem.pull = 0.3
-    U = W / problem.unit
+    problem = TupleProblem(X, tuples, W0, metric)
+    problem.penalty = 0.3
     named = problem.all_rows()
     assert len(named) == len(np.unique(tuples.rows)) < N
-    mined = problem.mine(U, named, None)
-    assert mined.equals(problem.mine(U, named, None))
+    mined = problem.mine(W, named, None)
+    assert mined.equals(problem.mine(W, named, None))
 
     def loss(V):
-        return problem.on_mined(V, named, mined).loss
+        return problem.objective(V, named, mined).loss
 
     penalty = 0.3 / 2 * ((W - W0) ** 2).sum() / (W0**2).sum()
     plain = evaluate_tuples(W, X, tuples, metric).loss
-    assert loss(U) == pytest.approx(plain + penalty, rel=1e-12)
-    found = problem.on_mined(U, named, mined).gradient
-    assert_same_gradient(found, central_differences(loss, U), 1e-6)
+    assert loss(W) == pytest.approx(plain + penalty, rel=1e-12)
+    found = problem.objective(W, named, mined).gradient
+    assert_same_gradient(found, central_differences(loss, W), 1e-6)
 
 
 @pytest.mark.parametrize("metric", METRICS)
@@ -276,7 +274,7 @@ def test_batches_hold_each_tuple_once_and_average_to_the_whole(data, kind, metri
     X, W, rows, similar, weights = data
     tuples = given(kind, "softplus", rows[kind], similar, weights)
     problem = TupleProblem(X, tuples, np.eye(K, D), metric)
-    problem.pull = 0.1
+    problem.penalty = 0.1
     batches = problem.batches(7, np.random.RandomState(0))
     assert len(batches) == round(M / 7)
     np.testing.assert_array_equal(np.sort(np.concatenate(batches)), np.arange(M))
@@ -284,10 +282,9 @@ def test_batches_hold_each_tuple_once_and_average_to_the_whole(data, kind, metri
     if kind == "pairs":
         shares = [similar[batch].sum() for batch in batches]
         assert max(shares) - min(shares) <= 2
-    U = W / problem.unit
-    parts = [problem.on_batch(U, batch, None) for batch in batches]
+    parts = [problem.batch_objective(W, batch, None) for batch in batches]
     share = np.array([len(batch) for batch in batches]) / M
-    whole = problem.on_batch(U, np.arange(M), None)
+    whole = problem.batch_objective(W, np.arange(M), None)
     assert share @ [part.loss for part in parts] == pytest.approx(whole.loss)
     gradient = sum(s * part.gradient for s, part in zip(share, parts, strict=True))
     assert_same_gradient(gradient, whole.gradient, 1e-10)
@@ -298,7 +295,7 @@ def test_hold_out_by_kind_and_score(data, kind):
     X, W, rows, similar, weights = data
     tuples = given(kind, "hinge", rows[kind], similar, weights)
     problem = TupleProblem(X, tuples, np.eye(K, D), "sqeuclidean")
-    problem.pull = 0.1
+    problem.penalty = 0.1
     kept, score = problem.hold_out(0.25, np.random.RandomState(0))
     both = np.concatenate([kept.constraints.rows, score.__self__.constraints.rows])
     assert sorted(both.tolist()) == sorted(rows[kind].tolist())
@@ -315,7 +312,7 @@ def test_hold_out_by_kind_and_score(data, kind):
         right = d[near] < d[far].T
         w = held.weights[near][:, None] * held.weights[far]
     expected = (w * right).sum() / w.sum()
-    assert score(W / problem.unit) == pytest.approx(expected)
+    assert score(W) == pytest.approx(expected)
     with pytest.raises(ValueError, match="Raise validation_fraction"):
         problem.hold_out(0.01, np.random.RandomState(0))
 
