@@ -94,15 +94,15 @@ def triplets(**more):
 
 def at_step(monkeypatch, number, action):
     """Do something in the midst of a fit, as a step begins."""
-    share, steps = PartitionedProblem.share, []
+    evaluate, steps = PartitionedProblem.value_and_grad, []
 
     def counted(*args):
         steps.append(None)
         if len(steps) == number:
             action()
-        return share(*args)
+        return evaluate(*args)
 
-    monkeypatch.setattr(PartitionedProblem, "share", counted)
+    monkeypatch.setattr(PartitionedProblem, "value_and_grad", counted)
     return steps
 
 
