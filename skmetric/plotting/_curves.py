@@ -8,8 +8,9 @@ from sklearn.base import clone
 from sklearn.utils import check_consistent_length
 from sklearn.utils.validation import check_is_fitted
 
-from ._base import BaseMetricLearner
-from ._pictures import (
+from .._base import BaseMetricLearner
+from .._validation import as_array, short
+from ._common import (
     COLOURS,
     DIFFERENT,
     SAME,
@@ -22,7 +23,6 @@ from ._pictures import (
     pyplot,
     set_labels,
 )
-from ._validation import as_array, short
 
 
 class LossCurveDisplay:

@@ -8,7 +8,15 @@ from scipy.sparse import issparse
 from sklearn.neighbors import NearestNeighbors
 from sklearn.utils import check_array, check_consistent_length
 
-from ._pictures import (
+from .._validation import (
+    as_array,
+    check_indices,
+    check_number,
+    encode_labels,
+    random_state_of,
+    short,
+)
+from ._common import (
     DIFFERENT,
     SAME,
     as_panels,
@@ -17,14 +25,6 @@ from ._pictures import (
     cut,
     pyplot,
     set_title,
-)
-from ._validation import (
-    as_array,
-    check_indices,
-    check_number,
-    encode_labels,
-    random_state_of,
-    short,
 )
 
 

@@ -16,8 +16,8 @@ from sklearn.preprocessing import normalize
 from sklearn.utils import check_array
 from sklearn.utils.validation import check_is_fitted
 
-from ._base import BaseMetricLearner
-from ._validation import as_array, short
+from .._base import BaseMetricLearner
+from .._validation import as_array, short
 
 # Okabe and Ito's colours, which the colour-blind can tell apart, without yellow, which is
 # faint on white.

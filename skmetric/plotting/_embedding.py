@@ -5,7 +5,8 @@ from scipy.sparse import issparse
 from sklearn.decomposition import PCA
 from sklearn.utils import check_array, check_consistent_length
 
-from ._pictures import (
+from .._validation import check_word, distinct_labels
+from ._common import (
     COLOURS,
     MARKERS,
     add_legend,
@@ -17,7 +18,6 @@ from ._pictures import (
     pyplot,
     set_title,
 )
-from ._validation import check_word, distinct_labels
 
 KEY_COLUMNS = 4
 

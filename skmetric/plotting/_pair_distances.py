@@ -5,8 +5,12 @@ from numbers import Integral
 
 import numpy as np
 
-from ._base import BaseMetricLearner
-from ._pictures import (
+from .._base import BaseMetricLearner
+from .._validation import check_number, encode_labels, short
+from .._verification import check_distances, equal_error_rate, verification_curve
+from .._verifier import PairVerifier
+from ..mining import mine_pairs
+from ._common import (
     DIFFERENT,
     SAME,
     add_legend,
@@ -21,10 +25,6 @@ from ._pictures import (
     set_labels,
     set_title,
 )
-from ._validation import check_number, encode_labels, short
-from ._verification import check_distances, equal_error_rate, verification_curve
-from ._verifier import PairVerifier
-from .mining import mine_pairs
 
 
 class PairDistanceDisplay:

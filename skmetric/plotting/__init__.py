@@ -9,10 +9,10 @@ Several panels take several axes: ``ax`` is then an array of them, as ``plt.subp
 gives.
 """
 
-from ._picture_of_curves import LossCurveDisplay, MarginSweepDisplay
-from ._picture_of_embeddings import EmbeddingDisplay
-from ._picture_of_pairs import PairDistanceDisplay
-from ._picture_of_retrieval import RetrievalDisplay
+from ._curves import LossCurveDisplay, MarginSweepDisplay
+from ._embedding import EmbeddingDisplay
+from ._pair_distances import PairDistanceDisplay
+from ._retrieval import RetrievalDisplay
 
 __all__ = [
     "EmbeddingDisplay",
