@@ -1,12 +1,12 @@
-"""Pictures of a fit, of what it did to distances, and of what it finds.
+"""Plots of a fit, of its effect on distances, and of what retrieval finds.
 
-Each is a class in the manner of scikit-learn's displays: ``from_estimator`` computes and
-draws, the data are attributes, and ``plot`` draws them again. Drawing needs matplotlib,
-``pip install 'skmetric[plot]'``, whose settings are left as they are. Colours are those
-that the colour-blind can tell apart.
+Each is a class like scikit-learn's displays: ``from_estimator`` computes and draws, the
+data are attributes, and ``plot`` draws them again. Drawing needs matplotlib
+(``pip install 'skmetric[plot]'``). Its settings are not changed. The colors are safe for
+color-blind readers.
 
-Several panels take several axes: ``ax`` is then an array of them, as ``plt.subplots``
-gives.
+A display with several panels takes an array of axes as ``ax``, such as ``plt.subplots``
+returns.
 """
 
 from ._curves import LossCurveDisplay, MarginSweepDisplay

@@ -1,16 +1,12 @@
-"""What the pictures share: axes, colours, and the rows before and after a learner.
+"""Helpers of all displays: axes, colors, input checks, rows before and after a learner.
 
-Text that a user gave, such as a label, is drawn as it is: matplotlib would take what
-stands between two dollar signs for mathematics.
+Text of a user, such as a label, is drawn literally: by default, matplotlib reads what is
+between two dollar signs as a formula.
 """
 
 from collections.abc import Mapping
 
 import numpy as np
-from sklearn.metrics.pairwise import (
-    paired_cosine_distances,
-    paired_euclidean_distances,
-)
 from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import normalize
 from sklearn.utils import check_array
@@ -19,45 +15,51 @@ from sklearn.utils.validation import check_is_fitted
 from .._base import BaseMetricLearner
 from .._validation import as_array, short
 
-# Okabe and Ito's colours, which the colour-blind can tell apart, without yellow, which is
-# faint on white.
-COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00", "#000000")
+# The palette of Okabe and Ito, safe for color-blind readers. Its yellow is left out,
+# because it is faint on white.
+COLORS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00", "#000000")
+BLUE, ORANGE = COLORS[:2]
 MARKERS = ("o", "^", "s", "v", "D", "P", "X", "*")
-SAME, DIFFERENT = COLOURS[0], COLOURS[1]
 
 
-def pyplot():
-    """matplotlib.pyplot, which nothing but a picture needs."""
+def import_pyplot():
+    """Import matplotlib.pyplot, which only plots need.
+
+    Displays call this before they compute anything, so that a missing matplotlib is
+    reported at once.
+    """
     try:
         import matplotlib.pyplot as plt
     except ImportError as error:
         raise ImportError(
-            "Got no matplotlib, but a picture needs it: pip install 'skmetric[plot]'."
+            "Got no matplotlib, but plots need it: pip install 'skmetric[plot]'."
         ) from error
     return plt
 
 
-def axes_for(ax, panels, height=3.2):
-    """Axes for panels: those given, or of a new figure at the width of a text column.
+def figure_and_axes(ax, panels, height=3.2):
+    """Figure and axes to draw on: the given axes, or those of a new figure.
 
     Parameters
     ----------
     ax : matplotlib axes, array-like of them, or None
-    panels : sequence of str
-        What is drawn in each.
+        None makes a figure of the width of a text column.
+    panels : collection of str
+        Names of the panels. Each needs one axes.
     height : float
-        Of a new figure, in inches.
+        Height of a new figure, in inches.
 
     Returns
     -------
+    figure : matplotlib figure
     axes : ndarray of matplotlib axes of shape (n_panels,)
     """
     n = len(panels)
     if ax is None:
         size = (6.4 if n > 1 else 4.8, height)
-        figure = pyplot().figure(figsize=size, layout="constrained")
+        figure = import_pyplot().figure(figsize=size, layout="constrained")
         figure.get_layout_engine().set(wspace=0.06)
-        return figure.subplots(1, n, squeeze=False).ravel()
+        return figure, figure.subplots(1, n, squeeze=False).ravel()
     axes = np.asarray(ax, dtype=object).ravel()
     if not all(hasattr(one, "get_figure") for one in axes):
         raise TypeError(f"Got ax={short(ax)}, but expected matplotlib axes.")
@@ -66,34 +68,58 @@ def axes_for(ax, panels, height=3.2):
             f"Got ax with {len(axes)} axes, but expected {n}, one for each of "
             f"{short(list(panels))}. Leave ax out for a new figure."
         )
-    return axes
+    return axes[0].figure, axes
 
 
-def plain(axes):
-    """Axes without the two lines of the frame that show nothing."""
+def despine(axes):
+    """Hide the top and right lines of the frame."""
     axes.spines[["top", "right"]].set_visible(False)
-    return axes
+
+
+def set_title(axes, text, **options):
+    """Set a title, drawn literally."""
+    axes.set_title(text, parse_math=False, **options)
+
+
+def set_labels(axes, x, y):
+    """Set the labels of the x axis and of the y axis, drawn literally."""
+    axes.set_xlabel(x, parse_math=False)
+    axes.set_ylabel(y, parse_math=False)
+
+
+def add_legend(owner, *args, **options):
+    """Add a legend to axes or to a figure: without a frame, its labels drawn literally."""
+    legend = owner.legend(*args, frameon=False, **options)
+    for text in legend.get_texts():
+        text.set_parse_math(False)
+    return legend
+
+
+def truncate(text, length):
+    """Join text to one line and cut it to at most `length` characters."""
+    text = " ".join(str(text).split())
+    return text if len(text) <= length else text[: length - 1] + "…"
 
 
 def as_panels(arrays, name="learnt"):
-    """A mapping from name to array, also for a single array."""
+    """Make a dict from panel name to array. A single array becomes one panel."""
     panels = dict(arrays) if isinstance(arrays, Mapping) else {name: arrays}
     if not panels:
         raise ValueError("Got an empty dict, but expected an array for at least one panel.")
     return panels
 
 
-def by_name(what, values):
-    """A dict of what is given by name, also for None."""
+def check_dict(name, values):
+    """Check an optional dict from panel name to value. None gives an empty dict."""
     if not (values is None or isinstance(values, Mapping)):
         raise TypeError(
-            f"Got {what}={short(values)}, but expected None or a dict by name of the panel."
+            f"Got {name}={short(values)}, but expected None or a dict by name of the panel."
         )
     return dict(values or {})
 
 
-def as_curve(name, values):
-    """Numbers in a row, NaN where there is none."""
+def check_curve(name, values):
+    """Check a one-dimensional array of numbers. NaN leaves a gap in the curve."""
     expected = "a sequence of numbers"
     values = as_array(name, values, expected)
     if values.ndim != 1:
@@ -107,39 +133,21 @@ def as_curve(name, values):
     )
 
 
-def set_title(axes, text, **options):
-    """Set a title, as it is written."""
-    axes.set_title(text, parse_math=False, **options)
-
-
-def set_labels(axes, x, y):
-    """Set the labels of both axes, as they are written."""
-    axes.set_xlabel(x, parse_math=False)
-    axes.set_ylabel(y, parse_math=False)
-
-
-def add_legend(owner, *args, **options):
-    """Legend of axes or of a figure, without a frame, its labels as they are written."""
-    drawn = owner.legend(*args, frameon=False, **options)
-    for text in drawn.get_texts():
-        text.set_parse_math(False)
-    return drawn
-
-
-def find_learner(estimator):
-    """Learner, and the steps before it if it is in a pipeline.
+def split_at_learner(estimator):
+    """Split a fitted estimator into its learner and the steps before it.
 
     Parameters
     ----------
     estimator : estimator instance
-        A fitted learner or other transformer, a Pipeline with a learner in it, also one
-        that goes on to a classifier, or a search that found one of these.
+        A fitted learner or other transformer, a Pipeline with a learner in it (a
+        classifier may follow), or a search that found one of these.
 
     Returns
     -------
-    before : list of transformers
+    steps : list of transformers
+        Steps of the Pipeline before the learner.
     learner : estimator instance
-        The learner; without one, the estimator itself.
+        The last learner of the Pipeline. Without one, the estimator itself.
     """
     estimator = getattr(estimator, "best_estimator_", estimator)
     if isinstance(estimator, Pipeline):
@@ -150,41 +158,33 @@ def find_learner(estimator):
     return [], estimator
 
 
-def before_and_after(estimator, X):
-    """Rows as they reach the learner, and as they leave it, by name of the panel.
+def raw_and_learnt(estimator, X):
+    """Compute the input and the output of a learner, by panel name.
 
-    Under ``metric="cosine"`` both have length 1.
+    Under ``metric="cosine"`` both are normalized to length 1.
+
+    Parameters
+    ----------
+    estimator : estimator instance
+        As for `split_at_learner`.
+    X : {array-like, sparse matrix} of shape (n_samples, n_features)
+
+    Returns
+    -------
+    panels : dict
+        "raw" are the rows as they reach the learner, "learnt" their embedding.
     """
-    before, learner = find_learner(estimator)
+    steps, learner = split_at_learner(estimator)
     if not hasattr(learner, "transform"):
         raise TypeError(
             f"Got {type(learner).__name__}, but expected a learner, a transformer, or a "
             "Pipeline with a learner in it."
         )
     check_is_fitted(learner)
-    for step in before:
+    for step in steps:
         X = step.transform(X)
     learnt = np.asarray(learner.transform(X))
     raw = X if hasattr(X, "tocsr") else np.asarray(X, dtype=np.float64)
-    return {"raw": normalize(raw) if is_cosine(learner) else raw, "learnt": learnt}
-
-
-def is_cosine(learner):
-    """Whether only directions count for a learner."""
-    return getattr(learner, "metric", None) == "cosine"
-
-
-def distances_of(rows, pairs, metric):
-    """Distance of each pair of rows, in the units of a learner's metric."""
-    rows = rows.tocsr() if hasattr(rows, "tocsr") else rows
-    A, B = rows[pairs[:, 0]], rows[pairs[:, 1]]
-    if metric == "cosine":
-        return paired_cosine_distances(A, B)
-    distances = paired_euclidean_distances(A, B)
-    return distances**2 if metric == "sqeuclidean" else distances
-
-
-def cut(text, length):
-    """One line of text that is not longer than that."""
-    text = " ".join(str(text).split())
-    return text if len(text) <= length else text[: length - 1] + "…"
+    if getattr(learner, "metric", None) == "cosine":
+        raw = normalize(raw)
+    return {"raw": raw, "learnt": learnt}

@@ -1,4 +1,4 @@
-"""A picture of what retrieval finds, as images or as lines of text."""
+"""Queries and their nearest neighbors, as images or as lines of text."""
 
 from collections.abc import Mapping
 from numbers import Integral, Number
@@ -17,36 +17,36 @@ from .._validation import (
     short,
 )
 from ._common import (
-    DIFFERENT,
-    SAME,
+    BLUE,
+    ORANGE,
     as_panels,
-    axes_for,
-    before_and_after,
-    cut,
-    pyplot,
+    figure_and_axes,
+    import_pyplot,
+    raw_and_learnt,
     set_title,
+    truncate,
 )
 
 
 class RetrievalDisplay:
-    """What retrieval finds: queries with their nearest rows, hits and misses marked.
+    """Queries and their nearest neighbors, with hits and misses marked.
 
     Parameters
     ----------
     neighbors : array-like of int of shape (n_queries, k), or dict of these
-        By name of the panel: row indices, the nearest first.
+        By name of the panel. Row indices, the nearest first.
     queries : array-like of int of shape (n_queries,)
         Row indices.
     y : array-like of shape (n_samples,)
         Labels of any type.
     items : sequence of str, or array-like of shape (n_samples, height, width) or \
 (n_samples, height, width, 3)
-        What to show for a row: a line of text, or an image, grey or in colour.
+        A line of text or an image, gray or in color, for each row.
 
     Attributes
     ----------
     hits_ : dict of ndarray of bool of shape (n_queries, k)
-        By name of the panel: whether a neighbour is of the class of its query.
+        By name of the panel: whether a neighbor has the class of its query.
     axes_ : ndarray of matplotlib axes of shape (n_panels,)
     figure_ : matplotlib figure
 
@@ -82,36 +82,36 @@ class RetrievalDisplay:
         random_state=None,
         ax=None,
     ):
-        """Search rows before and after a learner.
+        """Find the nearest neighbors of queries, before and after a learner.
 
         Parameters
         ----------
         estimator : estimator instance
             A fitted learner or other transformer, a Pipeline with a learner in it, or a
-            search that found one of these. "Raw" is as rows reach the learner.
+            search that found one of these. "Raw" are the rows as they reach the learner.
         X : {array-like, sparse matrix} of shape (n_samples, n_features)
-            Rows, better not those of the fit. A query is searched among the others.
+            Rows, preferably not those of the fit. A query is not its own neighbor.
         y : array-like of shape (n_samples,)
-            Their labels.
+            Labels of X.
         items : sequence of str, or array-like of shape (n_samples, height, width) or \
 (n_samples, height, width, 3)
-            What to show for each row.
+            A line of text or an image for each row.
         queries : int or array-like of int, default=4
-            How many rows to draw at random, or which.
+            Number of rows to draw at random, or the row indices of the queries.
         n_neighbors : int, default=5
-            How many of the nearest to show.
+            Number of neighbors per query.
         random_state : int, RandomState instance or None, default=None
-            For the draw.
+            Seed of the random queries.
         ax : array-like of two matplotlib axes, default=None
-            Where to draw; None makes a figure.
+            Axes to draw on. None makes a figure.
 
         Returns
         -------
         display : RetrievalDisplay
-            Drawn.
+            With `axes_` and `figure_`.
         """
         return cls.from_predictions(
-            before_and_after(estimator, X),
+            raw_and_learnt(estimator, X),
             y,
             items,
             queries=queries,
@@ -124,7 +124,7 @@ class RetrievalDisplay:
     def from_predictions(
         cls, embeddings, y, items, *, queries=4, n_neighbors=5, random_state=None, ax=None
     ):
-        """Search given embeddings, by Euclidean distance.
+        """Find the nearest neighbors of queries, by Euclidean distance.
 
         Parameters
         ----------
@@ -136,11 +136,11 @@ class RetrievalDisplay:
         Returns
         -------
         display : RetrievalDisplay
-            Drawn.
+            With `axes_` and `figure_`.
         """
-        pyplot()
-        panels = {name: _rows(E) for name, E in as_panels(embeddings).items()}
-        n = len(_listed(items))
+        import_pyplot()
+        panels = {name: _check_rows(E) for name, E in as_panels(embeddings).items()}
+        n = len(_check_items(items))
         check_consistent_length(encode_labels(y), items, *panels.values())
         n_neighbors = check_number(
             "n_neighbors", n_neighbors, kind=Integral, at_least=1, below=n
@@ -149,63 +149,68 @@ class RetrievalDisplay:
             check_number("queries", queries, kind=Integral, at_least=1, at_most=n)
             rng = random_state_of(random_state)
             queries = rng.choice(n, queries, replace=False)
-        queries = _indices("queries", queries, n, ndim=1)
-        found = {name: _nearest(E, queries, n_neighbors) for name, E in panels.items()}
-        return cls(found, queries, y, items).plot(ax=ax)
+        queries = _check_row_indices("queries", queries, n, ndim=1)
+        neighbors = {
+            name: _nearest_neighbors(E, queries, n_neighbors) for name, E in panels.items()
+        }
+        return cls(neighbors, queries, y, items).plot(ax=ax)
 
     def plot(self, ax=None):
-        """Draw.
+        """Draw the items.
 
         Parameters
         ----------
-        ax : array-like of matplotlib axes, one a panel, default=None
-            Where to draw; None makes a figure.
+        ax : array-like of matplotlib axes, default=None
+            One axes per panel. None makes a figure.
 
         Returns
         -------
         self : RetrievalDisplay
             With `axes_` and `figure_`.
         """
-        items, codes = _listed(self.items), encode_labels(self.y)
+        items, codes = _check_items(self.items), encode_labels(self.y)
         check_consistent_length(codes, items)
-        queries = _indices("queries", self.queries, len(items), ndim=1)
+        queries = _check_row_indices("queries", self.queries, len(items), ndim=1)
         panels = {
-            name: _indices("neighbors", found, len(items), ndim=2)
-            for name, found in as_panels(self.neighbors).items()
+            name: _check_row_indices("neighbors", neighbors, len(items), ndim=2)
+            for name, neighbors in as_panels(self.neighbors).items()
         }
         check_consistent_length(queries, *panels.values())
         self.hits_ = {
-            name: codes[found] == codes[queries, None] for name, found in panels.items()
+            name: codes[neighbors] == codes[queries, None]
+            for name, neighbors in panels.items()
         }
-        is_text = isinstance(items[0], str)
-        draw = _draw_texts if is_text else _draw_images
-        n_lines = len(queries) * (1 + next(iter(self.hits_.values())).shape[1])
-        height = 0.5 + 0.16 * n_lines if is_text else 0.5 + 0.55 * len(queries)
-        self.axes_ = axes_for(ax, list(panels), height=height)
-        self.figure_ = self.axes_[0].figure
-        for axes, (name, found) in zip(self.axes_, panels.items(), strict=True):
+        if isinstance(items[0], str):
+            draw = _draw_texts
+            n_neighbors = next(iter(panels.values())).shape[1]
+            height = 0.5 + 0.16 * len(queries) * (1 + n_neighbors)
+        else:
+            draw = _draw_images
+            height = 0.5 + 0.55 * len(queries)
+        self.figure_, self.axes_ = figure_and_axes(ax, panels, height=height)
+        for axes, (name, neighbors) in zip(self.axes_, panels.items(), strict=True):
             hits = self.hits_[name]
-            draw(axes, items, queries, found, hits)
+            draw(axes, items, queries, neighbors, hits)
             axes.set_axis_off()
             set_title(axes, f"{name}: {hits.sum()} of {hits.size} hits")
         return self
 
 
-def _rows(E):
+def _check_rows(E):
     dtypes = [np.float64, np.float32]
     return check_array(E, accept_sparse="csr", dtype=dtypes, input_name="embeddings")
 
 
-def _listed(items):
-    """Lines of text or images, by row number."""
-    listed = items.to_numpy() if hasattr(items, "to_numpy") else items
-    is_sequence = hasattr(listed, "__getitem__") and getattr(listed, "shape", None) != ()
-    is_other = isinstance(listed, (str, bytes, Mapping)) or issparse(listed)
-    if is_sequence and not is_other and len(listed):
-        first = listed[0]
+def _check_items(items):
+    """Check a sequence of texts or of images, one for each row."""
+    checked = items.to_numpy() if hasattr(items, "to_numpy") else items
+    is_sequence = hasattr(checked, "__getitem__") and getattr(checked, "shape", None) != ()
+    is_other = isinstance(checked, (str, bytes, Mapping)) or issparse(checked)
+    if is_sequence and not is_other and len(checked):
+        first = checked[0]
         shape = np.shape(first)
         if isinstance(first, str) or len(shape) == 2 or shape[2:] in ((3,), (4,)):
-            return listed
+            return checked
     raise TypeError(
         f"Got items={short(items)}, but expected a line of text or an image for each row: "
         "a sequence of str, or an array of shape (n_samples, height, width) or "
@@ -213,8 +218,8 @@ def _listed(items):
     )
 
 
-def _indices(name, indices, n_rows, ndim):
-    """Row indices of one query each, or some of each."""
+def _check_row_indices(name, indices, n_rows, ndim):
+    """Check row indices: one per query (ndim=1), or k per query (ndim=2)."""
     expected = {1: "(n_queries,)", 2: "(n_queries, k)"}[ndim]
     indices = as_array(name, indices, f"row indices of shape {expected}")
     if indices.size and indices.ndim != ndim:
@@ -223,64 +228,74 @@ def _indices(name, indices, n_rows, ndim):
     return indices
 
 
-def _nearest(E, queries, k):
-    """The k nearest other rows of each query."""
+def _nearest_neighbors(E, queries, k):
+    """Find the k nearest rows of each query, without the query itself.
+
+    Returns
+    -------
+    neighbors : ndarray of int of shape (n_queries, k)
+    """
     search = NearestNeighbors(algorithm="brute").fit(E)
-    found = search.kneighbors(E[queries], k + 1, return_distance=False)
-    others = found != queries[:, None]
-    # Among many duplicates of itself a query may be missing.
-    others[others.all(axis=1), -1] = False
-    return found[others].reshape(len(queries), k)
+    # Commonly k others and the query itself. Of a query with many duplicates the search
+    # may return k + 1 duplicates instead: then the last one is left out.
+    neighbors = search.kneighbors(E[queries], k + 1, return_distance=False)
+    is_other = neighbors != queries[:, None]
+    is_other[is_other.all(axis=1), -1] = False
+    return neighbors[is_other].reshape(len(queries), k)
 
 
-def _draw_images(axes, items, queries, found, hits):
-    """A line of images for each query, which comes first."""
-    for line, (query, rows) in enumerate(zip(queries, found, strict=True)):
-        _draw_image(axes, items[query], line, 0, "black", "-")
-        for place, (row, hit) in enumerate(zip(rows, hits[line], strict=True)):
-            colour, style = (SAME, "-") if hit else (DIFFERENT, "--")
-            _draw_image(axes, items[row], line, 1.4 + place, colour, style)
+def _draw_images(axes, items, queries, neighbors, hits):
+    """Draw a row of images per query: first the query, then its neighbors.
+
+    An image is 0.9 wide and high in units of the axes. The first neighbor is at x = 1.4.
+    """
+    for y, (query, rows) in enumerate(zip(queries, neighbors, strict=True)):
+        _draw_image(axes, items[query], 0, y, "black", "-")
+        for x, (row, hit) in enumerate(zip(rows, hits[y], strict=True), start=1):
+            color, style = (BLUE, "-") if hit else (ORANGE, "--")
+            _draw_image(axes, items[row], 0.4 + x, y, color, style)
             if not hit:
                 axes.text(
-                    *(2.24 + place, line + 0.06),
+                    1.24 + x,
+                    0.06 + y,
                     "✗",
-                    color=DIFFERENT,
+                    color=ORANGE,
                     weight="bold",
                     ha="right",
                     va="top",
                 )
-    axes.set(xlim=(-0.05, 1.4 + found.shape[1]), ylim=(len(queries), -0.05))
+    axes.set(xlim=(-0.05, 1.4 + neighbors.shape[1]), ylim=(len(queries), -0.05))
     axes.set_aspect("equal")
 
 
-def _draw_image(axes, image, line, left, colour, style):
+def _draw_image(axes, image, x, y, color, style):
+    """Draw an image and its frame, with the upper left corner at (x, y)."""
     from matplotlib.patches import Rectangle
 
-    box = (left, left + 0.9, line + 0.9, line)
+    box = (x, x + 0.9, y + 0.9, y)
     axes.imshow(image, cmap="gray_r", extent=box, interpolation="nearest")
-    frame = {"fill": False, "edgecolor": colour, "linestyle": style, "linewidth": 1.8}
-    axes.add_patch(Rectangle((left, line), 0.9, 0.9, **frame))
+    frame = {"fill": False, "edgecolor": color, "linestyle": style, "linewidth": 1.8}
+    axes.add_patch(Rectangle((x, y), 0.9, 0.9, **frame))
 
 
-def _draw_texts(axes, items, queries, found, hits):
-    """A line for each query, and below it one for each neighbour."""
-    n_lines = 0
-    for query, rows, are_hits in zip(queries, found, hits, strict=True):
-        lines = [(f"{items[query]}", "black", "bold", 0.0)]
-        for row, hit in zip(rows, are_hits, strict=True):
-            colour, sign = (SAME, "✓") if hit else (DIFFERENT, "✗")
-            lines.append((f"{sign} {items[row]}", colour, "normal", 0.03))
-        for text, colour, weight, indent in lines:
-            axes.text(
-                indent,
-                n_lines,
-                cut(text, 46 if weight == "bold" else 54),
-                color=colour,
-                weight=weight,
-                fontsize=7,
-                va="top",
-                parse_math=False,
-                clip_on=True,
-            )
-            n_lines += 1
-    axes.set(xlim=(0, 1), ylim=(n_lines, -0.2))
+def _draw_texts(axes, items, queries, neighbors, hits):
+    """Draw a line of text per query, and below it one per neighbor."""
+    lines = []
+    for query, rows, row_hits in zip(queries, neighbors, hits, strict=True):
+        lines.append((0, truncate(items[query], 46), "black", "bold"))
+        for row, hit in zip(rows, row_hits, strict=True):
+            color, sign = (BLUE, "✓") if hit else (ORANGE, "✗")
+            lines.append((0.03, truncate(f"{sign} {items[row]}", 54), color, "normal"))
+    for y, (x, text, color, weight) in enumerate(lines):
+        axes.text(
+            x,
+            y,
+            text,
+            color=color,
+            weight=weight,
+            fontsize=7,
+            va="top",
+            parse_math=False,
+            clip_on=True,
+        )
+    axes.set(xlim=(0, 1), ylim=(len(lines), -0.2))
