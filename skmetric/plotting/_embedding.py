@@ -1,33 +1,34 @@
-"""A picture of an embedding in two dimensions."""
+"""Scatter plots of embeddings in two dimensions."""
 
 import numpy as np
 from scipy.sparse import issparse
 from sklearn.decomposition import PCA
 from sklearn.utils import check_array, check_consistent_length
 
-from ._pictures import (
-    COLOURS,
+from .._validation import check_word, distinct_labels
+from ._common import (
+    COLORS,
     MARKERS,
     add_legend,
     as_panels,
-    axes_for,
-    before_and_after,
-    by_name,
-    cut,
-    pyplot,
+    check_dict,
+    figure_and_axes,
+    import_pyplot,
+    raw_and_learnt,
     set_title,
+    truncate,
 )
-from ._validation import check_word, distinct_labels
 
 KEY_COLUMNS = 4
 
 
 class EmbeddingDisplay:
-    """An embedding in two dimensions, its classes told apart, raw beside learnt.
+    """Scatter plot of an embedding and its classes, raw beside learnt.
 
-    A class has a colour, a marker and its label at the median of its rows. Colours and
-    markers are distinct for up to 56 classes. The labels of more than 12 classes, if they
-    are longer than 4 characters, are replaced by numbers, with a key in a new figure.
+    Each class has a color and a marker, and its label is at the median of its rows. Colors
+    and markers are distinct for up to 56 classes. If there are more than 12 classes, and
+    labels longer than 4 characters, the labels are replaced by numbers, with a key below
+    the panels of a new figure.
 
     Parameters
     ----------
@@ -36,12 +37,12 @@ class EmbeddingDisplay:
     y : array-like of shape (n_samples,)
         Labels of any type.
     titles : dict of str, default=None
-        By name of the panel, where it shall be another than the name.
+        Titles by name of the panel. By default, the title is the name.
 
     Attributes
     ----------
     labels_ : list of str
-        What is written at the classes, in sorted order.
+        Texts at the classes, in sorted order of the classes.
     axes_ : ndarray of matplotlib axes of shape (n_panels,)
     figure_ : matplotlib figure
 
@@ -70,30 +71,30 @@ class EmbeddingDisplay:
         ----------
         estimator : estimator instance
             A fitted learner or other transformer, a Pipeline with a learner in it, or a
-            search that found one of these. "Raw" is as rows reach the learner.
+            search that found one of these. "Raw" are the rows as they reach the learner.
         X : {array-like, sparse matrix} of shape (n_samples, n_features)
-            Rows, better not those of the fit.
+            Rows, preferably not those of the fit.
         y : array-like of shape (n_samples,)
-            Their labels.
+            Labels of X, of any type.
         projection : {"pca", "first"}, default="pca"
-            Two principal components of what is shown, or its first two columns. Two
-            columns are shown as they are.
+            Draw the first two principal components of each panel, or its first two
+            columns. Two columns are drawn unchanged.
         ax : array-like of two matplotlib axes, default=None
-            Where to draw; None makes a figure.
+            Axes to draw on. None makes a figure.
 
         Returns
         -------
         display : EmbeddingDisplay
-            Drawn.
+            With `axes_` and `figure_`.
 
         Raises
         ------
         ValueError
-            For an unknown word, or labels that do not fit.
+            If `projection` is unknown, or X and y have different lengths.
         TypeError
-            For an estimator that transforms nothing.
+            If the estimator has no `transform`.
         """
-        panels = before_and_after(estimator, X)
+        panels = raw_and_learnt(estimator, X)
         return cls.from_predictions(panels, y, projection=projection, ax=ax)
 
     @classmethod
@@ -108,56 +109,55 @@ class EmbeddingDisplay:
             Labels of any type.
         projection : {"pca", "first"}, default="pca"
             As for `from_estimator`.
-        ax : array-like of matplotlib axes, one a panel, default=None
-            Where to draw; None makes a figure.
+        ax : array-like of matplotlib axes, default=None
+            One axes per panel. None makes a figure.
 
         Returns
         -------
         display : EmbeddingDisplay
-            Drawn.
+            With `axes_` and `figure_`.
         """
-        pyplot()
+        import_pyplot()
         check_word("projection", projection, ("pca", "first"))
-        flat, titles = {}, {}
+        projected, titles = {}, {}
         for name, E in as_panels(embeddings).items():
-            flat[name], kind = _in_two_dimensions(E, projection)
-            titles[name] = f"{name} ({kind})" if kind else name
-        return cls(flat, y, titles=titles).plot(ax=ax)
+            projected[name], method = _project(E, projection)
+            titles[name] = f"{name} ({method})" if method else name
+        return cls(projected, y, titles=titles).plot(ax=ax)
 
     def plot(self, ax=None):
-        """Draw.
+        """Draw the embeddings.
 
         Parameters
         ----------
-        ax : array-like of matplotlib axes, one a panel, default=None
-            Where to draw; None makes a figure.
+        ax : array-like of matplotlib axes, default=None
+            One axes per panel. None makes a figure.
 
         Returns
         -------
         self : EmbeddingDisplay
             With `axes_` and `figure_`.
         """
-        panels = {name: _flat(E) for name, E in as_panels(self.embeddings).items()}
+        panels = {name: _check_plane(E) for name, E in as_panels(self.embeddings).items()}
         labels, codes = distinct_labels(self.y)
         check_consistent_length(codes, *panels.values())
-        titles = by_name("titles", self.titles)
+        titles = check_dict("titles", self.titles)
         classes = [str(label) for label in labels]
-        many = len(classes) > 12 and max(map(len, classes)) > 4
-        self.labels_ = [str(i) for i in range(len(classes))] if many else classes
-        n_lines = -(-len(classes) // KEY_COLUMNS) if many else 0
-        self.axes_ = axes_for(ax, list(panels), height=3.2 + 0.13 * n_lines)
-        self.figure_ = self.axes_[0].figure
+        needs_key = len(classes) > 12 and max(map(len, classes)) > 4
+        self.labels_ = [str(i) for i in range(len(classes))] if needs_key else classes
+        n_lines = -(-len(classes) // KEY_COLUMNS) if needs_key else 0
+        self.figure_, self.axes_ = figure_and_axes(ax, panels, height=3.2 + 0.13 * n_lines)
         for axes, (name, E) in zip(self.axes_, panels.items(), strict=True):
             _draw_classes(axes, E, codes, self.labels_)
             axes.set(xticks=[], yticks=[])
             set_title(axes, titles.get(name, name))
-        if many and ax is None:
+        if needs_key and ax is None:
             _draw_key(self.figure_, self.axes_[0], classes)
         return self
 
 
-def _flat(E):
-    """Rows of two dimensions, as they were given."""
+def _check_plane(E):
+    """Check rows of shape (n_samples, 2)."""
     E = check_array(E, dtype=[np.float64, np.float32], input_name="embeddings")
     if E.shape[1] != 2:
         raise ValueError(
@@ -167,9 +167,16 @@ def _flat(E):
     return E
 
 
-def _in_two_dimensions(E, projection):
-    """Rows of shape (n, 2), and what was done to them."""
-    # Of sparse rows a copy, which a look for the largest entry brings in order.
+def _project(E, projection):
+    """Project rows to two dimensions.
+
+    Returns
+    -------
+    projected : ndarray of shape (n_samples, 2)
+    method : str
+        How the rows were projected, for the title. Empty if they were not.
+    """
+    # Sparse rows are copied, because `max` below sorts their indices in place.
     E = check_array(
         E,
         accept_sparse="csr",
@@ -185,12 +192,14 @@ def _in_two_dimensions(E, projection):
         return _dense(E[:, :2]), f"first 2 of {E.shape[1]}"
     if (E.max(axis=0) != E.min(axis=0)).sum() == 0:
         return np.zeros((E.shape[0], 2)), "all rows are equal"
-    # Squares neither overflow nor vanish at the scale of 1; powers of 2 cost no digit.
+    # At a scale of 1 the squares of PCA neither overflow nor underflow. Division by a
+    # power of 2 is exact.
     scale = np.ldexp(0.5, np.frexp(abs(E).max())[1])
+    # ARPACK needs more than two rows.
     E = _dense(E) if E.shape[0] <= 2 else E
     pca = PCA(2, svd_solver="arpack" if issparse(E) else "auto", random_state=0)
-    flat = scale * pca.fit_transform(E / scale)
-    return flat, f"PCA, {100 * pca.explained_variance_ratio_.sum():.0f} % of variance"
+    projected = scale * pca.fit_transform(E / scale)
+    return projected, f"PCA, {100 * pca.explained_variance_ratio_.sum():.0f} % of variance"
 
 
 def _dense(E):
@@ -198,26 +207,28 @@ def _dense(E):
 
 
 def _draw_classes(axes, E, codes, labels):
+    """Draw the rows of each class, and its label at their median."""
     from matplotlib.patheffects import withStroke
 
     many = len(labels) > 20
     size = float(np.clip(8000 / len(E), 6, 24))
     for code, label in enumerate(labels):
-        at = codes == code
-        colour = COLOURS[code % len(COLOURS)]
-        marker = MARKERS[(code // len(COLOURS) + code % len(COLOURS)) % len(MARKERS)]
+        in_class = codes == code
+        # Each round through the colors shifts the markers by one.
+        shift, i = divmod(code, len(COLORS))
+        color, marker = COLORS[i], MARKERS[(i + shift) % len(MARKERS)]
         axes.scatter(
-            *E[at].T,
+            *E[in_class].T,
             s=size,
-            color=colour,
+            color=color,
             marker=marker,
             alpha=0.3 if many else 0.6,
             linewidths=0,
         )
         axes.text(
-            *np.median(E[at], axis=0),
-            cut(label, 12),
-            color=colour,
+            *np.median(E[in_class], axis=0),
+            truncate(label, 12),
+            color=color,
             fontsize=8 if many else 11,
             weight="bold",
             ha="center",
@@ -228,8 +239,8 @@ def _draw_classes(axes, E, codes, labels):
 
 
 def _draw_key(figure, axes, classes):
-    """A number, a marker and the label for each class, below the panels."""
-    labels = [f"{i} {cut(label, 22)}" for i, label in enumerate(classes)]
+    """Draw a marker, the number and the label of each class below the panels."""
+    labels = [f"{i} {truncate(label, 22)}" for i, label in enumerate(classes)]
     key = add_legend(
         figure,
         axes.collections,

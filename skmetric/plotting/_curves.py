@@ -1,4 +1,4 @@
-"""Pictures of a fit and of a search: loss by epoch, score by margin."""
+"""Curves of a fit and of a search: loss by epoch, score by margin."""
 
 import math
 from numbers import Real
@@ -8,36 +8,36 @@ from sklearn.base import clone
 from sklearn.utils import check_consistent_length
 from sklearn.utils.validation import check_is_fitted
 
-from ._base import BaseMetricLearner
-from ._pictures import (
-    COLOURS,
-    DIFFERENT,
-    SAME,
+from .._base import BaseMetricLearner
+from .._validation import as_array, short
+from ._common import (
+    BLUE,
+    COLORS,
+    ORANGE,
     add_legend,
-    as_curve,
-    axes_for,
-    cut,
-    find_learner,
-    plain,
-    pyplot,
+    check_curve,
+    despine,
+    figure_and_axes,
+    import_pyplot,
     set_labels,
+    split_at_learner,
+    truncate,
 )
-from ._validation import as_array, short
 
 
 class LossCurveDisplay:
-    """How a fit went: by epoch the loss, the active fraction, and the validation score.
+    """Loss, active fraction and validation score of a fit, by epoch.
 
     Parameters
     ----------
     loss : array-like of shape (n_iter,)
-        After each epoch, or iteration of L-BFGS.
+        After each epoch, or each iteration of L-BFGS.
     active_fraction : array-like of shape (n_iter,)
-        Share of the constraints with a positive slack.
+        Fraction of the constraints with a positive slack.
     validation_scores : array-like of shape (n_iter,), default=None
-        In [0, 1], from early stopping.
+        From early stopping, in [0, 1].
     name : str, default="epoch"
-        What an iteration is called.
+        Label of the x axis.
 
     Attributes
     ----------
@@ -69,22 +69,23 @@ class LossCurveDisplay:
         Parameters
         ----------
         estimator : estimator instance
-            A fitted learner, a Pipeline with one in it, or a search that found one.
+            A fitted learner, a Pipeline with a learner in it, or a search that found one
+            of these.
         ax : array-like of matplotlib axes, default=None
-            Where to draw: two, or three after early stopping; None makes a figure.
+            Two axes, or three after early stopping. None makes a figure.
 
         Returns
         -------
         display : LossCurveDisplay
-            Drawn.
+            With `axes_` and `figure_`.
 
         Raises
         ------
         TypeError
-            For an estimator without a loss curve.
+            If the estimator is not a learner of skmetric.
         """
-        pyplot()
-        learner = find_learner(estimator)[1]
+        import_pyplot()
+        _, learner = split_at_learner(estimator)
         if not isinstance(learner, BaseMetricLearner):
             raise TypeError(
                 f"Got {type(learner).__name__}, but expected a learner of skmetric, or a "
@@ -99,12 +100,12 @@ class LossCurveDisplay:
         ).plot(ax=ax)
 
     def plot(self, ax=None):
-        """Draw.
+        """Draw the curves.
 
         Parameters
         ----------
         ax : array-like of matplotlib axes, default=None
-            Where to draw: two, or three after early stopping; None makes a figure.
+            Two axes, or three with validation scores. None makes a figure.
 
         Returns
         -------
@@ -112,20 +113,21 @@ class LossCurveDisplay:
             With `axes_` and `figure_`.
         """
         curves = {
-            "loss": as_curve("loss", self.loss),
-            "active fraction": as_curve("active_fraction", self.active_fraction),
+            "loss": check_curve("loss", self.loss),
+            "active fraction": check_curve("active_fraction", self.active_fraction),
         }
         if self.validation_scores is not None:
-            scores = as_curve("validation_scores", self.validation_scores)
+            scores = check_curve("validation_scores", self.validation_scores)
             curves["validation score"] = scores
-        self.axes_ = axes_for(ax, list(curves), height=2.6)
-        self.figure_ = self.axes_[0].figure
-        for axes, (name, values), colour in zip(
-            map(plain, self.axes_), curves.items(), COLOURS, strict=False
+        self.figure_, self.axes_ = figure_and_axes(ax, curves, height=2.6)
+        for axes, (name, values), color in zip(
+            self.axes_, curves.items(), COLORS, strict=False
         ):
-            size = 3 if len(values) <= 40 else 0
+            despine(axes)
             iterations = np.arange(1, len(values) + 1)
-            axes.plot(iterations, values, "o-", color=colour, markersize=size)
+            # Markers would hide the line of a long fit.
+            size = 3 if len(values) <= 40 else 0
+            axes.plot(iterations, values, "o-", color=color, markersize=size)
             set_labels(axes, self.name, name)
             axes.xaxis.get_major_locator().set_params(integer=True)
         self.axes_[1].set_ylim(bottom=0)
@@ -133,23 +135,24 @@ class LossCurveDisplay:
 
 
 class MarginSweepDisplay:
-    """What the margin does: the score over margins, beside the active fraction.
+    """Score and active fraction over the margins of a search.
 
-    A margin that is no number, ``"auto"``, stands at the left of the others. One without
-    a score, as of a fit that failed, is a gap and never the best.
+    A margin that is not a number, such as ``"auto"``, is drawn to the left of the others.
+    A margin without a score, because its fit failed, is a gap in the curve and never the
+    best.
 
     Parameters
     ----------
     margins : array-like of shape (n_margins,)
-        Increasing; words first.
+        Words first, then numbers in increasing order.
     scores : array-like of shape (n_margins,)
-        Mean over the folds; NaN where there is none.
+        Mean over the folds, or NaN if there is none.
     spreads : array-like of shape (n_margins,)
         Standard deviation over the folds.
     active_fractions : array-like of shape (n_margins,), default=None
-        Share of the constraints that are active at the end of a fit.
+        Fraction of the constraints that are active at the end of a fit.
     score_name : str, default="score"
-        Printed at the axis.
+        Label of the y axis.
 
     Attributes
     ----------
@@ -187,72 +190,70 @@ class MarginSweepDisplay:
     def from_estimator(cls, search, X=None, y=None, *, ax=None):
         """Draw the scores of a search over margins.
 
-        Of several settings with one margin, the one with the best score stands for it.
-        A setting without a margin has that of the learner.
+        Where several settings have the same margin, the best of them is drawn. A setting
+        that does not give a margin has the one of the learner.
 
         Parameters
         ----------
         search : GridSearchCV or another search
-            Fitted, of a learner or a Pipeline with one in it, over its `margin`. Of
+            Fitted, over the `margin` of a learner or of a learner in a Pipeline. If it has
             several scores, the one that `refit` names is drawn.
         X : {array-like, sparse matrix} of shape (n_samples, n_features), default=None
-            Rows to learn the active fraction from, by one more fit for each margin with a
-            score. None leaves it out, as a search keeps no learners.
+            Training rows. A search does not keep its learners, so the active fractions
+            need one more fit for each margin with a score. None leaves them out.
         y : array-like of shape (n_samples,), default=None
-            Their labels.
+            Labels of X.
         ax : matplotlib axes, or two of them with X, default=None
-            Where to draw; None makes a figure.
+            Axes to draw on. None makes a figure.
 
         Returns
         -------
         display : MarginSweepDisplay
-            Drawn.
+            With `axes_` and `figure_`.
 
         Raises
         ------
         ValueError
-            For a search without one parameter of the name `margin`, with several scores
-            of which `refit` names none, or without a single score.
+            If the search is not over exactly one parameter named `margin`, if it has
+            several scores and `refit` names none of them, or if every fit failed.
         TypeError
-            For what is no search.
+            If `search` is not a search.
         """
-        pyplot()
+        import_pyplot()
         if not hasattr(search, "estimator"):
             raise TypeError(
                 f"Got {type(search).__name__}, but expected a search over margins, such as "
                 "GridSearchCV."
             )
         check_is_fitted(search, "cv_results_")
-        score_name = _score_of(search)
         results = search.cv_results_
-        name = _margin_of(results)
+        score_name = _score_name(search)
         means = results[f"mean_test_{score_name}"]
-        best = _best_by_margin(search, name, means)
-        margins = list(best)
-        best = np.array(list(best.values()))
-        active = None
+        best = _best_by_margin(search, _margin_name(results), means)
+        margins, rows = list(best), np.array(list(best.values()))
+        active_fractions = None
         if X is not None:
-            active = [
+            active_fractions = [
                 np.nan
-                if np.isnan(means[i])
-                else _active_fraction(search.estimator, results["params"][i], X, y)
-                for i in best
+                if np.isnan(means[row])
+                else _active_fraction(search.estimator, results["params"][row], X, y)
+                for row in rows
             ]
         return cls(
             np.array(margins, dtype=float if all(map(_is_number, margins)) else object),
-            means[best],
-            results[f"std_test_{score_name}"][best],
-            active,
+            means[rows],
+            results[f"std_test_{score_name}"][rows],
+            active_fractions,
             score_name=score_name,
         ).plot(ax=ax)
 
     def plot(self, ax=None):
-        """Draw.
+        """Draw the curves.
 
         Parameters
         ----------
         ax : matplotlib axes, or two of them with an active fraction, default=None
-            Where to draw; None makes a figure.
+            Axes to draw on. None makes a figure.
 
         Returns
         -------
@@ -261,11 +262,11 @@ class MarginSweepDisplay:
         """
         as_array("margins", self.margins, "a sequence of margins")
         margins = list(self.margins)
-        scores = as_curve("scores", self.scores)
-        curves = [(self.score_name, scores, as_curve("spreads", self.spreads))]
+        scores = check_curve("scores", self.scores)
+        curves = [(self.score_name, scores, check_curve("spreads", self.spreads))]
         if self.active_fractions is not None:
-            active = as_curve("active_fractions", self.active_fractions)
-            curves.append(("active fraction", active, None))
+            active_fractions = check_curve("active_fractions", self.active_fractions)
+            curves.append(("active fraction", active_fractions, None))
         check_consistent_length(
             margins, *(array for curve in curves for array in curve[1:])
         )
@@ -274,33 +275,40 @@ class MarginSweepDisplay:
                 "Got no score but NaN, but expected at least one: every fit failed. Search "
                 "with error_score='raise' to see why."
             )
-        names = [f"{m:g}" if _is_number(m) else cut(m, 12) for m in margins]
-        places, is_word, is_log = _places(margins)
-        self.axes_ = axes_for(ax, [curve[0] for curve in curves], height=2.8)
-        self.figure_ = self.axes_[0].figure
-        for axes, (name, values, spreads) in zip(
-            map(plain, self.axes_), curves, strict=True
-        ):
+        names = [f"{m:g}" if _is_number(m) else truncate(m, 12) for m in margins]
+        positions, is_word, is_log = _positions(margins)
+        self.figure_, self.axes_ = figure_and_axes(
+            ax, [curve[0] for curve in curves], height=2.8
+        )
+        for axes, (name, values, spreads) in zip(self.axes_, curves, strict=True):
+            despine(axes)
+            # A line joins the numbers, but not the words.
             for group, style in ((~is_word, "o-"), (is_word, "o")):
                 if group.any():
-                    spread = None if spreads is None else spreads[group]
-                    line = {"color": SAME, "fmt": style, "markersize": 4, "capsize": 3}
-                    axes.errorbar(places[group], values[group], spread, **line)
+                    axes.errorbar(
+                        positions[group],
+                        values[group],
+                        None if spreads is None else spreads[group],
+                        fmt=style,
+                        color=BLUE,
+                        markersize=4,
+                        capsize=3,
+                    )
             if is_log:
                 axes.set_xscale("log")
-            axes.set_xticks(places, names, parse_math=False)
+            axes.set_xticks(positions, names, parse_math=False)
             axes.set_xticks([], minor=True)
             set_labels(axes, "margin", name)
-        at = int(np.nanargmax(scores))
+        best = int(np.nanargmax(scores))
         self.axes_[0].plot(
-            places[at],
-            scores[at],
+            positions[best],
+            scores[best],
             marker="o",
             markersize=9,
             markerfacecolor="none",
-            color=DIFFERENT,
+            color=ORANGE,
             linestyle="none",
-            label=f"best: {names[at]}",
+            label=f"best: {names[best]}",
         )
         add_legend(self.axes_[0])
         if self.active_fractions is not None:
@@ -308,8 +316,8 @@ class MarginSweepDisplay:
         return self
 
 
-def _score_of(search):
-    """Word for the score in `cv_results_`."""
+def _score_name(search):
+    """Find the name of the score to draw, as in the keys of `cv_results_`."""
     if "mean_test_score" in search.cv_results_:
         return "score"
     if isinstance(search.refit, str):
@@ -320,8 +328,8 @@ def _score_of(search):
     )
 
 
-def _margin_of(results):
-    """Name of the parameter that is the margin."""
+def _margin_name(results):
+    """Find the name of the parameter that is the margin, such as "learner__margin"."""
     names = [key.removeprefix("param_") for key in results if key.startswith("param_")]
     margins = [name for name in names if name.split("__")[-1] == "margin"]
     if len(margins) != 1:
@@ -333,51 +341,53 @@ def _margin_of(results):
 
 
 def _best_by_margin(search, name, means):
-    """For each margin, in order, the setting with the best score."""
-    own = search.estimator.get_params().get(name)
+    """Map each margin, in sorted order, to its row of `cv_results_` with the best score."""
+    default = search.estimator.get_params().get(name)
     means = np.where(np.isnan(means), -np.inf, means)
     best = {}
-    for i, setting in enumerate(search.cv_results_["params"]):
-        margin = setting.get(name, own)
-        if margin not in best or means[i] > means[best[margin]]:
-            best[margin] = i
-    return dict(sorted(best.items(), key=lambda item: _rank(item[0])))
+    for row, setting in enumerate(search.cv_results_["params"]):
+        margin = setting.get(name, default)
+        if margin not in best or means[row] > means[best[margin]]:
+            best[margin] = row
+    return dict(sorted(best.items(), key=lambda item: _sort_key(item[0])))
+
+
+def _active_fraction(estimator, setting, X, y):
+    """Fit with a setting of the search, and return the active fraction of the learner."""
+    fitted = clone(estimator).set_params(**setting).fit(X, y)
+    _, learner = split_at_learner(fitted)
+    return learner.active_fraction_
 
 
 def _is_number(margin):
     return isinstance(margin, Real) and math.isfinite(margin)
 
 
-def _rank(margin):
-    """By which margins are sorted: words first."""
+def _sort_key(margin):
+    """Sort words first, then numbers."""
     return (1, margin) if _is_number(margin) else (0, str(margin))
 
 
-def _places(margins):
-    """Where margins are drawn.
+def _positions(margins):
+    """Compute the x positions of margins.
 
     Returns
     -------
-    places : ndarray of shape (n_margins,)
-        Numbers are drawn to scale, words at the left of them.
+    positions : ndarray of shape (n_margins,)
+        A number has its value. Words are to the left of all numbers, evenly spaced.
     is_word : ndarray of bool of shape (n_margins,)
     is_log : bool
-        Whether the scale is.
+        Whether the x axis is logarithmic.
     """
     is_word = np.array([not _is_number(margin) for margin in margins])
     numbers = np.array([m for m in margins if _is_number(m)], dtype=float)
     is_log = len(numbers) > 0 and 0 < 8 * numbers.min() < numbers.max()
-    places = np.empty(len(margins))
-    places[~is_word] = at = np.log(numbers) if is_log else numbers
-    step = np.ptp(at) / (len(at) - 1) if len(at) > 1 else 1
-    left = at.min() if len(at) else 0
-    places[is_word] = left - step * np.arange(is_word.sum(), 0, -1)
-    if is_log:
-        places = np.exp(places)
-        places[~is_word] = numbers
-    return places, is_word, is_log
-
-
-def _active_fraction(estimator, setting, X, y):
-    fitted = clone(estimator).set_params(**setting).fit(X, y)
-    return find_learner(fitted)[1].active_fraction_
+    scaled = np.log(numbers) if is_log else numbers
+    # The spacing of words is the mean spacing of the numbers on the scale of the axis.
+    step = np.ptp(scaled) / (len(scaled) - 1) if len(scaled) > 1 else 1
+    left = scaled.min() if len(scaled) else 0
+    words = left - step * np.arange(is_word.sum(), 0, -1)
+    positions = np.empty(len(margins))
+    positions[~is_word] = numbers
+    positions[is_word] = np.exp(words) if is_log else words
+    return positions, is_word, is_log
