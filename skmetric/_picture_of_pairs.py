@@ -22,8 +22,8 @@ from ._pictures import (
     set_title,
 )
 from ._validation import check_number, encode_labels, short
-from ._verification import check_distances, equal_error_rate, verification_curve
-from ._verifier import PairVerifier
+from .metrics._pair_verifier import PairVerifier
+from .metrics._verification import check_distances, equal_error_rate, verification_curve
 from .mining import mine_pairs
 
 

@@ -19,9 +19,9 @@ from sklearn.metrics import pairwise_distances
 from sklearn.neighbors import NearestNeighbors
 from sklearn.utils import check_consistent_length, gen_batches
 
-from ._scales import rows_to_scale, to_scale
-from ._validation import check_rows, check_word, encode_labels, short
-from .distances import about_most
+from .._scales import rows_to_scale, to_scale
+from .._validation import check_rows, check_word, encode_labels, short
+from ..distances import about_most
 
 METRICS = ("euclidean", "sqeuclidean", "cosine", "manhattan")
 # Above this share of the index a sort of all distances is faster than a heap.

@@ -7,8 +7,8 @@ from numbers import Integral
 
 import numpy as np
 
+from .._validation import check_number, check_word, short
 from ._ranking import Problem, check_depth, first_ranks, make_problem, ranked_hits
-from ._validation import check_number, check_word, short
 
 DEFAULT_SCORES = ("precision_at_1", "r_precision", "map_at_r")
 

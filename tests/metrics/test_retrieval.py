@@ -12,8 +12,8 @@ from scipy.sparse import csr_matrix
 from sklearn import config_context
 from sklearn.metrics import ndcg_score
 
-from skmetric import _ranking
 from skmetric.metrics import (
+    _ranking,
     mean_average_precision,
     mean_average_precision_at_r,
     mean_reciprocal_rank,

@@ -7,8 +7,10 @@ Verification asks whether two rows belong together: error rates over thresholds 
 distance, and :class:`PairVerifier`, which learns a threshold.
 """
 
+from ._pair_verifier import PairVerifier
 from ._retrieval import RetrievalReport, retrieval_report
-from ._retrieval_scores import (
+from ._scorers import retrieval_scorer
+from ._scores import (
     mean_average_precision,
     mean_average_precision_at_r,
     mean_reciprocal_rank,
@@ -17,7 +19,6 @@ from ._retrieval_scores import (
     r_precision,
     recall_at_k,
 )
-from ._scorers import retrieval_scorer
 from ._verification import (
     VerificationCurve,
     equal_error_rate,
@@ -25,7 +26,6 @@ from ._verification import (
     verification_curve,
     verification_threshold,
 )
-from ._verifier import PairVerifier
 
 __all__ = [
     "PairVerifier",

@@ -2,9 +2,9 @@
 
 from numbers import Integral
 
+from .._validation import check_number
 from ._ranking import make_problem
 from ._retrieval import report_of
-from ._validation import check_number
 
 
 def precision_at_k(E, y, k, *, index=None, index_labels=None, metric="euclidean"):

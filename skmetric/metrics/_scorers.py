@@ -2,9 +2,9 @@
 
 from dataclasses import dataclass
 
+from .._validation import check_word
 from ._ranking import METRICS
 from ._retrieval import parse_score, parse_scores, retrieval_report
-from ._validation import check_word
 
 
 class NamedScore(float):
