@@ -32,8 +32,8 @@ from ._validation import (
     float_dtypes,
     random_state_of,
 )
-from .metrics._ranking import METRICS
-from .metrics._retrieval import DEFAULT_SCORES
+from .metrics._ranking import SEARCH_METRICS as METRICS
+from .metrics._scores import DEFAULT_SCORES
 
 __all__ = [
     "DaskContrastiveMetricLearner",

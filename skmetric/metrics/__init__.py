@@ -1,10 +1,11 @@
 """How good an embedding is: retrieval, verification, and scorers for model selection.
 
-Retrieval asks whether the nearest rows are of the class of a query: the seven scores,
-:func:`retrieval_report` for several at once, :func:`retrieval_scorer` for ``scoring=``.
+Retrieval scores tell whether the nearest rows are of the class of a query. There are seven,
+:func:`retrieval_report` computes several at once, and :func:`retrieval_scorer` makes a
+scorer for ``scoring=``.
 
-Verification asks whether two rows belong together: error rates over thresholds on their
-distance, and :class:`PairVerifier`, which learns a threshold.
+Verification decides whether two rows belong together. There are error rates over thresholds
+on the distance, and :class:`PairVerifier` learns a threshold.
 """
 
 from ._pair_verifier import PairVerifier

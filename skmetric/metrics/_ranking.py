@@ -1,11 +1,13 @@
-"""Which rows of an index are nearest to a query, in order, and which of them are hits.
+"""Rank the rows of an index for each query, and find which of them are hits.
 
-Rows of the index are ranked by distance and, where distances are equal, by row number.
-The distances are those that scikit-learn computes in float64, by a matrix product for
-``"euclidean"`` and ``"cosine"``. Where its arithmetic is exact, as on integers of moderate
-size, the order is that of the true distances with every tie kept; elsewhere rounding may
-part two rows that are equally far, or join two that nearly are. Rows may be of any scale:
-most of them keep their digits where some are far out, but not a few that are close together
+Rows of the index are ranked by distance. Rows at the same distance are ranked by row
+number. A hit is a ranked row with the label of the query.
+
+scikit-learn computes the distances in float64, ``"euclidean"`` and ``"cosine"`` by a matrix
+product. Where its arithmetic is exact, as on integers of moderate size, the order is that
+of the true distances and every tie is kept. Elsewhere rounding may separate two rows that
+are equally far, or tie two rows that are nearly so. Rows may be of any scale. Where some
+are far out, most of the others keep their digits, but not a few that are close together
 amid others 1e8 times as far apart.
 """
 
@@ -23,24 +25,25 @@ from .._scales import rows_to_scale, to_scale
 from .._validation import check_rows, check_word, encode_labels, short
 from ..distances import about_most
 
-METRICS = ("euclidean", "sqeuclidean", "cosine", "manhattan")
-# Above this share of the index a sort of all distances is faster than a heap.
-MOST_OF_INDEX = 0.1
+SEARCH_METRICS = ("euclidean", "sqeuclidean", "cosine", "manhattan")
+# A search deeper than this share of the index is slower than a sort of all distances.
+MAX_SEARCH_SHARE = 0.1
 
 
 @dataclass(frozen=True)
-class Problem:
-    """Queries, the index they are put to, and what is relevant.
+class RetrievalTask:
+    """Queries, the index to search, and the labels of both.
 
     Parameters
     ----------
     E : {ndarray, sparse matrix} of shape (n_queries, k)
+        The queries.
     y : ndarray of int of shape (n_queries,)
     index : {ndarray, sparse matrix} of shape (n_index, k)
     index_y : ndarray of int of shape (n_index,)
     metric : str
     itself : bool
-        Query i is row i of the index, which is left out of its ranking.
+        Whether query i is row i of the index. That row is then left out of its ranking.
     """
 
     E: object
@@ -52,38 +55,38 @@ class Problem:
 
     @property
     def n_ranked(self):
-        """How many rows are ranked for a query."""
+        """Number of rows that are ranked for a query."""
         return len(self.index_y) - self.itself
 
     @cached_property
     def n_relevant(self):
-        """For each query the number of rows of its class, itself not counted."""
+        """Number of rows with the label of the query, without itself, per query."""
         sizes = np.bincount(self.index_y, minlength=self.y.max() + 1)
         return sizes[self.y] - self.itself
 
 
-def make_problem(E, y, index=None, index_labels=None, metric="euclidean"):
-    """Check what a user gave.
+def make_retrieval_task(E, y, index=None, index_labels=None, metric="euclidean"):
+    """Check the arguments of a score, and scale the rows.
 
     Raises
     ------
     ValueError
-        For arrays that do not fit together, NaN, labels that are none, an unknown metric,
-        and queries of which none has a relevant row.
+        For arrays that do not fit together, NaN, missing labels, an unknown metric, or no
+        query with a relevant row.
     """
-    if check_word("metric", metric, METRICS) == "sqeuclidean":
+    if check_word("metric", metric, SEARCH_METRICS) == "sqeuclidean":
         metric = "euclidean"  # The ranking is the same.
     if (index is None) != (index_labels is None):
         raise ValueError(
             "Got only one of index and index_labels, but expected both, to search a "
             "separate index, or neither, to search E itself."
         )
-    E, y, codes = _rows(E, y, "E")
+    E, y, codes = _check_labeled_rows(E, y, "E")
     if index is None:
-        (E,), _ = placed([E], metric)
-        problem = Problem(E, codes, E, codes, metric, itself=True)
+        (E,), _ = center_and_scale([E], metric)
+        task = RetrievalTask(E, codes, E, codes, metric, itself=True)
     else:
-        index, index_labels, _ = _rows(index, index_labels, "index")
+        index, index_labels, _ = _check_labeled_rows(index, index_labels, "index")
         if index.shape[1] != E.shape[1]:
             raise ValueError(
                 f"Got {E.shape[1]} columns in E and {index.shape[1]} in index, but "
@@ -91,29 +94,31 @@ def make_problem(E, y, index=None, index_labels=None, metric="euclidean"):
             )
         both = encode_labels(np.concatenate([index_labels, y]))
         index_y, y = both[: len(index_labels)], both[len(index_labels) :]
-        (E, index), _ = placed([E, index], metric)
-        problem = Problem(E, y, index, index_y, metric, itself=False)
-    if not problem.n_relevant.any():
-        where = "row in E" if problem.itself else "row in index"
+        (E, index), _ = center_and_scale([E, index], metric)
+        task = RetrievalTask(E, y, index, index_y, metric, itself=False)
+    if not task.n_relevant.any():
+        where = "row in E" if task.itself else "row in index"
         raise ValueError(
             f"Got {len(codes)} queries of which none has a further {where} with its label, "
             "but expected at least one: without a relevant row there is no score."
         )
-    return problem
+    return task
 
 
-def _rows(E, y, name):
+def _check_labeled_rows(E, y, name):
+    """Rows in float64, labels as objects, and labels as codes."""
     E = check_rows(E, name, dtype=np.float64, accept_sparse="csr")
     codes = encode_labels(y)
     check_consistent_length(E, codes)
-    # As objects, labels of two arrays meet without a change of type.
+    # Labels of two arrays can be concatenated as objects without a change of type.
     return E, np.asarray(y, dtype=object).reshape(-1), codes
 
 
-def placed(arrays, metric):
-    """Rows where scikit-learn's distances have their digits, the user's own left alone.
+def center_and_scale(arrays, metric):
+    """Bring rows to where scikit-learn's distances lose no digits.
 
-    To scale, and about their middle if distances are those of a product.
+    Rows are scaled by a power of two, each by its own for ``"cosine"``. Dense rows are also
+    centered for ``"euclidean"``. The arrays that are passed stay as they are.
 
     Parameters
     ----------
@@ -124,9 +129,9 @@ def placed(arrays, metric):
     -------
     arrays : list of ndarrays or CSR
     exponent : int
-        Distances times ``2.0**exponent`` are those of the rows given.
+        Distances times ``2.0**exponent`` are those of the rows that were passed.
     """
-    arrays = [_canonical(X) for X in arrays]
+    arrays = [_in_canonical_format(X) for X in arrays]
     if metric == "cosine":
         return [rows_to_scale(X)[0] for X in arrays], 0
     *arrays, exponent = to_scale(*arrays)
@@ -136,8 +141,8 @@ def placed(arrays, metric):
     return arrays, exponent
 
 
-def _canonical(X):
-    # scikit-learn brings sparse rows into order where they are.
+def _in_canonical_format(X):
+    # scikit-learn would sort the entries of the user's own array.
     if not issparse(X) or X.has_canonical_format:
         return X
     X = X.copy()
@@ -145,25 +150,25 @@ def _canonical(X):
     return X
 
 
-def check_depth(problem, k):
-    """Refuse to look deeper than there are rows."""
-    if k > problem.n_ranked:
+def check_k(task, k):
+    """Refuse a `k` above the number of rows to search."""
+    if k > task.n_ranked:
         raise ValueError(
-            f"Got k={short(k)}, but expected at most {problem.n_ranked}, the number of "
-            f"{'other rows' if problem.itself else 'rows in index'}: lower k."
+            f"Got k={short(k)}, but expected at most {task.n_ranked}, the number of "
+            f"{'other rows' if task.itself else 'rows in index'}: lower k."
         )
 
 
-def ranked_hits(problem, depth):
-    """Which of the nearest rows are hits, a block of queries after the other.
+def ranked_hits(task, depth):
+    """Whether each of the nearest rows is a hit, in blocks of queries.
 
     Queries without a relevant row are left out.
 
     Parameters
     ----------
-    problem : Problem
+    task : RetrievalTask
     depth : int
-        How many of the nearest rows; at most ``problem.n_ranked``.
+        Number of nearest rows, at most ``task.n_ranked``.
 
     Yields
     ------
@@ -172,75 +177,78 @@ def ranked_hits(problem, depth):
 
     Notes
     -----
-    O(n_queries · n_index · k) time, and O(b · depth) memory, up to a tenth of the index;
-    beyond, a sort of all rows in O(n_queries · n_index · log(n_index)), and O(b · n_index).
+    Up to a tenth of the index, a search for neighbors takes O(n_queries · n_index · k) time
+    and O(b · depth) memory. Beyond that, a sort of all distances takes
+    O(n_queries · n_index · log(n_index)) time and O(b · n_index) memory.
     """
-    queries = np.flatnonzero(problem.n_relevant)
-    if depth > MOST_OF_INDEX * problem.n_ranked:
-        for part in _blocks(queries, problem.n_ranked):
-            yield part, complete_hits(problem, part)[:, :depth]
+    queries = np.flatnonzero(task.n_relevant)
+    if depth > MAX_SEARCH_SHARE * task.n_ranked:
+        for block in _blocks(queries, task.n_ranked):
+            yield block, _hits_of_all_rows(task, block)[:, :depth]
         return
-    search = NearestNeighbors(algorithm="brute", metric=problem.metric).fit(problem.index)
-    for part in _blocks(queries, depth + 2):
-        _, nearest = nearest_in_order(problem, part, depth, search)
-        yield part, problem.index_y[nearest] == problem.y[part, None]
+    search = NearestNeighbors(algorithm="brute", metric=task.metric).fit(task.index)
+    for block in _blocks(queries, depth + 2):
+        _, nearest = nearest_in_order(task, block, depth, search)
+        yield block, task.index_y[nearest] == task.y[block, None]
 
 
 def _blocks(queries, width):
-    """Parts of the queries, such that an array of (b, width) stays bounded."""
+    """Blocks of queries, such that the size of an array of (b, width) is bounded."""
     entries = min(get_config()["working_memory"] * 2**20 / 64, 2**22)
     for part in gen_batches(len(queries), max(1, int(entries / width))):
         yield queries[part]
 
 
-def nearest_in_order(problem, queries, k, search):
-    """The k nearest rows, from a search that may break ties as it likes.
+def nearest_in_order(task, queries, k, search):
+    """The k nearest rows, ties by row number, from a search that breaks ties at will.
 
     Returns
     -------
     distances, rows : ndarrays of shape (b, k)
     """
-    # One more than asked for shows whether the last place is shared.
-    n_neighbors = min(k + 1 + problem.itself, len(problem.index_y))
-    D, nearest = search.kneighbors(problem.E[queries], n_neighbors)
-    if problem.itself:
+    # One neighbor more than k shows whether the last one is tied.
+    n_neighbors = min(k + 1 + task.itself, len(task.index_y))
+    D, nearest = search.kneighbors(task.E[queries], n_neighbors)
+    if task.itself:
         others = nearest != queries[:, None]
-        # Among many duplicates of itself a query may be missing.
+        # A query with many duplicates may be missing from its own neighbors.
         others[others.all(axis=1), -1] = False
         D, nearest = (A[others].reshape(len(A), -1) for A in (D, nearest))
-    shared = D[:, k - 1] == D[:, k] if D.shape[1] > k else np.zeros(len(D), dtype=bool)
-    D, nearest = D[:, :k], nearest[:, :k]
+    is_last_tied = np.zeros(len(D), dtype=bool)  # (b,)
+    if D.shape[1] > k:
+        is_last_tied = D[:, k - 1] == D[:, k]
+    D, nearest = D[:, :k], nearest[:, :k]  # (b, k)
     tied = (D[:, 1:] == D[:, :-1]).any(axis=1)
     order = np.lexsort((nearest[tied], D[tied]))
     nearest[tied] = np.take_along_axis(nearest[tied], order, axis=1)
-    if shared.any():
-        nearest[shared] = _nearest_of_all(problem, queries[shared], k)
+    if is_last_tied.any():
+        nearest[is_last_tied] = _nearest_of_all_rows(task, queries[is_last_tied], k)
     return D, nearest
 
 
-def _nearest_of_all(problem, queries, k):
-    """The k nearest rows in order, from the distances to all rows."""
+def _nearest_of_all_rows(task, queries, k):
+    """The k nearest rows, ties by row number, from the distances to all rows."""
     nearest = []
-    for part in _blocks(queries, len(problem.index_y)):
-        D = _distances(problem, part)
-        farthest = np.partition(D, k - 1, axis=1)[:, k - 1]
-        for d, last in zip(D, farthest, strict=True):
-            candidates = np.flatnonzero(d <= last)
+    for block in _blocks(queries, len(task.index_y)):
+        D = _distances(task, block)  # (b, n_index)
+        kth_smallest = np.partition(D, k - 1, axis=1)[:, k - 1]
+        for d, largest in zip(D, kth_smallest, strict=True):
+            candidates = np.flatnonzero(d <= largest)
             order = np.argsort(d[candidates], kind="stable")
             nearest.append(candidates[order[:k]])
     return np.array(nearest)
 
 
-def _distances(problem, queries):
-    """To all rows of the index, shape (b, n_index); to itself infinite."""
-    D = pairwise_distances(problem.E[queries], problem.index, metric=problem.metric)
-    if problem.itself:
+def _distances(task, queries):
+    """Distances to all rows of the index, (b, n_index), infinite to the query itself."""
+    D = pairwise_distances(task.E[queries], task.index, metric=task.metric)
+    if task.itself:
         D[np.arange(len(queries)), queries] = np.inf
     return D
 
 
-def complete_hits(problem, queries):
-    """Which rows are hits, in the ranking of all rows.
+def _hits_of_all_rows(task, queries):
+    """Whether each row is a hit, in the ranking of all rows.
 
     Returns
     -------
@@ -248,25 +256,25 @@ def complete_hits(problem, queries):
 
     Notes
     -----
-    A hit's place is that of its distance among the sorted ones, unless it shares it: a
-    sort of distances takes a fraction of the time of one that keeps track of the rows.
+    The rank of a hit is that of its distance in the sorted distances, unless it is tied. A
+    sort of distances takes a fraction of the time of a sort of row numbers.
     """
-    D = _distances(problem, queries)
+    D = _distances(task, queries)  # (b, n_index)
     in_order = np.sort(D, axis=1)
-    hits = np.zeros((len(queries), problem.n_ranked), dtype=bool)
+    hits = np.zeros((len(queries), task.n_ranked), dtype=bool)
     for i, query in enumerate(queries):
-        relevant = problem.index_y == problem.y[query]
-        if problem.itself:
+        relevant = task.index_y == task.y[query]  # (n_index,)
+        if task.itself:
             relevant[query] = False
-        places = np.searchsorted(in_order[i], D[i, relevant])
+        ranks = np.searchsorted(in_order[i], D[i, relevant])
         ends = np.searchsorted(in_order[i], D[i, relevant], side="right")
-        if (ends - places > 1).any():
-            places = np.flatnonzero(relevant[np.argsort(D[i], kind="stable")])
-        hits[i, places] = True
+        if (ends - ranks > 1).any():
+            ranks = np.flatnonzero(relevant[np.argsort(D[i], kind="stable")])
+        hits[i, ranks] = True
     return hits
 
 
-def first_ranks(problem, queries):
+def first_hit_ranks(task, queries):
     """Rank of the first hit, from 1, in the ranking of all rows.
 
     Returns
@@ -275,14 +283,14 @@ def first_ranks(problem, queries):
 
     Notes
     -----
-    Counts the rows that are nearer; nothing is sorted.
+    The rank is a count of the rows that are nearer, without a sort.
     """
     ranks = []
-    columns = np.arange(len(problem.index_y))
-    for part in _blocks(queries, len(columns)):
-        D = _distances(problem, part)
-        relevant = problem.index_y == problem.y[part, None]
-        # Itself, the only relevant row at an infinite distance, is never the first.
+    columns = np.arange(len(task.index_y))
+    for block in _blocks(queries, len(columns)):
+        D = _distances(task, block)  # (b, n_index)
+        relevant = task.index_y == task.y[block, None]
+        # At an infinite distance, the query itself comes after the other relevant rows.
         first = np.where(relevant, D, np.inf).argmin(axis=1)[:, None]
         d = np.take_along_axis(D, first, axis=1)
         before = (d > D) | ((d == D) & (columns < first))

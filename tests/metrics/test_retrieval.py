@@ -118,7 +118,7 @@ def tied():
 def path(request, monkeypatch):
     """Both ways to the neighbours, whatever the depth."""
     share = 1.0 if request.param == "search" else 0.0
-    monkeypatch.setattr(_ranking, "MOST_OF_INDEX", share)
+    monkeypatch.setattr(_ranking, "MAX_SEARCH_SHARE", share)
 
 
 @pytest.mark.parametrize("metric", METRICS)
