@@ -7,9 +7,12 @@ import numpy as np
 from sklearn.neighbors import NearestNeighbors
 
 from ._partitions import Partitions, add_entries
-from ._ranking import Problem, nearest_in_order, placed
-from ._retrieval import depth_of, parse_scores, report_of_hits
 from ._validation import distinct_labels, merge_labels
+from .metrics._ranking import RetrievalTask as Problem
+from .metrics._ranking import center_and_scale as placed
+from .metrics._ranking import nearest_in_order
+from .metrics._retrieval import report_of_hits
+from .metrics._scores import depth_of, parse_scores
 
 
 @dataclass(frozen=True)

@@ -23,8 +23,6 @@ from ._labelled_partitions import LabelledPartitions
 from ._maps import map_rows
 from ._partitioned_retrieval import report_of_sample
 from ._partitions import answer_of, rows_of
-from ._ranking import METRICS
-from ._retrieval import DEFAULT_SCORES
 from ._triplet import TripletMetricLearner
 from ._validation import (
     check_number,
@@ -34,6 +32,8 @@ from ._validation import (
     float_dtypes,
     random_state_of,
 )
+from .metrics._ranking import SEARCH_METRICS as METRICS
+from .metrics._scores import DEFAULT_SCORES
 
 __all__ = [
     "DaskContrastiveMetricLearner",

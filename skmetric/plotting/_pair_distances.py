@@ -11,8 +11,8 @@ from sklearn.metrics.pairwise import (
 
 from .._base import BaseMetricLearner
 from .._validation import check_number, encode_labels, short
-from .._verification import check_distances, equal_error_rate, verification_curve
-from .._verifier import PairVerifier
+from ..metrics._pair_verifier import PairVerifier
+from ..metrics._verification import check_distances, equal_error_rate, verification_curve
 from ..mining import mine_pairs
 from ._common import (
     BLUE,

@@ -12,8 +12,8 @@ from scipy.sparse import csr_matrix
 from sklearn import config_context
 from sklearn.metrics import ndcg_score
 
-from skmetric import _ranking
 from skmetric.metrics import (
+    _ranking,
     mean_average_precision,
     mean_average_precision_at_r,
     mean_reciprocal_rank,
@@ -118,7 +118,7 @@ def tied():
 def path(request, monkeypatch):
     """Both ways to the neighbours, whatever the depth."""
     share = 1.0 if request.param == "search" else 0.0
-    monkeypatch.setattr(_ranking, "MOST_OF_INDEX", share)
+    monkeypatch.setattr(_ranking, "MAX_SEARCH_SHARE", share)
 
 
 @pytest.mark.parametrize("metric", METRICS)

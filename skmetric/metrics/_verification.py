@@ -7,7 +7,7 @@ from typing import NamedTuple
 import numpy as np
 from sklearn.utils import check_array
 
-from ._validation import as_array, check_number, check_similar, check_word, short
+from .._validation import as_array, check_number, check_similar, check_word, short
 
 CRITERIA = ("accuracy", "f1", "tpr_at_fpr", "tnr_at_tpr")
 WITH_RATE = ("tpr_at_fpr", "tnr_at_tpr")

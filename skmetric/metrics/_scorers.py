@@ -1,32 +1,33 @@
-"""Retrieval scores in the form that scikit-learn's model selection takes."""
+"""Retrieval scores as scorers for scikit-learn's model selection."""
 
 from dataclasses import dataclass
 
-from ._ranking import METRICS
-from ._retrieval import parse_score, parse_scores, retrieval_report
-from ._validation import check_word
+from .._validation import check_word
+from ._ranking import SEARCH_METRICS
+from ._retrieval import retrieval_report
+from ._scores import parse_score, parse_scores
 
 
 class NamedScore(float):
-    """A score that also reads as ``{word: score}``.
+    """A score that also reads as ``{name: score}``.
 
     scikit-learn's ``ScoringMonitor`` adds what a scorer returns to a dict.
     """
 
-    def __new__(cls, score, word):
+    def __new__(cls, score, name):
         named = super().__new__(cls, score)
-        named.word = word
+        named.name = name
         return named
 
     def __getnewargs__(self):
-        return float(self), self.word
+        return float(self), self.name
 
     def keys(self):
-        """The word, by which ``dict.update`` knows a mapping."""
-        return (self.word,)
+        """The name, which makes this a mapping for ``dict.update``."""
+        return (self.name,)
 
-    def __getitem__(self, word):
-        return {self.word: float(self)}[word]
+    def __getitem__(self, name):
+        return {self.name: float(self)}[name]
 
 
 @dataclass(frozen=True)
@@ -56,7 +57,7 @@ class RetrievalScorer:
         Returns
         -------
         score : float, or dict of float
-            As many as `scores` asks for.
+            A float if `scores` is one name, else a dict by name.
         """
         if not hasattr(estimator, "transform"):
             raise TypeError(
@@ -77,7 +78,7 @@ class RetrievalScorer:
         Returns
         -------
         score : float, or dict of float
-            As many as `scores` asks for.
+            A float if `scores` is one name, else a dict by name.
         """
         single = isinstance(self.scores, str)
         report = retrieval_report(
@@ -99,37 +100,37 @@ class RetrievalScorer:
 def retrieval_scorer(scores, *, metric="euclidean"):
     """Make a scorer for ``scoring=`` in scikit-learn's model selection.
 
-    It embeds the rows it is given with ``estimator.transform`` and takes each as a query
-    against the others: the fold that is left out is both queries and index. For a learner,
-    any transformer, and a `Pipeline` of transformers.
+    The scorer embeds rows with ``estimator.transform`` and takes each as a query against
+    the others: the test fold is both queries and index. The estimator may be a learner, any
+    transformer, or a `Pipeline` of transformers.
 
     Parameters
     ----------
     scores : str or sequence of str
         ``"map_at_r"``, ``"r_precision"``, ``"map"``, ``"mrr"``, or ``"precision_at_k"``,
         ``"recall_at_k"`` and ``"ndcg_at_k"`` with a number for k, as
-        ``"precision_at_1"``. Of a sequence, all are read from one neighbour search.
+        ``"precision_at_1"``. All scores of a sequence come from one search for neighbors.
     metric : {"euclidean", "sqeuclidean", "cosine", "manhattan"}, default="euclidean"
-        Between embedded rows. Those of a learner with ``metric="cosine"`` have length 1,
-        so that the default ranks them as the cosine would.
+        The distance of embedded rows. A learner with ``metric="cosine"`` returns rows of
+        length 1, which the default ranks as the cosine distance does.
 
     Returns
     -------
     scorer : callable
-        ``scorer(estimator, X, y)`` gives a float for one word, or a dict for a sequence,
+        ``scorer(estimator, X, y)`` returns a float for one name, or a dict for a sequence,
         as ``cross_validate`` takes it, and `GridSearchCV` with ``refit="map_at_r"``.
         ``scorer.score_embedding(E, y)`` does the same for rows that are embedded already.
-        Greater is better. It can be pickled.
+        Greater is better. The scorer can be pickled.
 
     Raises
     ------
     ValueError
-        For an unknown word; when called, as :func:`retrieval_report` does.
+        For an unknown name. The scorer itself raises what :func:`retrieval_report` does.
 
     Notes
     -----
-    For classes that no training fold has seen, use ``cv=GroupKFold()`` with ``groups=y``,
-    or :class:`skmetric.model_selection.ClassDisjointShuffleSplit`.
+    To score classes that the training fold does not have, use ``cv=GroupKFold()`` with
+    ``groups=y``, or :class:`skmetric.model_selection.ClassDisjointShuffleSplit`.
 
     Examples
     --------
@@ -149,4 +150,4 @@ def retrieval_scorer(scores, *, metric="euclidean"):
         parse_score(scores)
     else:
         scores = tuple(parse_scores(scores))
-    return RetrievalScorer(scores, check_word("metric", metric, METRICS))
+    return RetrievalScorer(scores, check_word("metric", metric, SEARCH_METRICS))

@@ -1,14 +1,17 @@
 """How good an embedding is: retrieval, verification, and scorers for model selection.
 
-Retrieval asks whether the nearest rows are of the class of a query: the seven scores,
-:func:`retrieval_report` for several at once, :func:`retrieval_scorer` for ``scoring=``.
+Retrieval scores tell whether the nearest rows are of the class of a query. There are seven,
+:func:`retrieval_report` computes several at once, and :func:`retrieval_scorer` makes a
+scorer for ``scoring=``.
 
-Verification asks whether two rows belong together: error rates over thresholds on their
-distance, and :class:`PairVerifier`, which learns a threshold.
+Verification decides whether two rows belong together. There are error rates over thresholds
+on the distance, and :class:`PairVerifier` learns a threshold.
 """
 
+from ._pair_verifier import PairVerifier
 from ._retrieval import RetrievalReport, retrieval_report
-from ._retrieval_scores import (
+from ._scorers import retrieval_scorer
+from ._scores import (
     mean_average_precision,
     mean_average_precision_at_r,
     mean_reciprocal_rank,
@@ -17,7 +20,6 @@ from ._retrieval_scores import (
     r_precision,
     recall_at_k,
 )
-from ._scorers import retrieval_scorer
 from ._verification import (
     VerificationCurve,
     equal_error_rate,
@@ -25,7 +27,6 @@ from ._verification import (
     verification_curve,
     verification_threshold,
 )
-from ._verifier import PairVerifier
 
 __all__ = [
     "PairVerifier",

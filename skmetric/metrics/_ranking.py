@@ -1,0 +1,298 @@
+"""Rank the rows of an index for each query, and find which of them are hits.
+
+Rows of the index are ranked by distance. Rows at the same distance are ranked by row
+number. A hit is a ranked row with the label of the query.
+
+scikit-learn computes the distances in float64, ``"euclidean"`` and ``"cosine"`` by a matrix
+product. Where its arithmetic is exact, as on integers of moderate size, the order is that
+of the true distances and every tie is kept. Elsewhere rounding may separate two rows that
+are equally far, or tie two rows that are nearly so. Rows may be of any scale. Where some
+are far out, most of the others keep their digits, but not a few that are close together
+amid others 1e8 times as far apart.
+"""
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+from scipy.sparse import issparse
+from sklearn import get_config
+from sklearn.metrics import pairwise_distances
+from sklearn.neighbors import NearestNeighbors
+from sklearn.utils import check_consistent_length, gen_batches
+
+from .._scales import rows_to_scale, to_scale
+from .._validation import check_rows, check_word, encode_labels, short
+from ..distances import about_most
+
+SEARCH_METRICS = ("euclidean", "sqeuclidean", "cosine", "manhattan")
+# A search deeper than this share of the index is slower than a sort of all distances.
+MAX_SEARCH_SHARE = 0.1
+
+
+@dataclass(frozen=True)
+class RetrievalTask:
+    """Queries, the index to search, and the labels of both.
+
+    Parameters
+    ----------
+    E : {ndarray, sparse matrix} of shape (n_queries, k)
+        The queries.
+    y : ndarray of int of shape (n_queries,)
+    index : {ndarray, sparse matrix} of shape (n_index, k)
+    index_y : ndarray of int of shape (n_index,)
+    metric : str
+    itself : bool
+        Whether query i is row i of the index. That row is then left out of its ranking.
+    """
+
+    E: object
+    y: np.ndarray
+    index: object
+    index_y: np.ndarray
+    metric: str
+    itself: bool
+
+    @property
+    def n_ranked(self):
+        """Number of rows that are ranked for a query."""
+        return len(self.index_y) - self.itself
+
+    @cached_property
+    def n_relevant(self):
+        """Number of rows with the label of the query, without itself, per query."""
+        sizes = np.bincount(self.index_y, minlength=self.y.max() + 1)
+        return sizes[self.y] - self.itself
+
+
+def make_retrieval_task(E, y, index=None, index_labels=None, metric="euclidean"):
+    """Check the arguments of a score, and scale the rows.
+
+    Raises
+    ------
+    ValueError
+        For arrays that do not fit together, NaN, missing labels, an unknown metric, or no
+        query with a relevant row.
+    """
+    if check_word("metric", metric, SEARCH_METRICS) == "sqeuclidean":
+        metric = "euclidean"  # The ranking is the same.
+    if (index is None) != (index_labels is None):
+        raise ValueError(
+            "Got only one of index and index_labels, but expected both, to search a "
+            "separate index, or neither, to search E itself."
+        )
+    E, y, codes = _check_labeled_rows(E, y, "E")
+    if index is None:
+        (E,), _ = center_and_scale([E], metric)
+        task = RetrievalTask(E, codes, E, codes, metric, itself=True)
+    else:
+        index, index_labels, _ = _check_labeled_rows(index, index_labels, "index")
+        if index.shape[1] != E.shape[1]:
+            raise ValueError(
+                f"Got {E.shape[1]} columns in E and {index.shape[1]} in index, but "
+                "expected as many: embed both by the same map."
+            )
+        both = encode_labels(np.concatenate([index_labels, y]))
+        index_y, y = both[: len(index_labels)], both[len(index_labels) :]
+        (E, index), _ = center_and_scale([E, index], metric)
+        task = RetrievalTask(E, y, index, index_y, metric, itself=False)
+    if not task.n_relevant.any():
+        where = "row in E" if task.itself else "row in index"
+        raise ValueError(
+            f"Got {len(codes)} queries of which none has a further {where} with its label, "
+            "but expected at least one: without a relevant row there is no score."
+        )
+    return task
+
+
+def _check_labeled_rows(E, y, name):
+    """Rows in float64, labels as objects, and labels as codes."""
+    E = check_rows(E, name, dtype=np.float64, accept_sparse="csr")
+    codes = encode_labels(y)
+    check_consistent_length(E, codes)
+    # Labels of two arrays can be concatenated as objects without a change of type.
+    return E, np.asarray(y, dtype=object).reshape(-1), codes
+
+
+def center_and_scale(arrays, metric):
+    """Bring rows to where scikit-learn's distances lose no digits.
+
+    Rows are scaled by a power of two, each by its own for ``"cosine"``. Dense rows are also
+    centered for ``"euclidean"``. The arrays that are passed stay as they are.
+
+    Parameters
+    ----------
+    arrays : list of ndarrays or CSR of shape (n, k)
+    metric : str
+
+    Returns
+    -------
+    arrays : list of ndarrays or CSR
+    exponent : int
+        Distances times ``2.0**exponent`` are those of the rows that were passed.
+    """
+    arrays = [_in_canonical_format(X) for X in arrays]
+    if metric == "cosine":
+        return [rows_to_scale(X)[0] for X in arrays], 0
+    *arrays, exponent = to_scale(*arrays)
+    if metric == "euclidean" and not any(map(issparse, arrays)):
+        ends = np.cumsum([len(X) for X in arrays])[:-1]
+        arrays = np.split(about_most(np.concatenate(arrays)), ends)
+    return arrays, exponent
+
+
+def _in_canonical_format(X):
+    # scikit-learn would sort the entries of the user's own array.
+    if not issparse(X) or X.has_canonical_format:
+        return X
+    X = X.copy()
+    X.sum_duplicates()
+    return X
+
+
+def check_k(task, k):
+    """Refuse a `k` above the number of rows to search."""
+    if k > task.n_ranked:
+        raise ValueError(
+            f"Got k={short(k)}, but expected at most {task.n_ranked}, the number of "
+            f"{'other rows' if task.itself else 'rows in index'}: lower k."
+        )
+
+
+def ranked_hits(task, depth):
+    """Whether each of the nearest rows is a hit, in blocks of queries.
+
+    Queries without a relevant row are left out.
+
+    Parameters
+    ----------
+    task : RetrievalTask
+    depth : int
+        Number of nearest rows, at most ``task.n_ranked``.
+
+    Yields
+    ------
+    queries : ndarray of int of shape (b,)
+    hits : ndarray of bool of shape (b, depth)
+
+    Notes
+    -----
+    Up to a tenth of the index, a search for neighbors takes O(n_queries · n_index · k) time
+    and O(b · depth) memory. Beyond that, a sort of all distances takes
+    O(n_queries · n_index · log(n_index)) time and O(b · n_index) memory.
+    """
+    queries = np.flatnonzero(task.n_relevant)
+    if depth > MAX_SEARCH_SHARE * task.n_ranked:
+        for block in _blocks(queries, task.n_ranked):
+            yield block, _hits_of_all_rows(task, block)[:, :depth]
+        return
+    search = NearestNeighbors(algorithm="brute", metric=task.metric).fit(task.index)
+    for block in _blocks(queries, depth + 2):
+        _, nearest = nearest_in_order(task, block, depth, search)
+        yield block, task.index_y[nearest] == task.y[block, None]
+
+
+def _blocks(queries, width):
+    """Blocks of queries, such that the size of an array of (b, width) is bounded."""
+    entries = min(get_config()["working_memory"] * 2**20 / 64, 2**22)
+    for part in gen_batches(len(queries), max(1, int(entries / width))):
+        yield queries[part]
+
+
+def nearest_in_order(task, queries, k, search):
+    """The k nearest rows, ties by row number, from a search that breaks ties at will.
+
+    Returns
+    -------
+    distances, rows : ndarrays of shape (b, k)
+    """
+    # One neighbor more than k shows whether the last one is tied.
+    n_neighbors = min(k + 1 + task.itself, len(task.index_y))
+    D, nearest = search.kneighbors(task.E[queries], n_neighbors)
+    if task.itself:
+        others = nearest != queries[:, None]
+        # A query with many duplicates may be missing from its own neighbors.
+        others[others.all(axis=1), -1] = False
+        D, nearest = (A[others].reshape(len(A), -1) for A in (D, nearest))
+    is_last_tied = np.zeros(len(D), dtype=bool)  # (b,)
+    if D.shape[1] > k:
+        is_last_tied = D[:, k - 1] == D[:, k]
+    D, nearest = D[:, :k], nearest[:, :k]  # (b, k)
+    tied = (D[:, 1:] == D[:, :-1]).any(axis=1)
+    order = np.lexsort((nearest[tied], D[tied]))
+    nearest[tied] = np.take_along_axis(nearest[tied], order, axis=1)
+    if is_last_tied.any():
+        nearest[is_last_tied] = _nearest_of_all_rows(task, queries[is_last_tied], k)
+    return D, nearest
+
+
+def _nearest_of_all_rows(task, queries, k):
+    """The k nearest rows, ties by row number, from the distances to all rows."""
+    nearest = []
+    for block in _blocks(queries, len(task.index_y)):
+        D = _distances(task, block)  # (b, n_index)
+        kth_smallest = np.partition(D, k - 1, axis=1)[:, k - 1]
+        for d, largest in zip(D, kth_smallest, strict=True):
+            candidates = np.flatnonzero(d <= largest)
+            order = np.argsort(d[candidates], kind="stable")
+            nearest.append(candidates[order[:k]])
+    return np.array(nearest)
+
+
+def _distances(task, queries):
+    """Distances to all rows of the index, (b, n_index), infinite to the query itself."""
+    D = pairwise_distances(task.E[queries], task.index, metric=task.metric)
+    if task.itself:
+        D[np.arange(len(queries)), queries] = np.inf
+    return D
+
+
+def _hits_of_all_rows(task, queries):
+    """Whether each row is a hit, in the ranking of all rows.
+
+    Returns
+    -------
+    hits : ndarray of bool of shape (b, n_ranked)
+
+    Notes
+    -----
+    The rank of a hit is that of its distance in the sorted distances, unless it is tied. A
+    sort of distances takes a fraction of the time of a sort of row numbers.
+    """
+    D = _distances(task, queries)  # (b, n_index)
+    in_order = np.sort(D, axis=1)
+    hits = np.zeros((len(queries), task.n_ranked), dtype=bool)
+    for i, query in enumerate(queries):
+        relevant = task.index_y == task.y[query]  # (n_index,)
+        if task.itself:
+            relevant[query] = False
+        ranks = np.searchsorted(in_order[i], D[i, relevant])
+        ends = np.searchsorted(in_order[i], D[i, relevant], side="right")
+        if (ends - ranks > 1).any():
+            ranks = np.flatnonzero(relevant[np.argsort(D[i], kind="stable")])
+        hits[i, ranks] = True
+    return hits
+
+
+def first_hit_ranks(task, queries):
+    """Rank of the first hit, from 1, in the ranking of all rows.
+
+    Returns
+    -------
+    ranks : ndarray of int of shape (b,)
+
+    Notes
+    -----
+    The rank is a count of the rows that are nearer, without a sort.
+    """
+    ranks = []
+    columns = np.arange(len(task.index_y))
+    for block in _blocks(queries, len(columns)):
+        D = _distances(task, block)  # (b, n_index)
+        relevant = task.index_y == task.y[block, None]
+        # At an infinite distance, the query itself comes after the other relevant rows.
+        first = np.where(relevant, D, np.inf).argmin(axis=1)[:, None]
+        d = np.take_along_axis(D, first, axis=1)
+        before = (d > D) | ((d == D) & (columns < first))
+        ranks.append(1 + np.count_nonzero(before, axis=1))
+    return np.concatenate(ranks)
