@@ -56,7 +56,8 @@ figure.suptitle("three people, six images of each")
 
 # %%
 # :class:`~skmetric.metrics.PairVerifier` takes a fitted learner, or any fitted transformer,
-# and learns the threshold. Here the false match rate of the calibration pairs is at most 5 %.
+# and learns the threshold. Here the false match rate of the calibration pairs is at most
+# 5 %.
 
 
 def verify(transformer, X, y, calibration, test):
