@@ -2,14 +2,14 @@
 How can I watch a fit, and end it early?
 ========================================
 
-With ``early_stopping=True`` some rows are held out, and the map is kept that serves them
-best. scikit-learn 1.9 brings callbacks, such as progress bars, to which learners report
-each epoch.
+With ``early_stopping=True`` some rows are held out, and the fit keeps the map with the best
+score on them. scikit-learn 1.9 has callbacks, such as progress bars, to which learners
+report each epoch.
 """
 
 # %%
-# ``scoring`` says by what the rows held out judge an epoch, here MAP@R. Ten epochs without
-# improvement end the fit, of a hundred that it may take.
+# ``scoring`` is the score of the rows held out, here MAP@R. The fit ends after ten epochs
+# without improvement, and after a hundred epochs at most.
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -37,14 +37,14 @@ learner = TripletMetricLearner(
 )
 
 # %%
-# The progress bar needs the package ``rich``. ``verbose=1`` prints a line an epoch instead,
-# with any scikit-learn.
+# The progress bar needs the package ``rich``. ``verbose=1`` prints a line per epoch
+# instead, with any version of scikit-learn.
 
 learner.set_callbacks(ProgressBar()).fit(X_train, y_train)
 print(f"{learner.n_iter_} of {learner.max_iter} epochs")
 
 # %%
-# The same without rows held out goes through the whole budget.
+# The same fit without rows held out uses the whole budget.
 
 whole = TripletMetricLearner(
     solver="adam",
@@ -62,8 +62,8 @@ for name, E in embeddings.items():
     print(f"{name:<13} MAP@R of new rows {retrieval_report(E, y_test)['map_at_r']:.3f}")
 
 # %%
-# What is left on the estimator: the loss with the pull, the share of active triplets, and
-# the scores of the rows held out, of which the line marks the best.
+# The estimator keeps the loss with the penalty, the fraction of active triplets, and the
+# scores of the rows held out. The dashed line marks the best score.
 
 display = LossCurveDisplay.from_estimator(learner)
 best = int(np.argmax(learner.validation_scores_))

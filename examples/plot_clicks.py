@@ -2,15 +2,15 @@
 What can be learnt from clicks?
 ===============================
 
-A log says what was shown for a query and what was clicked; there are no labels. Queries
-and items are vectors, such as embeddings of their texts, and only a few of their
-directions say what a query is after, which raw similarity cannot know. Pairs, clicked or
-not, tell the learner.
+A log has the items shown for each query and the items clicked; there are no labels.
+Queries and items are vectors, such as embeddings of their texts. Only a few of their
+directions are about the topic of a query, and raw similarity does not know which. The
+learner finds them from pairs, clicked or not.
 """
 
 # %%
-# The data are made up, so that it is known what a query is after: a topic, which the
-# learner is not told. New queries, which the log does not have, are judged.
+# The data are made up, so the topic of each query is known. The learner does not see the
+# topics. Scores are of new queries, which are not in the log.
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -32,8 +32,8 @@ turn, _ = np.linalg.qr(rng.standard_normal((N_FEATURES, N_FEATURES)))
 X = (np.hstack([meaning, style]) @ turn).astype(np.float32)
 
 # %%
-# Of twelve items shown, up to three are on topic. Good items are overlooked at times, and
-# others clicked. A pair is two row numbers: those of a query and of an item.
+# Of twelve items shown, at most three are on topic. Users sometimes overlook these, and
+# sometimes click others. A pair is two row numbers: those of a query and of an item.
 
 
 def shown_for(query):
@@ -51,8 +51,8 @@ clicked = rng.random(len(pairs)) < np.where(on_topic, 0.7, 0.03)
 print(f"{len(pairs)} pairs of {N_QUERIES} queries, {clicked.mean():.0%} clicked")
 
 # %%
-# More of the log gives a better map; that of 50 queries is worse than none.
-# ``recall_at_k`` is the share of new queries with an item on topic among the k nearest.
+# More of the log gives a better map; the map from 50 queries is worse than raw similarity.
+# ``recall_at_k`` is the fraction of new queries with an item on topic among the k nearest.
 
 KS = (1, 3, 10, 30)
 

@@ -2,13 +2,14 @@
 Does it work for rows on several machines?
 ==========================================
 
-Rows in dask collections stay on the workers that hold them: each step sends the map out and
-brings a sum back. Here the cluster is two processes of this machine.
+Rows in dask collections stay on the workers that hold them: each step sends the map to the
+workers and returns a sum. Here the cluster is two processes of this machine.
 """
 
 # %%
-# Made-up rows of 30 classes, which differ in 8 of 48 hidden directions. They are in random
-# order: triplets are formed within a partition, which should hold several rows of a class.
+# The rows are made up. Their 30 classes differ in 8 of 48 hidden directions. The rows are
+# in random order: triplets are formed within a partition, so a partition should hold
+# several rows of each class.
 
 import dask.array as da
 import matplotlib.pyplot as plt
@@ -29,10 +30,10 @@ X = (X @ np.linalg.qr(rng.standard_normal((N_FEATURES, N_FEATURES)))[0]).astype(
 
 # %%
 # ``persist`` keeps rows in the memory of the workers. Adam goes through an epoch in each
-# partition on its own, and then the maps are averaged; a fit in memory makes six times as
-# many updates an epoch, one after the other. So a cluster needs more epochs: the default
-# budget, 25 here, ends below .8. ``retrieval_report`` looks for the neighbours of a sample
-# among all rows.
+# partition on its own, and then the maps are averaged. A fit in memory makes six times as
+# many updates per epoch, one after the other. So a cluster needs more epochs: the default
+# budget, 25 epochs here, ends below an accuracy of .8. ``retrieval_report`` looks for the
+# neighbours of a sample of rows among all rows.
 
 
 def accuracy(learner):

@@ -1,14 +1,16 @@
 """
-Do clusters become what I mean?
-===============================
+Can labels of a few rows improve clusters?
+==========================================
 
-k-means finds what is far apart, whether or not that is what one asked for. A few rows with
-labels say what is meant; the rest is clustered after ``transform``.
+k-means separates groups that are far apart, but these need not be the groups that you want.
+Here a map is learnt from a few rows with labels, and the other rows are clustered after
+``transform``.
 """
 
 # %%
-# Handwritten digits: labels of a fifth of the rows, clusters of the others. The contrastive
-# learner is the one for clusters: it learns distances themselves.
+# The data are handwritten digits. A fifth of the rows have labels, and the others are
+# clustered. The contrastive learner suits clusters, because its margins are on distances
+# themselves.
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -29,8 +31,8 @@ X_known, X_rest, y_known, y_rest = train_test_split(
 print(f"{len(X_known)} rows with labels, {len(X_rest)} rows to cluster")
 
 # %%
-# The adjusted Rand index compares clusters with classes: 1 is the same partition, 0 chance.
-# Rows of the pictures are clusters, ordered by the class that most of their members have.
+# The adjusted Rand index compares clusters with classes: 1 is the same partition, 0 is
+# chance. Rows of the pictures are clusters, ordered by the most frequent class of each.
 
 maps = {
     "raw": FunctionTransformer(),
@@ -54,8 +56,8 @@ for axes, (name, transformer) in zip(both, maps.items(), strict=True):
 plt.show()
 
 # %%
-# To look at the classes, learn a map to two dimensions, in place of a projection of another
-# map. Two dimensions hold fewer classes apart than 64, and some still overlap.
+# For a picture of the classes, learn a map to two dimensions instead of a projection of
+# another map. Two dimensions separate fewer classes than 64 do, and some still overlap.
 
 learner = ContrastiveMetricLearner(2, positives="all", negatives="all")
 learner.fit(X_known, y_known)

@@ -2,15 +2,15 @@
 How many comparisons does it take?
 ==================================
 
-People find it hard to say how alike two things are, and easy to say which of two is more
-like a third. Such an answer is a triplet (anchor, the nearer, the farther), and
-``fit_triplets`` learns from nothing else.
+People find it hard to say how similar two things are, and easy to say which of two things
+is more similar to a third. Such an answer is a triplet (anchor, the nearer, the farther).
+``fit_triplets`` learns from such triplets alone.
 """
 
 # %%
-# Items have 20 measured features. What people go by is a mixture of three, hidden in them;
-# an answer in ten is a slip. Questions are about random triples of 300 items, and the map
-# is judged on true answers about 300 other items.
+# Items have 20 measured features. People judge by three mixtures of these features, which
+# the learner does not know. One answer in ten is wrong. Questions are about random triples
+# of 300 items, and the map is tested on true answers about 300 other items.
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -40,7 +40,7 @@ answers = ask(X, 5000, slips=0.1)
 true_answers = ask(X_new, 5000, slips=0)
 
 # %%
-# ``score_triplets`` is the share of triplets in the right order.
+# ``score_triplets`` is the fraction of triplets in the right order.
 
 numbers, scores = [50, 150, 500, 1500, 5000], []
 for number in numbers:

@@ -3,12 +3,12 @@ How do I take a learnt map elsewhere?
 =====================================
 
 A learnt map is one array, ``components_``, and mapping rows is one product of matrices. So
-it runs wherever a matrix can be multiplied, for example as ONNX with a single ``MatMul``.
-To keep the estimator itself, skops writes a file that can be read without running code.
+it runs wherever matrices can be multiplied, for example as ONNX with a single ``MatMul``.
+To save the estimator itself, use skops: loading its files runs no code from them.
 """
 
 # %%
-# A learner, and a classifier on top.
+# Fit a learner, and a classifier on its output.
 
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -34,7 +34,7 @@ knn = KNeighborsClassifier(3).fit(learner.transform(X_train), y_train)
 print(f"3-NN accuracy {knn.score(learner.transform(X_test), y_test):.3f}")
 
 # %%
-# Each row of the map weighs the 8 x 8 pixels: blue ones count for, red ones against.
+# Each row of the map has weights of the 8 x 8 pixels: blue is positive, red is negative.
 
 figure, grid = plt.subplots(2, 8, figsize=(9, 2.5), layout="constrained")
 largest = np.abs(learner.components_).max()
@@ -46,7 +46,7 @@ plt.show()
 # %%
 # ONNX
 # ----
-# Under ``metric="cosine"`` a node ``LpNormalization(axis=1, p=2)`` would follow.
+# With ``metric="cosine"``, add a node ``LpNormalization(axis=1, p=2)``.
 
 components = learner.components_.T.astype(np.float32)
 n_features, n_components = components.shape
@@ -72,8 +72,8 @@ print(f"same predictions: {np.array_equal(knn.predict(Z), predictions)}")
 # %%
 # skops
 # -----
-# skops reads only classes that it or the reader trusts. It names what a file needs, and
-# that is the learner's own class.
+# skops reads only classes that it or the reader trusts. It lists the classes that a file
+# needs, here only the class of the learner.
 
 with TemporaryDirectory() as folder:
     path = Path(folder, "learner.skops")

@@ -2,13 +2,13 @@
 Which margin? A grid search before k-NN
 =======================================
 
-A learner is a step of a scikit-learn pipeline, so a grid search tries its margins and
-mining. A margin has the same unit on all data, so the same few orders of magnitude will do
-for any grid.
+A learner is a step of a scikit-learn pipeline, so a grid search can choose its margin and
+mining. A margin has the same unit on all data, so a grid needs only the same few orders of
+magnitude.
 """
 
 # %%
-# A third of the handwritten digits, whose pixels are standardised, three folds.
+# The data are a third of the handwritten digits with standardised pixels, in three folds.
 
 import matplotlib.pyplot as plt
 from sklearn.datasets import load_digits
@@ -28,7 +28,7 @@ raw_scores = cross_val_score(raw, X, y, cv=folds)
 print(f"3-NN without a map: {raw_scores.mean():.3f} ± {raw_scores.std():.3f}")
 
 # %%
-# Steps have names of their own here, which makes for short names of parameters.
+# The steps have short names, so the names of parameters are short, too.
 
 model = Pipeline(
     [
@@ -50,11 +50,11 @@ for setting, mean, spread in zip(
 print("best:", search.best_params_)
 
 # %%
-# The better mining of each margin. Bars are one standard deviation over the folds: where
-# they overlap, the grid has not shown that one margin is better than another, and the best
-# of eight looks better than it is. Judge the chosen one on rows that the search has not
-# seen. The larger the margin, the more triplets are active.
-# Where the last margin of a grid is the best, go on.
+# The picture shows the better mining of each margin. Bars are one standard deviation over
+# the folds. Where they overlap, the grid has not shown that one margin is better than
+# another, and the score of the best of eight settings is too high. Test the chosen setting
+# on rows that the search has not seen. The larger the margin, the more triplets are active.
+# If the last margin of a grid is the best, extend the grid.
 
 display = MarginSweepDisplay.from_estimator(search, X, y)
 display.axes_[0].axhline(

@@ -2,15 +2,15 @@
 What does mining change?
 ========================
 
-``positives`` and ``negatives`` say which triplets are learnt from. A triplet is active
-while it violates the margin, and only active ones move the map: a share near 0 means that
-there is little left to learn, a share near 1 that the triplets ask for more than the map
-can give.
+``positives`` and ``negatives`` choose the triplets of the loss. A triplet is active while
+it violates the margin, and only active triplets move the map. An active fraction near 0
+means that there is little left to learn. A fraction near 1 means that the map cannot
+satisfy the triplets.
 """
 
 # %%
-# Half of the handwritten digits to learn from, half to judge by: MAP@R, which asks for all
-# of a class together, and precision@1, which asks for the nearest row only.
+# Half of the handwritten digits are for training, and half are for testing. MAP@R is about
+# all rows of a class, and precision@1 is about the nearest row only.
 
 import warnings
 
@@ -62,12 +62,12 @@ axes.legend(loc="center left", bbox_to_anchor=(1, 0.5))
 plt.show()
 
 # %%
-# Collapse, and its cure
-# ----------------------
+# Collapse, and how to prevent it
+# -------------------------------
 # Where classes overlap, the farthest positive is farther than the nearest negative under
-# any map, and the cheapest thing to do is to map all rows to one point: the loss is then
-# exactly the margin. Such are three classes that differ in two of six features, and not by
-# much. Nothing pulls towards the initial map here, and the fit ends with a warning.
+# any map. The loss is then smallest if all rows are mapped to one point, where it is
+# exactly the margin. Here three classes differ a little in two of six features. With
+# ``alpha=0`` there is no penalty, and the fit ends with a warning.
 
 rng = np.random.default_rng(0)
 y = np.repeat([0, 1, 2], 200)
@@ -83,8 +83,8 @@ print(*(warning.message for warning in caught), sep="\n")
 print(f"loss {collapsed.loss_:.4f}, margin {collapsed.margin}")
 
 # %%
-# A pull towards the initial map, ``alpha``, keeps the map from shrinking to nothing. It is
-# the mining, though, that makes it learn something.
+# The penalty on the distance from the initial map, with the weight ``alpha``, prevents a
+# collapse. The choice of mining changes the scores more.
 
 cures = {
     "hard × hard": collapsed,

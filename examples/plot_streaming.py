@@ -2,12 +2,12 @@
 Does it work for data that do not fit in memory?
 ================================================
 
-``partial_fit`` goes once over a chunk and goes on from the map there is. Chunks come from a
-file here, which ``numpy.memmap`` reads piece by piece.
+``partial_fit`` goes once over a chunk and continues from the current map. Here chunks come
+from a file, which ``numpy.memmap`` reads piece by piece.
 """
 
 # %%
-# 40,000 rows in a file, in random order as ``partial_fit`` needs them: constraints are
+# The file has 40,000 rows in random order, as ``partial_fit`` needs them: constraints are
 # formed within a chunk, so each chunk should hold several rows of each class.
 
 import tempfile
@@ -27,7 +27,7 @@ spread = np.linalg.qr(rng.standard_normal((N_FEATURES, N_FEATURES)))[0]
 
 
 def draw(n):
-    """Classes that differ in 8 of 64 hidden directions, and are alike in size elsewhere."""
+    """Classes that differ in 8 of 64 hidden directions, and not in the others."""
     y = rng.integers(0, N_CLASSES, n)
     noise = rng.standard_normal((n, N_FEATURES))
     noise[:, :8] = centres[y] + 0.2 * noise[:, :8]
@@ -41,10 +41,11 @@ X_all.tofile(path)
 X_test, y_test = draw(4000)
 
 # %%
-# Three passes over the file, against one ``fit`` with all rows in memory. Both are judged
-# by 3-NN accuracy on rows that neither has seen, with 4000 mapped rows as neighbours.
-# ``partial_fit`` does not know how many chunks will come and keeps its learning rate; where
-# the number is known, let the rate fall. With so many rows little pull is needed.
+# Compare three passes over the file with one ``fit`` of all rows in memory. The score is
+# 3-NN accuracy on rows that neither has seen, with 4000 mapped rows as neighbours.
+# ``partial_fit`` does not know the number of chunks, so it keeps its learning rate
+# constant. If you know the number, lower the rate from chunk to chunk. With 40,000 rows a
+# small penalty is enough.
 
 
 def accuracy(learner):

@@ -2,15 +2,15 @@
 Can it learn from sparse text?
 ==============================
 
-TF-IDF rows are long and mostly empty. They stay sparse here, in ``fit`` as in
-``transform``; the map itself is dense, so the number of words times ``n_components`` has to
+TF-IDF rows are long and have few nonzero entries. They stay sparse in ``fit`` and
+``transform``. The map itself is dense, so the number of words times ``n_components`` must
 fit in memory.
 """
 
 # %%
-# Questions to a help desk, put together from phrases: what is asked about, in one of
-# several wordings, wrapped in politeness that says nothing. Half of the wordings of each
-# thing are for training, the others are new.
+# The data are questions to a help desk, composed of phrases. Each has a topic in one of
+# several wordings, between polite phrases that do not depend on the topic. Half of the
+# wordings of each topic are for training, and the others are for testing.
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -46,7 +46,7 @@ AFTER = (
 
 
 def write(wordings, n, rng):
-    """Questions, and what each is about."""
+    """Questions, and the topic of each."""
     topics = rng.choice(list(ABOUT), n)
     before, after = (rng.choice(part.split("|"), n) for part in (BEFORE, AFTER))
     core = [rng.choice(ABOUT[topic].split("|")[wordings]) for topic in topics]
@@ -58,7 +58,7 @@ texts, topics = write(slice(0, 3), 400, rng)
 new_texts, new_topics = write(slice(3, 6), 200, rng)
 
 # %%
-# Words and their parts, so that *refunded* is near *refund*.
+# The features are parts of words, so that *refunded* is near *refund*.
 
 vectorizer = TfidfVectorizer(analyzer="char_wb", ngram_range=(3, 5), dtype=np.float32)
 X = vectorizer.fit_transform(texts)
@@ -73,8 +73,8 @@ for name, E, E_new in (("raw", X, X_new), ("learnt", Z, Z_new)):
     print(name, report, "", sep="\n")
 
 # %%
-# Similarities of new questions (rows) to old ones (columns), both ordered by what they are
-# about. By raw similarity the same politeness is what is alike.
+# The picture has similarities of new questions (rows) to old ones (columns), both ordered
+# by topic. Raw similarity is high for questions with the same polite phrases.
 
 figure, both = plt.subplots(1, 2, figsize=(9, 3), layout="constrained")
 order, order_new = np.argsort(topics), np.argsort(new_topics)
@@ -92,7 +92,7 @@ for axes, (name, E, E_new) in zip(
 plt.show()
 
 # %%
-# New questions of which the two find nearest questions about different things.
+# For these new questions, the raw and the learnt nearest questions have different topics.
 
 nearest = {
     name: pairwise_distances_argmin(E_new, E)

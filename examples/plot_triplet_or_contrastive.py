@@ -2,14 +2,14 @@
 Triplets or pairs: the order of distances, or distances themselves?
 ===================================================================
 
-:class:`~skmetric.TripletMetricLearner` asks that a row of the same class be nearer than one
-of another class. :class:`~skmetric.ContrastiveMetricLearner` asks that rows of a class be
-nearer than one number and rows of different classes farther than another. The first serves
-a ranking, the second a threshold.
+The loss of :class:`~skmetric.TripletMetricLearner` is small if rows of the same class are
+nearer than rows of another class. The loss of :class:`~skmetric.ContrastiveMetricLearner`
+is small if distances within a class are below one margin and distances between classes are
+above another. The first is for rankings, the second for thresholds.
 """
 
 # %%
-# Half of the handwritten digits to learn from, half to judge by.
+# Half of the handwritten digits are for training, and half are for testing.
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -34,9 +34,10 @@ maps = {
 }
 
 # %%
-# Three questions are asked of each map: are the nearest rows of the right class (3-NN), are
-# all rows of a class together (MAP@R), and does one threshold on distances tell the same
-# class from different ones (equal error rate, less is better)?
+# Each map has three scores. 3-NN accuracy shows whether the nearest rows have the right
+# class. MAP@R shows whether all rows of a class are near each other. The equal error rate
+# shows how well one threshold on distances separates similar from dissimilar pairs (less is
+# better).
 
 rows, columns = np.triu_indices(len(y_test), 1)
 similar = y_test[rows] == y_test[columns]
@@ -51,8 +52,8 @@ for name, learner in maps.items():
     print(f"{name:<12} 3-NN {accuracy:.3f}   MAP@R {map_at_r:.3f}   EER {error:.3f}")
 
 # %%
-# The contrastive learner has pulled the two kinds of distances apart, on all of the data
-# at once. The triplet learner was never asked to.
+# The contrastive learner separates the distances of similar and dissimilar pairs, on all of
+# the data at once. The loss of the triplet learner does not require this.
 
 _, axes = plt.subplots(1, 3, figsize=(10, 3.6), layout="constrained")
 PairDistanceDisplay.from_predictions(distances, similar, ax=axes)

@@ -2,14 +2,15 @@
 Does the map help with classes it has never seen?
 =================================================
 
-Letters in sixteen fonts, each with a light from some side. The light fills most of a
-picture, so the nearest picture by raw distance is commonly another letter in the same
-light. A map is learnt from small letters and digits, and judged on capital letters, which
-it has never seen: by retrieval, and by naming letters from a few examples each.
+The data are pictures of letters in sixteen fonts, each with a light from one side. The
+light changes most pixels of a picture, so the nearest picture by raw distance is commonly
+another letter in the same light. A map is learnt from small letters and digits, and tested
+on capital letters, which it has never seen. The tests are retrieval, and naming letters
+from a few examples of each.
 """
 
 # %%
-# The data are drawn here, with the fonts that matplotlib brings.
+# The pictures are drawn here, with the fonts that matplotlib includes.
 
 import string
 from pathlib import Path
@@ -76,9 +77,10 @@ print(f"to learn from: {len(X_train)} pictures of {len(set(y_train))} letters an
 print(f"to judge by: {len(X_new)} pictures of {len(set(y_new))} capital letters")
 
 # %%
-# Judge settings as the map will be used: every split has other classes to learn from than
-# to be scored on. :class:`~skmetric.model_selection.ClassDisjointShuffleSplit` makes such
-# splits of the training letters; the capital letters wait.
+# Choose settings under the conditions in which the map will be used: in every split, the
+# classes for training and for scores are different.
+# :class:`~skmetric.model_selection.ClassDisjointShuffleSplit` makes such splits of the
+# training letters. The capital letters take no part in this.
 
 search = GridSearchCV(
     TripletMetricLearner(metric="cosine", solver="adam", random_state=0),
@@ -92,7 +94,7 @@ for setting, score in zip(results["params"], results["mean_test_score"], strict=
 learner = search.best_estimator_
 
 # %%
-# Retrieval among the new letters, each picture a query against all the others.
+# Retrieval among the new letters: each picture is a query against all the others.
 
 maps = {"raw": Normalizer().fit(X_train), "learnt": learner}
 for name, transformer in maps.items():
@@ -100,7 +102,8 @@ for name, transformer in maps.items():
     print(name, report, "", sep="\n")
 
 # %%
-# Queries at the left, one of each of six letters, and the five nearest pictures in order.
+# Queries are at the left, one of each of six letters. Their five nearest pictures follow in
+# order.
 
 queries = [np.flatnonzero(y_new == letter)[3] for letter in "AEGKMS"]
 figure, axes = plt.subplots(1, 2, figsize=(10, 5), layout="constrained")
@@ -117,9 +120,9 @@ for panel in axes:
 plt.show()
 
 # %%
-# Few-shot: name letters from the nearest of one, two or five examples of each, drawn 20
-# times. The map was not told what an *A* is, only what differs between pictures of a
-# letter.
+# Few-shot classification names a letter by the nearest of one, two or five examples of each
+# letter, drawn 20 times. The map has not learnt what an *A* is, only how pictures of the
+# same letter can differ.
 
 
 def few_shot(E, n_shots, rng):

@@ -1,16 +1,17 @@
 """
-Do two images show the same? A threshold for people nobody has seen
-===================================================================
+Do two images show the same person? A threshold for new people
+==============================================================
 
-Verification needs one number: pairs that are nearer are taken to be the same. The classes
-are parted in three. A map is learnt on the first part, a threshold is calibrated on pairs
-of the second, and both are judged on the third.
+Verification needs a threshold: pairs with a smaller distance are taken to be the same. The
+classes are split in three parts. A map is learnt on the first part, a threshold is
+calibrated on pairs of the second, and both are tested on the third.
 """
 
 # %%
-# Faces are made up, as real ones would have to be downloaded: 40 people, smooth random
-# fields of 16 x 16, and 10 images of each with a shift, a light from some side, and noise.
-# What differs between images of a person is the same for all people, so 20 people teach it.
+# The faces are made up, because real ones must be downloaded. There are 40 people, which
+# are smooth random fields of 16 x 16, and 10 images of each with a shift, a light from one
+# side, and noise. Images of a person differ in the same way for all people, so a map can
+# learn this from 20 people.
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -54,8 +55,9 @@ for person, row in enumerate(grid):
 figure.suptitle("three people, six images of each")
 
 # %%
-# :class:`~skmetric.metrics.PairVerifier` takes a fitted learner, or any transformer, and
-# learns the threshold, here one that lets 5 % of the different pairs pass.
+# :class:`~skmetric.metrics.PairVerifier` takes a fitted learner, or any fitted transformer,
+# and learns the threshold. Here the false match rate of the calibration pairs is at most
+# 5 %.
 
 
 def verify(transformer, X, y, calibration, test):
@@ -92,9 +94,9 @@ plt.show()
 # %%
 # When it does not help
 # ---------------------
-# Handwritten digits have ten classes: five to learn from, two to calibrate on, three to
-# judge by. What tells five digits apart says little about five others. Means over eight
-# partitions of the classes:
+# Handwritten digits have ten classes: five to learn from, two to calibrate on, and three to
+# test on. A map that separates five digits need not separate five others. These are means
+# over eight partitions of the classes:
 
 X, y = load_digits(return_X_y=True)
 X, y = normalize(X)[::3], y[::3]

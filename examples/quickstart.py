@@ -1,8 +1,8 @@
-"""Handwritten digits, before and after: closed set, and classes never seen in training.
+"""Handwritten digits before and after, for seen classes and for classes not seen.
 
-The default serves near neighbours; all positives and all negatives gather whole classes.
-Run with ``python examples/quickstart.py``; saves ``quickstart.png`` where matplotlib is
-installed.
+The default is best for near neighbours. All positives and all negatives gather whole
+classes. Run with ``python examples/quickstart.py``. It saves ``quickstart.png`` if
+matplotlib is installed.
 """
 
 import time
@@ -19,7 +19,7 @@ WHOLE = {"positives": "all", "negatives": "all"}
 
 
 def learnt(X, y):
-    """The learner at its defaults, and for whole classes."""
+    """The learner with its defaults, and with the mining for whole classes."""
     return [
         TripletMetricLearner(random_state=0, **choice).fit(X, y) for choice in ({}, WHOLE)
     ]
@@ -31,7 +31,7 @@ def show(name, scores):
 
 
 def show_retrieval(learners, X, y):
-    """Print how well rows find those of their class, each against all the others."""
+    """Print scores of retrieval, with each row as a query against all the others."""
     spaces = [X, *(learner.transform(X) for learner in learners)]
     for name, score in {"precision@1": "precision_at_1", "MAP@R": "map_at_r"}.items():
         show(name, [retrieval_report(E, y, scores=[score])[score] for E in spaces])
@@ -63,7 +63,7 @@ def main():
 
 
 def draw(X_train, y_train, X_test, y_test):
-    """Two dimensions by PCA, which is where the learner starts, and as learnt."""
+    """Draw two dimensions, by PCA (the initial map) and as learnt."""
     try:
         from matplotlib.figure import Figure
     except ImportError:
