@@ -1,9 +1,4 @@
-"""The same two learners for rows that are spread over a cluster, in dask collections.
-
-Needs dask's arrays, and distributed for a cluster: ``pip install 'skmetric[dask]'``. The
-current ``dask.distributed.Client`` is used, and ``with client.as_current():`` chooses one.
-Without any, threads of this process serve.
-"""
+"""The learners over partitions, and retrieval scores of rows in them."""
 
 import inspect
 from numbers import Integral
@@ -14,19 +9,15 @@ from dask import delayed
 from sklearn.utils import assert_all_finite
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from ._base import WORDS, all_or_nothing
-from ._cluster import learn_over_partitions
-from ._compat import with_callbacks
-from ._contrastive import ContrastiveMetricLearner
-from ._initialization import initial_map
-from ._labelled_partitions import LabelledPartitions
-from ._maps import map_rows
-from ._partitioned_retrieval import report_of_sample
-from ._partitions import answer_of, rows_of
-from ._ranking import METRICS
-from ._retrieval import DEFAULT_SCORES
-from ._triplet import TripletMetricLearner
-from ._validation import (
+from .._base import WORDS, all_or_nothing
+from .._compat import with_callbacks
+from .._contrastive import ContrastiveMetricLearner
+from .._initialization import initial_map
+from .._maps import map_rows
+from .._ranking import METRICS
+from .._retrieval import DEFAULT_SCORES
+from .._triplet import TripletMetricLearner
+from .._validation import (
     check_number,
     check_parameters,
     check_word,
@@ -34,16 +25,10 @@ from ._validation import (
     float_dtypes,
     random_state_of,
 )
-
-__all__ = [
-    "DaskContrastiveMetricLearner",
-    "DaskTripletMetricLearner",
-    "retrieval_report",
-]
-
-
-def __dir__():
-    return __all__
+from ._fit import learn_over_partitions
+from ._labeled_partitions import LabelledPartitions
+from ._partitions import answer_of, rows_of
+from ._retrieval import report_of_sample
 
 
 class InMemoryOnly:

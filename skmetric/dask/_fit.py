@@ -11,8 +11,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from ._copies import Labels
-from ._learning import (
+from .._copies import Labels
+from .._learning import (
     ROWS_FOR_PULL,
     batch_size_for,
     by_lbfgs,
@@ -23,10 +23,10 @@ from ._learning import (
     solver_for,
     sums_at_start,
 )
-from ._objective import add_evaluations
+from .._objective import add_evaluations
+from .._problem import Coordinates, Problem
+from .._solvers import minimize_stochastic, run_epoch
 from ._partitions import add_entries, random_state_from
-from ._problem import Coordinates, Problem
-from ._solvers import minimize_stochastic, run_epoch
 
 
 def learn_over_partitions(estimator, parts, W0, start, random_state, monitor):

@@ -6,10 +6,10 @@ from functools import partial
 import numpy as np
 from sklearn.neighbors import NearestNeighbors
 
+from .._ranking import Problem, nearest_in_order, placed
+from .._retrieval import depth_of, parse_scores, report_of_hits
+from .._validation import distinct_labels, merge_labels
 from ._partitions import Partitions, add_entries
-from ._ranking import Problem, nearest_in_order, placed
-from ._retrieval import depth_of, parse_scores, report_of_hits
-from ._validation import distinct_labels, merge_labels
 
 
 @dataclass(frozen=True)
