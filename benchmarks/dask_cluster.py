@@ -29,9 +29,9 @@ from sklearn.neighbors import KNeighborsClassifier
 from sklearn.preprocessing import StandardScaler
 
 from skmetric import TripletMetricLearner
-from skmetric._cluster import PartitionedProblem
-from skmetric._labelled_partitions import LabelledPartitions
 from skmetric.dask import DaskTripletMetricLearner
+from skmetric.dask._fit import PartitionedProblem
+from skmetric.dask._labeled_partitions import LabelledPartitions
 from skmetric.metrics import mean_average_precision_at_r
 
 SPILLING_OFF = {

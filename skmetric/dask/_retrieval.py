@@ -6,13 +6,11 @@ from functools import partial
 import numpy as np
 from sklearn.neighbors import NearestNeighbors
 
+from .._validation import distinct_labels, merge_labels
+from ..metrics._ranking import RetrievalTask, center_and_scale, nearest_in_order
+from ..metrics._retrieval import report_of_hits
+from ..metrics._scores import depth_of, parse_scores
 from ._partitions import Partitions, add_entries
-from ._validation import distinct_labels, merge_labels
-from .metrics._ranking import RetrievalTask as Problem
-from .metrics._ranking import center_and_scale as placed
-from .metrics._ranking import nearest_in_order
-from .metrics._retrieval import report_of_hits
-from .metrics._scores import depth_of, parse_scores
 
 
 @dataclass(frozen=True)
@@ -100,9 +98,9 @@ def _sizes_of_classes(labels, X, y):
 def _nearest(message, X, y, start):
     """The nearest rows of a partition: distances, row numbers and whether they are hits."""
     queries, labels, depth, metric = message
-    (queries, X), exponent = placed([queries, X], metric)
+    (queries, X), exponent = center_and_scale([queries, X], metric)
     codes = np.zeros(len(queries), dtype=int)
-    problem = Problem(queries, codes, X, y, metric, itself=False)
+    problem = RetrievalTask(queries, codes, X, y, metric, itself=False)
     search = NearestNeighbors(algorithm="brute", metric=metric).fit(problem.index)
     every = np.arange(len(queries))
     D, nearest = nearest_in_order(problem, every, min(depth, len(y)), search)

@@ -1,9 +1,4 @@
-"""The same two learners for rows that are spread over a cluster, in dask collections.
-
-Needs dask's arrays, and distributed for a cluster: ``pip install 'skmetric[dask]'``. The
-current ``dask.distributed.Client`` is used, and ``with client.as_current():`` chooses one.
-Without any, threads of this process serve.
-"""
+"""The learners over partitions, and retrieval scores of rows in them."""
 
 import inspect
 from numbers import Integral
@@ -14,17 +9,13 @@ from dask import delayed
 from sklearn.utils import assert_all_finite
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from ._base import WORDS, all_or_nothing
-from ._cluster import learn_over_partitions
-from ._compat import with_callbacks
-from ._contrastive import ContrastiveMetricLearner
-from ._initialization import initial_map
-from ._labelled_partitions import LabelledPartitions
-from ._maps import map_rows
-from ._partitioned_retrieval import report_of_sample
-from ._partitions import answer_of, rows_of
-from ._triplet import TripletMetricLearner
-from ._validation import (
+from .._base import WORDS, all_or_nothing
+from .._compat import with_callbacks
+from .._contrastive import ContrastiveMetricLearner
+from .._initialization import initial_map
+from .._maps import map_rows
+from .._triplet import TripletMetricLearner
+from .._validation import (
     check_number,
     check_parameters,
     check_word,
@@ -32,18 +23,12 @@ from ._validation import (
     float_dtypes,
     random_state_of,
 )
-from .metrics._ranking import SEARCH_METRICS as METRICS
-from .metrics._scores import DEFAULT_SCORES
-
-__all__ = [
-    "DaskContrastiveMetricLearner",
-    "DaskTripletMetricLearner",
-    "retrieval_report",
-]
-
-
-def __dir__():
-    return __all__
+from ..metrics._ranking import SEARCH_METRICS
+from ..metrics._scores import DEFAULT_SCORES
+from ._fit import learn_over_partitions
+from ._labeled_partitions import LabelledPartitions
+from ._partitions import answer_of, rows_of
+from ._retrieval import report_of_sample
 
 
 class InMemoryOnly:
@@ -325,7 +310,7 @@ def retrieval_report(
     4 queries, 1 left out
     """
     n_queries = check_number("n_queries", n_queries, kind=Integral, at_least=1)
-    if check_word("metric", metric, METRICS) == "sqeuclidean":
+    if check_word("metric", metric, SEARCH_METRICS) == "sqeuclidean":
         metric = "euclidean"  # The ranking is the same.
     check_whole_rows(E, "E")
     E, y = aligned(as_array(E, "E"), as_array(y, "y"), "E")

@@ -19,7 +19,7 @@ from dask import delayed
 from dask.utils import parse_timedelta
 from sklearn.utils import check_array
 
-from ._validation import CHECKED_LATER, short
+from .._validation import CHECKED_LATER, short
 
 # How many answers are merged at a time.
 FAN_IN = 8

@@ -8,11 +8,11 @@ import numpy as np
 from scipy.sparse import issparse, vstack
 from sklearn.utils import assert_all_finite
 
-from . import _moments
-from ._copies import Labels, first_copies
-from ._initialization import most_discriminants, share_of_distinct
+from .. import _moments
+from .._copies import Labels, first_copies
+from .._initialization import most_discriminants, share_of_distinct
+from .._validation import check_classes, encode_labels, float_dtype, warn_about_labels
 from ._partitions import Partitions
-from ._validation import check_classes, encode_labels, float_dtype, warn_about_labels
 
 # Up to this share of the rows may be in partitions of a single class.
 MOST_LEFT_OUT = 0.05
@@ -34,7 +34,7 @@ class LabelledPartitions(Partitions):
     Parameters
     ----------
     X, y : dask array
-        As for :class:`~skmetric._partitions.Partitions`.
+        As for :class:`~skmetric.dask._partitions.Partitions`.
 
     Attributes
     ----------

@@ -11,8 +11,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from ._copies import Labels
-from ._learning import (
+from .._copies import Labels
+from .._learning import (
     ROWS_FOR_PENALTY,
     calibrate,
     fit_lbfgs,
@@ -20,10 +20,10 @@ from ._learning import (
     score_of_maps,
     sums_at_start,
 )
-from ._objective import add_evaluations
+from .._objective import add_evaluations
+from .._problem import BaseProblem, Problem
+from .._solvers import minimize_stochastic, run_epoch
 from ._partitions import add_entries, random_state_from
-from ._problem import BaseProblem, Problem
-from ._solvers import minimize_stochastic, run_epoch
 
 
 def learn_over_partitions(settings, parts, W0, start, random_state, monitor):
