@@ -37,7 +37,7 @@ from sklearn.utils import check_random_state
 from threadpoolctl import threadpool_limits
 
 from skmetric import TripletMetricLearner
-from skmetric._objective import evaluate, mine
+from skmetric._objective._evaluate import evaluate, mine
 from skmetric._relations import LabelRelation
 from skmetric.metrics import mean_average_precision_at_r
 

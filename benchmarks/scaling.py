@@ -28,11 +28,11 @@ from sklearn.preprocessing import StandardScaler
 from sklearn.utils import gen_batches
 
 from skmetric import TripletMetricLearner
-from skmetric._batches import epoch
-from skmetric._copies import Labels
-from skmetric._learning import LBFGS_ITERATIONS, ROUNDS, resolve_settings
+from skmetric._fit import LBFGS_ITERATIONS, ROUNDS, resolve_settings
+from skmetric._relations import Labels
 from skmetric.metrics import retrieval_report
 from skmetric.mining import mine_triplets
+from skmetric.mining._sampler import epoch
 
 ADAM = {"solver": "adam"}
 TWO_EPOCHS = ADAM | {"max_iter": 2}

@@ -14,10 +14,8 @@ from sklearn.utils import check_consistent_length, check_random_state
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from ._compat import CallbackSupportMixin, with_callbacks
-from ._copies import Labels
-from ._initialization import LabelledRows, check_under, initial_map
-from ._learning import (
+from ._compat import PAGE, CallbackSupportMixin, with_callbacks
+from ._fit import (
     are_labels,
     check_options,
     fit_chunk,
@@ -26,11 +24,12 @@ from ._learning import (
     settings_for_chunk,
     warn_of_trouble,
 )
-from ._links import PAGE
-from ._maps import comparable_rows, map_rows, mapped_distances
-from ._monitor import Monitor
-from ._tuple_problem import edge_lengths, named_rows
-from ._tuples import right_order
+from ._objective._initialization import LabelledRows, check_under, initial_map
+from ._objective._maps import comparable_rows, map_rows, mapped_distances
+from ._objective._tuple_problem import edge_lengths, named_rows
+from ._objective._tuples import right_order
+from ._relations import Labels
+from ._solvers._history import Monitor
 from ._validation import (
     CHECKED_LATER,
     check_classes,
@@ -102,8 +101,9 @@ class BaseMetricLearner(
     """Learns a linear map from constraints that a subclass derives from labels.
 
     A subclass has the constructor with all parameters and ``_constraints(k)``, which
-    gives the object that :mod:`skmetric._objective` asks for constraints in k dimensions;
-    ``_constraints(k, thinned)`` the same for one in `thinned` of the rows.
+    gives the constraints to learn from in k dimensions, see
+    :mod:`skmetric._objective._constraints`; ``_constraints(k, thinned)`` gives those for
+    one in `thinned` of the rows.
     """
 
     _doc_link_module = "skmetric"

@@ -1,4 +1,7 @@
-"""Callbacks where scikit-learn has them (1.9 and later); nothing, silently, below."""
+"""What scikit-learn asks of estimators: callbacks, from 1.9 on, and links to documentation.
+
+Below 1.9 there are no callbacks, and a fit goes on without.
+"""
 
 from functools import wraps
 
@@ -32,4 +35,10 @@ except ImportError:
         return without_callbacks
 
 
-__all__ = ["CallbackSupportMixin", "with_callbacks"]
+# Read the Docs leads /page/ on to the version that is the default.
+PAGE = (
+    "https://skmetric.readthedocs.io/page/generated/"
+    "{estimator_module}.{estimator_name}.html"
+)
+
+__all__ = ["PAGE", "CallbackSupportMixin", "with_callbacks"]

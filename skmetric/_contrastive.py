@@ -6,10 +6,10 @@ from sklearn.utils.metaestimators import available_if
 
 from ._base import BaseMetricLearner, all_or_nothing, is_stochastic
 from ._compat import with_callbacks
-from ._constraints import PairConstraints
-from ._strategies import resolve_strategies
-from ._tuples import Pairs, normalised, pair_factors, without_zeros
+from ._objective._constraints import PairConstraints
+from ._objective._tuples import Pairs, normalised, pair_factors, without_zeros
 from ._validation import check_both_kinds, check_similar, count_contradictions
+from .mining._strategies import resolve_strategies
 
 
 class ContrastiveMetricLearner(BaseMetricLearner):

@@ -4,9 +4,9 @@ from sklearn.utils.metaestimators import available_if
 
 from ._base import BaseMetricLearner, all_or_nothing, is_stochastic
 from ._compat import with_callbacks
-from ._constraints import TripletConstraints
-from ._strategies import resolve_strategies
-from ._tuples import Triplets, normalised, without_zeros
+from ._objective._constraints import TripletConstraints
+from ._objective._tuples import Triplets, normalised, without_zeros
+from .mining._strategies import resolve_strategies
 
 
 class TripletMetricLearner(BaseMetricLearner):

@@ -12,9 +12,9 @@ distances and ``C = G + G.T``, the gradient with respect to the rows is
 
 import numpy as np
 from scipy.sparse import issparse
+from sklearn.utils import gen_batches
 
 from ._scales import rows_to_scale
-from ._sorting import slices
 from ._validation import check_word
 
 __all__ = ["METRICS", "paired_distances"]
@@ -182,7 +182,7 @@ def close_distances(factors, rows, metric, E):
     doubtful = DOUBTFUL * (squares[heads + rows.start] + squares[tails]) > D.ravel()[near]
     doubtful &= heads + rows.start != tails
     heads, tails = heads[doubtful], tails[doubtful]
-    for part in slices(len(heads), max(1, 2**20 // E.shape[1])):
+    for part in gen_batches(max(1, len(heads)), max(1, 2**20 // E.shape[1])):
         a, b = heads[part], tails[part]
         difference = E[a + rows.start] - E[b]
         D[a, b] = np.einsum("ij,ij->i", difference, difference) / (2 if sphere else 1)

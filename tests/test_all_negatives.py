@@ -7,7 +7,8 @@ import pytest
 from designs import covering
 from scipy.sparse import issparse
 
-from skmetric import _all_negatives, _sorting
+from skmetric._objective import _all_negatives
+from skmetric.mining import _ordering as _sorting
 
 COSTS = {
     "hinge": lambda v: (max(v, 0.0), float(v > 0)),

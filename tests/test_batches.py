@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from skmetric._batches import ROWS_PER_CLASS, epoch, half, hold_out
+from skmetric.mining._sampler import ROWS_PER_CLASS, epoch, half, hold_out
 
 
 def batches_of(y, batch_size, seed=0):

@@ -5,11 +5,10 @@ import pytest
 from scipy.sparse import csr_array, csr_matrix
 
 from skmetric import ContrastiveMetricLearner, TripletMetricLearner
-from skmetric._constraints import TripletConstraints
-from skmetric._copies import Labels, first_copies
-from skmetric._objective import evaluate, mine
-from skmetric._relations import LabelRelation
-from skmetric._strategies import resolve_strategies
+from skmetric._objective._constraints import TripletConstraints
+from skmetric._objective._evaluate import evaluate, mine
+from skmetric._relations import LabelRelation, Labels, first_copies
+from skmetric.mining._strategies import resolve_strategies
 
 RNG = np.random.default_rng(0)
 Y = RNG.permutation(np.repeat([0, 1, 2], [14, 12, 10]))
@@ -62,7 +61,7 @@ def test_first_copies_of_unsorted_and_doubled_entries_which_stay_as_they_are():
 
 def test_rows_of_one_hash_are_compared(monkeypatch):
     monkeypatch.setattr(
-        "skmetric._copies._hash_rows", lambda X: np.zeros(len(X), dtype=np.uint64)
+        "skmetric._relations._hash_rows", lambda X: np.zeros(len(X), dtype=np.uint64)
     )
     # The first row of a hash has its copies; those of others are rows of their own.
     rows = np.array([[1.0], [2.0], [1.0], [2.0]])
@@ -109,8 +108,8 @@ def test_every_row_five_times_is_as_once(Learner, order, words):
 
 @pytest.mark.parametrize("Learner", LEARNERS)
 def test_auto_counts_distinct_rows(Learner, monkeypatch):
-    monkeypatch.setattr("skmetric._learning.AUTO_FEW_ROWS", len(X))
-    monkeypatch.setattr("skmetric._learning.AUTO_SUBSAMPLED_ROWS", len(X))
+    monkeypatch.setattr("skmetric._fit.AUTO_FEW_ROWS", len(X))
+    monkeypatch.setattr("skmetric._fit.AUTO_SUBSAMPLED_ROWS", len(X))
     learner = Learner(random_state=0)
     once, often = (metric_of(learner, np.tile(X, (n, 1)), np.tile(Y, n)) for n in (1, 3))
     np.testing.assert_allclose(often, once, atol=1e-8)

@@ -20,8 +20,8 @@ from threadpoolctl import threadpool_limits
 
 import skmetric
 from skmetric import ContrastiveMetricLearner
-from skmetric._neighbourhoods import Neighbourhoods
-from skmetric._objective import evaluate, mine
+from skmetric._objective._edges import Neighbourhoods
+from skmetric._objective._evaluate import evaluate, mine
 from skmetric._relations import LabelRelation
 from skmetric.metrics import retrieval_report as local_report
 

@@ -15,10 +15,11 @@ from sklearn.neighbors import KNeighborsClassifier
 from sklearn.preprocessing import StandardScaler
 from threadpoolctl import threadpool_limits
 
-from skmetric import ContrastiveMetricLearner, TripletMetricLearner, _learning, _problem
-from skmetric._batches import half
-from skmetric._strategies import row_blocks
+from skmetric import ContrastiveMetricLearner, TripletMetricLearner, _fit
+from skmetric._objective import _problem
 from skmetric.metrics import retrieval_scorer
+from skmetric.mining._sampler import half
+from skmetric.mining._strategies import row_blocks
 
 LEARNERS = [TripletMetricLearner, ContrastiveMetricLearner]
 EUCLIDEAN = ["sqeuclidean", "euclidean"]
@@ -485,7 +486,7 @@ def test_early_stopping_by_a_scorer(learner, recorded):
 @pytest.fixture
 def recorded(monkeypatch):
     """The map after every iteration."""
-    from skmetric._monitor import Monitor
+    from skmetric._solvers._history import Monitor
 
     maps, finish = [], Monitor.finish
 
@@ -637,7 +638,7 @@ def test_small_tables_are_learnt_in_halves(monkeypatch):
     W = learner.components_
     halves = learner.set_params(n_subsamples=8).fit(X, Y).components_
     np.testing.assert_array_equal(W, halves)
-    monkeypatch.setattr(_learning, "AUTO_SUBSAMPLED_ROWS", len(X) - 1)
+    monkeypatch.setattr(_fit, "AUTO_SUBSAMPLED_ROWS", len(X) - 1)
     whole = learner.set_params(n_subsamples=None).fit(X, Y).components_
     alone = learner.set_params(n_subsamples=1).fit(X, Y).components_
     np.testing.assert_array_equal(whole, alone)

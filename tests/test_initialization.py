@@ -4,9 +4,10 @@ import numpy as np
 import pytest
 from scipy.sparse import csr_matrix
 
-from skmetric import TripletMetricLearner, _moments
-from skmetric._copies import Labels
-from skmetric._initialization import MAX_SCATTER, LabelledRows, pca
+from skmetric import TripletMetricLearner
+from skmetric._objective import _scatter
+from skmetric._objective._initialization import MAX_SCATTER, LabelledRows, pca
+from skmetric._relations import Labels
 
 MANY = MAX_SCATTER + 76
 
@@ -89,7 +90,7 @@ def by_rows(X, y, k):
 
 
 def by_moments(X, y, k):
-    return _moments.lda(_moments.moments_of(X), _moments.class_moments_of(X, y), k)
+    return _scatter.lda(_scatter.moments_of(X), _scatter.class_moments_of(X, y), k)
 
 
 def classes(dtype):
@@ -263,7 +264,7 @@ def test_lda_refuses_classes_of_one_mean(lda, separate):
 def test_moments_that_float64_cannot_hold_are_refused(find, factor):
     X, y = classes(np.float64)
     with np.errstate(over="ignore", invalid="ignore"):
-        moments = _moments.moments_of(factor * X)
-        given = {"pca": (2,), "lda": (_moments.class_moments_of(factor * X, y), 2)}[find]
+        moments = _scatter.moments_of(factor * X)
+        given = {"pca": (2,), "lda": (_scatter.class_moments_of(factor * X, y), 2)}[find]
         with pytest.raises(ValueError, match=r"Got X of float64 whose rows are .* apart"):
-            getattr(_moments, find)(moments, *given)
+            getattr(_scatter, find)(moments, *given)

@@ -15,7 +15,7 @@ from threadpoolctl import threadpool_info
 
 from skmetric import ContrastiveMetricLearner, TripletMetricLearner
 from skmetric._base import BaseMetricLearner, all_or_nothing
-from skmetric._problem import BaseProblem
+from skmetric._objective._problem import BaseProblem
 from skmetric.metrics import PairVerifier
 from skmetric.mining import mine_pairs, mine_triplets
 

@@ -6,8 +6,8 @@ from scipy.sparse import csr_matrix
 from sklearn.base import clone
 
 from skmetric import ContrastiveMetricLearner, TripletMetricLearner
-from skmetric._batches import half
 from skmetric.mining import mine_pairs
+from skmetric.mining._sampler import half
 
 METRICS = ["sqeuclidean", "euclidean", "cosine"]
 WORDS = [("nearest", "nearest"), ("all", "all"), ("hard", "all"), ("nearest", "hard")]

@@ -9,7 +9,7 @@ import scipy.sparse as sp
 import sklearn
 
 from skmetric import ContrastiveMetricLearner, TripletMetricLearner
-from skmetric._objective import evaluate, mine
+from skmetric._objective._evaluate import evaluate, mine
 from skmetric._relations import LabelRelation
 from skmetric.mining import mine_triplets
 

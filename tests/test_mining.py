@@ -7,8 +7,7 @@ import pytest
 from designs import covering
 from sklearn import config_context
 
-from skmetric import _strategies
-from skmetric.mining import mine_pairs, mine_triplets
+from skmetric.mining import _strategies, mine_pairs, mine_triplets
 
 METRICS = ("sqeuclidean", "euclidean", "cosine")
 POSITIVES = ("all", "nearest", "hard", "random")

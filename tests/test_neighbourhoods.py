@@ -10,13 +10,13 @@ from scipy.sparse import csr_matrix
 from sklearn import config_context
 
 from skmetric import ContrastiveMetricLearner, TripletMetricLearner
-from skmetric._neighbourhoods import Neighbourhoods
-from skmetric._objective import evaluate, mine
+from skmetric._objective._edges import Neighbourhoods
+from skmetric._objective._evaluate import evaluate, mine
 from skmetric._relations import LabelRelation
-from skmetric._strategies import nearest_rows
 from skmetric.distances import METRICS
 from skmetric.losses import LOSSES, contrastive_loss, triplet_loss
 from skmetric.mining import mine_pairs, mine_triplets
+from skmetric.mining._strategies import nearest_rows
 
 FEW = {"positives": "nearest", "negatives": "nearest", "n_neighbors": 2, "n_impostors": 3}
 LEARNERS = (TripletMetricLearner, ContrastiveMetricLearner)

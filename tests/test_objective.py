@@ -8,18 +8,17 @@ from designs import covering
 from scipy.sparse import csr_matrix, issparse
 from sklearn import config_context
 
-from skmetric._batches import hold_out
-from skmetric._constraints import PairConstraints, TripletConstraints
-from skmetric._copies import Labels
-from skmetric._maps import map_rows, mean_map, nearest_labels
-from skmetric._objective import Deferred, evaluate, mine
-from skmetric._problem import MAX_JUDGED, Problem
-from skmetric._relations import LabelRelation
-from skmetric._sorting import slices
-from skmetric._strategies import resolve_strategies, row_blocks
+from skmetric._objective._constraints import PairConstraints, TripletConstraints
+from skmetric._objective._evaluate import Deferred, evaluate, mine
+from skmetric._objective._maps import map_rows, mean_map, nearest_labels
+from skmetric._objective._problem import MAX_JUDGED, Problem
+from skmetric._relations import LabelRelation, Labels
 from skmetric.distances import block_pullback, slope_by_square
 from skmetric.losses import contrastive_loss, triplet_loss
 from skmetric.mining import mine_pairs, mine_triplets
+from skmetric.mining._ordering import slices
+from skmetric.mining._sampler import hold_out
+from skmetric.mining._strategies import resolve_strategies, row_blocks
 
 METRICS = ("sqeuclidean", "euclidean", "cosine")
 LOSSES = ("hinge", "squared_hinge", "softplus")
@@ -391,9 +390,11 @@ def test_lists_that_do_not_fit_are_formed_anew_under_the_map_they_were_chosen_by
     X, y, W = data
     constraints = constraints_of(kind, "all", negatives, "sqeuclidean", "hinge")
     given = W, X, LabelRelation(y), "sqeuclidean", constraints
-    monkeypatch.setattr("skmetric._objective.row_blocks", lambda n: slices(n, 7))
+    monkeypatch.setattr("skmetric._objective._evaluate.row_blocks", lambda n: slices(n, 7))
     kept = mine(*given, np.random.RandomState(0))
-    monkeypatch.setattr("skmetric._objective.get_config", lambda: {"working_memory": 0})
+    monkeypatch.setattr(
+        "skmetric._objective._evaluate.get_config", lambda: {"working_memory": 0}
+    )
     anew, again = (mine(*given, np.random.RandomState(0)) for _ in range(2))
     assert all(isinstance(selection, Deferred) for selection in anew.selections)
     assert anew.equals(again) == (negatives == "all")
@@ -412,7 +413,7 @@ def test_lists_of_callables_and_of_many_nearest_are_formed_anew(data, kind, monk
     def every(distances, candidates, random_state):
         return np.nonzero(candidates)
 
-    monkeypatch.setattr("skmetric._strategies.FEW_NEAREST", 1)
+    monkeypatch.setattr("skmetric.mining._strategies.FEW_NEAREST", 1)
     for positives, negatives in [
         (every, "random"),
         ("nearest", "all"),

@@ -5,7 +5,7 @@ from math import sqrt
 import numpy as np
 import pytest
 
-from skmetric._optimizers import adam_init, adam_update, sgd_init, sgd_update
+from skmetric._solvers._optimizers import adam_init, adam_update, sgd_init, sgd_update
 
 RATES = [0.1, 0.07, 0.2, 0.05, 0.01]
 

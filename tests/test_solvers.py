@@ -15,9 +15,9 @@ import numpy as np
 import pytest
 from threadpoolctl import threadpool_info, threadpool_limits
 
-from skmetric import _solvers
-from skmetric._optimizers import adam_init, adam_update, sgd_init, sgd_update
-from skmetric._solvers import minimize_lbfgs, minimize_stochastic, run_epoch
+from skmetric._solvers import _minimize
+from skmetric._solvers._minimize import minimize_lbfgs, minimize_stochastic, run_epoch
+from skmetric._solvers._optimizers import adam_init, adam_update, sgd_init, sgd_update
 
 OPTIMUM = np.array([[1.0, -2.0, 0.5], [3.0, 0.0, -1.0]])
 CURVATURE = np.array([[1.0, 2.0, 3.0], [4.0, 1.0, 2.0]])
@@ -258,8 +258,8 @@ def threads_of_scipy():
 
 
 def set_threads_of_scipy(n_threads):
-    pools = _solvers._blas_in_scipys_wheels()
-    _solvers._set_threads(pools, n_threads)
+    pools = _minimize._blas_in_scipys_wheels()
+    _minimize._set_threads(pools, n_threads)
 
 
 @pytest.fixture
@@ -293,7 +293,7 @@ def test_fits_that_overlap_share_a_limit(crew, order, error):
             left = within.pop(name).__exit__
             crew[name].submit(left, type(error) if error else None, error, None).exception()
         else:
-            within[name] = _solvers._one_thread_for_scipy()
+            within[name] = _minimize._one_thread_for_scipy()
             crew[name].submit(within[name].__enter__).result()
         assert threads_of_scipy() == (1 if within else 3)
 
@@ -342,7 +342,7 @@ def test_a_fit_within_a_fit_leaves_the_limit_to_the_outer_one():
 
 @pytest.mark.usefixtures("three_threads")
 def test_a_number_of_threads_set_by_others_meanwhile_stays():
-    with _solvers._one_thread_for_scipy():
+    with _minimize._one_thread_for_scipy():
         set_threads_of_scipy(2)
     assert threads_of_scipy() == 2
 
@@ -375,12 +375,17 @@ def interrupted_in(codes, number):
 
 @pytest.mark.usefixtures("three_threads")
 def test_ctrl_c_at_any_line_of_the_limit_lifts_it(crew):
-    functions = _solvers._enter, _solvers._leave, _solvers._restore, _solvers._set_threads
+    functions = (
+        _minimize._enter,
+        _minimize._leave,
+        _minimize._restore,
+        _minimize._set_threads,
+    )
     codes = {function.__code__ for function in functions}
 
     def is_interrupted(number):
         try:
-            with interrupted_in(codes, number), _solvers._one_thread_for_scipy():
+            with interrupted_in(codes, number), _minimize._one_thread_for_scipy():
                 assert threads_of_scipy() == 1
         except KeyboardInterrupt:
             return True
@@ -398,7 +403,7 @@ def test_ctrl_c_at_any_line_of_the_limit_lifts_it(crew):
 def exit_with_threads():
     """In a child: before, within and after a fit of its own."""
     seen = [threads_of_scipy()]
-    with _solvers._one_thread_for_scipy():
+    with _minimize._one_thread_for_scipy():
         seen.append(threads_of_scipy())
     seen.append(threads_of_scipy())
     os._exit(0 if seen == [3, 1, 3] else 1)
@@ -411,7 +416,7 @@ def test_a_process_that_is_forked_in_the_midst_of_a_fit_is_not_within_it(crew, w
     if "fork" not in multiprocessing.get_all_start_methods():
         pytest.skip("no fork here")
     child = multiprocessing.get_context("fork").Process(target=exit_with_threads)
-    fit = _solvers._one_thread_for_scipy()
+    fit = _minimize._one_thread_for_scipy()
     forking = crew["a" if who == "fits itself" else "b"]
     crew["a"].submit(fit.__enter__).result()
     forking.submit(child.start).result()

@@ -10,11 +10,9 @@ from designs import covering
 from scipy.sparse import csr_matrix
 from sklearn import config_context
 
-from skmetric._constraints import TripletConstraints
-from skmetric._objective import evaluate
-from skmetric._relations import LabelRelation
-from skmetric._strategies import resolve_strategies
-from skmetric._tuple_problem import (
+from skmetric._objective._constraints import TripletConstraints
+from skmetric._objective._evaluate import evaluate
+from skmetric._objective._tuple_problem import (
     TupleProblem,
     dealt,
     evaluate_tuples,
@@ -22,8 +20,10 @@ from skmetric._tuple_problem import (
     named_rows,
     tuple_blocks,
 )
-from skmetric._tuples import Pairs, Triplets, normalised, pair_factors
+from skmetric._objective._tuples import Pairs, Triplets, normalised, pair_factors
+from skmetric._relations import LabelRelation
 from skmetric.losses import contrastive_loss, triplet_loss
+from skmetric.mining._strategies import resolve_strategies
 
 METRICS = ("sqeuclidean", "euclidean", "cosine")
 LOSSES = ("hinge", "squared_hinge", "softplus")

@@ -12,7 +12,8 @@ from scipy.sparse import csr_matrix
 from sklearn import config_context
 from sklearn.exceptions import ConvergenceWarning
 
-from skmetric import ContrastiveMetricLearner, TripletMetricLearner, _tuple_problem
+from skmetric import ContrastiveMetricLearner, TripletMetricLearner
+from skmetric._objective import _tuple_problem
 from skmetric._validation import check_tuples, short
 
 METRICS = ("sqeuclidean", "euclidean", "cosine")
@@ -150,7 +151,7 @@ def test_only_some_settings_matter(kind):
 
 def test_auto_goes_by_the_number_of_constraints(kind, monkeypatch):
     assert fitted(learner_of(kind, "auto"), kind).solver_ == "lbfgs"
-    monkeypatch.setattr("skmetric._learning.AUTO_LBFGS_TUPLES", 399)
+    monkeypatch.setattr("skmetric._fit.AUTO_LBFGS_TUPLES", 399)
     assert fitted(learner_of(kind, "auto", max_iter=20), kind).solver_ == "adam"
 
 

@@ -11,8 +11,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from .._copies import Labels
-from .._learning import (
+from .._fit import (
     ROWS_FOR_PENALTY,
     calibrate,
     fit_lbfgs,
@@ -20,14 +19,15 @@ from .._learning import (
     score_of_maps,
     sums_at_start,
 )
-from .._objective import add_evaluations
-from .._problem import BaseProblem, Problem
-from .._solvers import minimize_stochastic, run_epoch
+from .._objective._evaluate import add_evaluations
+from .._objective._problem import BaseProblem, Problem
+from .._relations import Labels
+from .._solvers._minimize import minimize_stochastic, run_epoch
 from ._partitions import add_entries, random_state_from
 
 
 def learn_over_partitions(settings, parts, W0, start, random_state, monitor):
-    """Find the map; the counterpart of :func:`skmetric._learning.fit_map`.
+    """Find the map; the counterpart of :func:`skmetric._fit.fit_map`.
 
     Parameters
     ----------

@@ -8,9 +8,9 @@ import numpy as np
 from scipy.sparse import issparse, vstack
 from sklearn.utils import assert_all_finite
 
-from .. import _moments
-from .._copies import Labels, first_copies
-from .._initialization import most_discriminants, share_of_distinct
+from .._objective import _scatter
+from .._objective._initialization import most_discriminants, share_of_distinct
+from .._relations import Labels, first_copies
 from .._validation import check_classes, encode_labels, float_dtype, warn_about_labels
 from ._partitions import Partitions
 
@@ -24,7 +24,7 @@ class Survey(NamedTuple):
     """What there is in some partitions, in order."""
 
     n_classes: list
-    classes: _moments.ClassMoments
+    classes: _scatter.ClassMoments
     sample: list
 
 
@@ -89,24 +89,24 @@ class LabelledPartitions(Partitions):
 
     def pca(self, k, random_state):
         """Directions of the largest variance, from the second moments."""
-        return _moments.pca(self._moments, k)
+        return _scatter.pca(self._moments, k)
 
     def lda(self, k):
         """Directions that tell the classes apart, from moments within and between."""
         answers = self.ask(_class_moments, None, self._names)
-        classes = self.total(answers, _moments.merge_class_moments)
-        return _moments.lda(self._moments, classes, k)
+        classes = self.total(answers, _scatter.merge_class_moments)
+        return _scatter.lda(self._moments, classes, k)
 
     def mean_squared_distance(self, W):
         """Mean of |W x_i - W x_j|² over all pairs of two rows that are no copies."""
-        moments = self.total(self.ask(_moments_of_mapped, W), _moments.merge_moments)
+        moments = self.total(self.ask(_moments_of_mapped, W), _scatter.merge_moments)
         n_copies = self.total(self.ask(_n_copies, None, self.first_copies), np.add)
         distinct = share_of_distinct(moments.n, int(n_copies))
-        return _moments.mean_squared_distance(moments) / distinct
+        return _scatter.mean_squared_distance(moments) / distinct
 
     @cached_property
     def _moments(self):
-        return self.total(self.ask(_moments_of_rows, None), _moments.merge_moments)
+        return self.total(self.ask(_moments_of_rows, None), _scatter.merge_moments)
 
     def _leave_out(self, is_single):
         n_rows = int(np.dot(self.sizes, is_single))
@@ -141,22 +141,22 @@ def _n_copies(message, X, codes, first):
 
 def _survey(n_rows, X, y):
     assert_all_finite(X, input_name="X")
-    classes = _moments.class_moments_of(X[:, :0], y)
+    classes = _scatter.class_moments_of(X[:, :0], y)
     return Survey([len(classes.labels)], classes, [X[:: max(1, X.shape[0] // n_rows)]])
 
 
 def _merge_surveys(a, b):
-    classes = _moments.merge_class_moments(a.classes, b.classes)
+    classes = _scatter.merge_class_moments(a.classes, b.classes)
     return Survey(a.n_classes + b.n_classes, classes, a.sample + b.sample)
 
 
 def _class_moments(message, X, codes, labels):
-    return _moments.class_moments_of(X, labels)
+    return _scatter.class_moments_of(X, labels)
 
 
 def _moments_of_rows(message, X, y):
-    return _moments.moments_of(X)
+    return _scatter.moments_of(X)
 
 
 def _moments_of_mapped(W, X, y):
-    return _moments.moments_of(X @ W.T)
+    return _scatter.moments_of(X @ W.T)

@@ -12,8 +12,8 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 from .._base import WORDS, all_or_nothing
 from .._compat import with_callbacks
 from .._contrastive import ContrastiveMetricLearner
-from .._initialization import initial_map
-from .._maps import map_rows
+from .._objective._initialization import initial_map
+from .._objective._maps import map_rows
 from .._triplet import TripletMetricLearner
 from .._validation import (
     check_number,

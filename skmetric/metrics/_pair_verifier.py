@@ -11,7 +11,7 @@ from sklearn.utils import check_array, check_consistent_length, gen_batches
 from sklearn.utils.validation import check_is_fitted
 
 from .._base import all_or_nothing
-from .._links import PAGE
+from .._compat import PAGE
 from .._validation import check_index_tuples, check_similar, short
 from ..distances import paired_distances
 from ._verification import check_criterion, find_threshold

@@ -10,7 +10,7 @@ from typing import NamedTuple
 import numpy as np
 from scipy.sparse import issparse
 
-from ._validation import check_apart, distinct_labels, merge_labels
+from .._validation import check_apart, distinct_labels, merge_labels
 
 # Directions in which classes spread less than this are dropped, as scikit-learn's LDA
 # does with features scaled to a spread of 1.

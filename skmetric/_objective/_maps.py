@@ -5,9 +5,9 @@ from scipy.sparse import issparse
 from sklearn.metrics import pairwise_distances_argmin_min
 from sklearn.utils import gen_batches
 
-from ._scales import in_units, rows_to_scale, to_scale
-from ._validation import CHECKED_LATER, check_apart
-from .distances import about_most, embed, paired_distances
+from .._scales import in_units, rows_to_scale, to_scale
+from .._validation import CHECKED_LATER, check_apart
+from ..distances import about_most, embed, paired_distances
 
 UNDER = " under the map"
 

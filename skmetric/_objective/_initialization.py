@@ -18,8 +18,7 @@ from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
 from sklearn.utils import gen_batches
 from sklearn.utils.sparsefuncs import min_max_axis
 
-from . import _moments
-from ._validation import (
+from .._validation import (
     CHECKED_LATER,
     bounds_of_squares,
     check_apart,
@@ -29,6 +28,7 @@ from ._validation import (
     check_word,
     short,
 )
+from . import _scatter
 
 INITS = ("auto", "identity", "pca", "lda", "random")
 # Up to so many features PCA is exact; it takes some arrays of their number squared.
@@ -146,18 +146,18 @@ class LabelledRows:
 
     def lda(self, k):
         """Directions that tell the classes apart."""
-        _moments.check_spread(self._spreads_within_classes())
+        _scatter.check_spread(self._spreads_within_classes())
         _check_extent(largest_extent(self.X), np.float64)
         X, variances = self.X, self.X.var(axis=0, dtype=np.float64)
         check_apart(np.sqrt(2 * variances.sum()), X.dtype)
-        varied = _moments.varied(variances)
+        varied = _scatter.varied(variances)
         if not varied.all():
             X, k = X[:, varied], min(k, np.count_nonzero(varied))
         with np.errstate(invalid="ignore"):
             lda = LinearDiscriminantAnalysis(n_components=k).fit(X, self.y)
         W = lda.scalings_[:, :k].T
-        _moments.check_means((lda.means_ - lda.xbar_) @ W.T)
-        return _moments.over_all(W, varied)
+        _scatter.check_means((lda.means_ - lda.xbar_) @ W.T)
+        return _scatter.over_all(W, varied)
 
     def _spreads_within_classes(self):
         _, first, codes = np.unique(self.y, return_index=True, return_inverse=True)
@@ -208,8 +208,8 @@ def pca(X, k, random_state):
     n, d = X.shape
     blocks = list(gen_batches(n, max(1, 2**20 // d)))
     if d <= MAX_SCATTER:
-        moments = (_moments.moments_of(X[rows]) for rows in blocks)
-        return _moments.pca(reduce(_moments.merge_moments, moments), k)
+        moments = (_scatter.moments_of(X[rows]) for rows in blocks)
+        return _scatter.pca(reduce(_scatter.merge_moments, moments), k)
     mean = X.mean(axis=0, dtype=np.float64)
 
     def scatter(V):

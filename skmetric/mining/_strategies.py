@@ -14,8 +14,8 @@ from typing import NamedTuple
 import numpy as np
 from sklearn import get_config
 
-from ._sorting import cached_parts, merge_order, most_an_anchor, slices, slots_of
-from ._validation import check_word
+from .._validation import check_word
+from ._ordering import cached_parts, merge_order, most_an_anchor, slices, slots_of
 
 # Up to so many positives an anchor, a comparison of each costs less than a sort.
 FEW_POSITIVES = 12

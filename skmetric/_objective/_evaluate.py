@@ -1,8 +1,8 @@
 """From a map and rows to a loss and a gradient: the chain rule, in blocks.
 
 Which rows belong together is a relation (:mod:`skmetric._relations`), what that costs a
-family of constraints (:mod:`skmetric._constraints`). X enters in two products only,
-``X @ W.T`` and ``dZ.T @ X``, so sparse X stays sparse.
+family of constraints (:mod:`skmetric._objective._constraints`). X enters in two products
+only, ``X @ W.T`` and ``dZ.T @ X``, so sparse X stays sparse.
 """
 
 from copy import deepcopy
@@ -13,8 +13,15 @@ from typing import NamedTuple
 import numpy as np
 from sklearn import get_config
 
-from ._neighbourhoods import Neighbourhoods, evaluate_edges, neighbourhoods
-from ._strategies import (
+from ..distances import (
+    block_distances,
+    block_pullback,
+    embed,
+    embed_pullback,
+    gram_factors,
+    slope_by_square,
+)
+from ..mining._strategies import (
     all_for_nearest,
     all_rows,
     draws,
@@ -23,14 +30,7 @@ from ._strategies import (
     select,
     takes_many,
 )
-from .distances import (
-    block_distances,
-    block_pullback,
-    embed,
-    embed_pullback,
-    gram_factors,
-    slope_by_square,
-)
+from ._edges import Neighbourhoods, evaluate_edges, neighbourhoods
 
 
 class MinedBlocks(NamedTuple):

@@ -11,8 +11,8 @@ from scipy.sparse import csr_array
 from sklearn import get_config
 from sklearn.utils import gen_batches
 
-from ._sorting import slots_of
-from .distances import block_pullback, paired_distances, slope_by_square
+from ..distances import block_pullback, paired_distances, slope_by_square
+from ..mining._ordering import slots_of
 
 
 class Neighbourhoods(NamedTuple):

@@ -9,16 +9,16 @@ from sklearn.base import clone
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils import check_random_state
 
-from ._initialization import mean_squared_distance
-from ._maps import map_rows, mean_map
-from ._optimizers import adam_init, adam_update, sgd_init, sgd_update
-from ._problem import Problem
-from ._solvers import Result, Step, minimize_lbfgs, minimize_stochastic, run_epoch
-from ._strategies import FEW_NEAREST
-from ._tuple_problem import TupleProblem
-from ._tuples import Pairs, Triplets
+from ._objective._initialization import mean_squared_distance
+from ._objective._maps import map_rows, mean_map
+from ._objective._problem import Problem
+from ._objective._tuple_problem import TupleProblem
+from ._objective._tuples import Pairs, Triplets
+from ._solvers._minimize import Result, Step, minimize_lbfgs, minimize_stochastic, run_epoch
+from ._solvers._optimizers import adam_init, adam_update, sgd_init, sgd_update
 from ._validation import STOCHASTIC, changed_parameters, short
 from .distances import paired_distances
+from .mining._strategies import FEW_NEAREST
 
 # Up to this many rows, and entries of X, "auto" takes L-BFGS, which sees all neighbours.
 # Beyond, the stochastic solvers are faster.
@@ -403,7 +403,7 @@ def _calibrate_on_batches(settings, problem, random_state):
 
 
 def optimizer_for(settings):
-    """The two functions of :mod:`skmetric._optimizers` for a stochastic solver."""
+    """The two functions of :mod:`skmetric._solvers._optimizers` for a stochastic solver."""
     if settings.solver == "sgd":
         init, update, names = sgd_init, sgd_update, ["momentum"]
     else:

@@ -14,7 +14,7 @@ object that says what lengths cost:
 ``score(lengths)``
     From 0 to 1, how well lengths agree with the tuples; larger is better.
 
-What turns them into a loss of a map is in :mod:`skmetric._tuple_problem`.
+What turns them into a loss of a map is in :mod:`skmetric._objective._tuple_problem`.
 """
 
 from dataclasses import dataclass, replace
@@ -22,7 +22,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from sklearn.metrics import roc_auc_score
 
-from ._validation import check_margins
+from .._validation import check_margins
 
 # Margins that are left open are these shares of the mean length of pairs under W₀.
 NEAR, FAR = 0.5, 1.5

@@ -43,9 +43,11 @@ from numbers import Integral
 import numpy as np
 from sklearn.utils.random import sample_without_replacement
 
-from ._relations import LabelRelation
-from ._scales import in_units, to_scale
-from ._sorting import most_an_anchor, slices
+from .._relations import LabelRelation
+from .._scales import in_units, to_scale
+from .._validation import check_embedding, check_number, check_word, random_state_of
+from ..distances import METRICS, about_most, close_distances, embed, gram_factors
+from ._ordering import most_an_anchor, slices
 from ._strategies import (
     all_for_nearest,
     all_rows,
@@ -57,8 +59,6 @@ from ._strategies import (
     select,
     with_each,
 )
-from ._validation import check_embedding, check_number, check_word, random_state_of
-from .distances import METRICS, about_most, close_distances, embed, gram_factors
 
 __all__ = ["mine_pairs", "mine_triplets"]
 

@@ -7,10 +7,10 @@ from typing import NamedTuple
 import numpy as np
 from scipy.sparse import issparse
 
-from ._batches import epoch, half, hold_out
+from .._relations import LabelRelation
+from ..mining._sampler import epoch, half, hold_out
+from ._evaluate import evaluate, mine
 from ._maps import map_rows, nearest_labels
-from ._objective import evaluate, mine
-from ._relations import LabelRelation
 
 # Of the rows held out so many are judged by their nearest neighbours among all others.
 MAX_JUDGED = 2048

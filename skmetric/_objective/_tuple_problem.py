@@ -13,11 +13,11 @@ from scipy.sparse import csr_matrix
 from sklearn import get_config
 from sklearn.utils import gen_batches
 
-from ._objective import Evaluation
+from ..distances import embed, embed_pullback, paired_distances, paired_pullback
+from ..losses import LOSSES
+from ._evaluate import Evaluation
 from ._problem import InMemoryProblem
 from ._tuples import scaled_margins
-from .distances import embed, embed_pullback, paired_distances, paired_pullback
-from .losses import LOSSES
 
 
 def named_rows(tuples, n):
@@ -154,7 +154,7 @@ class TupleProblem(InMemoryProblem):
     X : ndarray or CSR of shape (n, d)
     tuples : Triplets or Pairs
     W0, metric
-        See :class:`~skmetric._problem.InMemoryProblem`.
+        See :class:`~skmetric._objective._problem.InMemoryProblem`.
     """
 
     def __init__(self, X, tuples, W0, metric):

@@ -3,7 +3,7 @@
 A family of constraints, triplets or pairs, is an object with:
 
 ``strategies``, ``by_positive``
-    What :func:`skmetric._strategies.select` chooses with.
+    What :func:`skmetric.mining._strategies.select` chooses with.
 ``count(selection, masks, weights) -> ndarray``
     The sum of the weights of a block's constraints, one number for each mean that the loss
     consists of. A constraint weighs as much as its anchor.
@@ -28,10 +28,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from ..losses import weighted_cost
+from ..mining._strategies import all_rows
 from ._all_negatives import against_all_negatives
-from ._strategies import all_rows
 from ._tuples import scaled_margins
-from .losses import weighted_cost
 
 
 @dataclass(frozen=True)

@@ -2,7 +2,7 @@
 
 
 class Monitor:
-    """Listens to a solver, see :mod:`skmetric._solvers`.
+    """Listens to a solver, see :mod:`skmetric._solvers._minimize`.
 
     Parameters
     ----------

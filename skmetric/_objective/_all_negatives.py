@@ -16,8 +16,8 @@ O(positives * n) an anchor in time, O(n) in memory.
 import numpy as np
 from scipy.sparse import csr_array
 
-from ._sorting import cached_parts, merge_order, most_an_anchor, slots_of
-from .losses import softplus
+from ..losses import softplus
+from ..mining._ordering import cached_parts, merge_order, most_an_anchor, slots_of
 
 # Up to this share of active negatives, a sparse gradient costs less than an array (b, n),
 # if that has more than so many entries.

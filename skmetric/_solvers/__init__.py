@@ -1,0 +1,1 @@
+"""How a map is found: L-BFGS, stochastic solvers, and what one sees meanwhile."""
