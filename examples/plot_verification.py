@@ -55,7 +55,7 @@ figure.suptitle("three people, six images of each")
 
 # %%
 # :class:`~skmetric.metrics.PairVerifier` takes a fitted learner, or any transformer, and
-# learns the threshold, here one that lets 5 % of the different pairs pass.
+# learns the threshold, here one with a false match rate of at most 5 %.
 
 
 def verify(transformer, X, y, calibration, test):
@@ -68,8 +68,8 @@ def verify(transformer, X, y, calibration, test):
     accepted = verifier.predict(pairs, X=X[test])
     return verifier, {
         "equal error rate": equal_error_rate(-nearness, similar),
-        "false matches": accepted[~similar].mean(),
-        "false non-matches": 1 - accepted[similar].mean(),
+        "false match rate": accepted[~similar].mean(),
+        "false non-match rate": 1 - accepted[similar].mean(),
     }
 
 
