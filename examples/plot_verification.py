@@ -70,8 +70,8 @@ def verify(transformer, X, y, calibration, test):
     accepted = verifier.predict(pairs, X=X[test])
     return verifier, {
         "equal error rate": equal_error_rate(-nearness, similar),
-        "false matches": accepted[~similar].mean(),
-        "false non-matches": 1 - accepted[similar].mean(),
+        "false match rate": accepted[~similar].mean(),
+        "false non-match rate": 1 - accepted[similar].mean(),
     }
 
 

@@ -20,40 +20,40 @@ from ._verification import check_criterion, find_threshold
 class PairVerifier(ClassifierMixin, BaseEstimator):
     """Decide whether two rows belong together, by a threshold on their distance.
 
-    The distance comes from an estimator that is fitted already and stays as it is; only
-    the threshold is learnt, and should be on pairs of rows, better still of classes, that
-    the estimator was not fitted on. Pairs are given either as row indices, of shape
-    (n_pairs, 2), with the rows `X` they refer to, or as two arrays (A, B) whose rows i are
-    a pair.
+    The distance comes from a fitted estimator, which is not changed. Only the threshold is
+    learned. Learn it on rows that the estimator was not fitted on, and better still on
+    other classes. Pairs are either row indices, of shape (n_pairs, 2), with the rows `X`
+    that they refer to, or two arrays (A, B) whose rows i are a pair.
 
     Parameters
     ----------
     estimator : estimator instance
-        Fitted; neither cloned nor fitted again. Its ``pair_distances(A, B)`` is the
-        distance if it has one, as the learners of this package do; otherwise the Euclidean
-        distance of ``transform(A)`` and ``transform(B)`` is, as for a `Pipeline` of
-        transformers.
+        Fitted. It is neither cloned nor fitted again. The distance is that of its
+        ``pair_distances(A, B)``, which the learners of this package have. Without that
+        method, as for a `Pipeline` of transformers, it is the Euclidean distance of
+        ``transform(A)`` and ``transform(B)``.
     criterion : {"accuracy", "f1", "tpr_at_fpr", "tnr_at_tpr"}, default="accuracy"
-        What the threshold shall maximise, see :func:`verification_threshold`.
+        What the threshold maximizes, see :func:`verification_threshold`.
     rate : float, default=None
-        In [0, 1]: the false positive rate to stay below, or the true positive rate to
-        reach, for the last two criteria.
+        In [0, 1], for the last two criteria: the largest false match rate (FPR), or the
+        smallest true match rate (TPR), which is 1 - the false non-match rate.
 
     Attributes
     ----------
     threshold_ : float
-        In units of the distance. A pair is similar where its distance is at most that.
+        In the unit of the distance. A pair is predicted similar where its distance is at
+        most the threshold.
     classes_ : ndarray of shape (2,)
         False and True.
 
     See Also
     --------
-    verification_threshold : The same for distances.
+    verification_threshold : The threshold for given distances.
 
     Notes
     -----
-    Row indices are taken a block at a time, bounded by scikit-learn's ``working_memory``.
-    A clone has an estimator that is not fitted; wrap it in
+    Distances of row indices are computed in blocks that scikit-learn's ``working_memory``
+    bounds. A clone of the verifier has an unfitted estimator. Wrap the estimator in
     :class:`sklearn.frozen.FrozenEstimator` to keep it fitted.
 
     Examples
@@ -84,13 +84,13 @@ class PairVerifier(ClassifierMixin, BaseEstimator):
 
     @all_or_nothing
     def fit(self, pairs, similar, X=None):
-        """Choose the threshold.
+        """Learn the threshold.
 
         Parameters
         ----------
         pairs : array-like of int of shape (n_pairs, 2), or tuple of two arrays
-            Row indices into `X`, also as a tuple of two arrays or a MultiIndex; or,
-            without `X`, arrays A and B of n_pairs rows each.
+            With `X`, row indices into it, also as a tuple of two arrays or a MultiIndex.
+            Without `X`, arrays A and B of n_pairs rows each.
         similar : array-like of shape (n_pairs,)
             True where the two belong together, False where they do not.
         X : {array-like, sparse matrix, dataframe} of shape (n_samples, n_features), \
@@ -105,13 +105,13 @@ default=None
         Raises
         ------
         ValueError, TypeError
-            For pairs that are none, a `similar` that is not boolean or of one kind only,
-            and what :func:`verification_threshold` refuses.
+            For invalid pairs, a `similar` that is not boolean, only similar or only
+            dissimilar pairs, and as for :func:`verification_threshold`.
 
         Warns
         -----
         UserWarning
-            As :func:`verification_threshold` does.
+            As for :func:`verification_threshold`.
         """
         check_criterion(self.criterion, self.rate)
         distances = self._distances(pairs, X)
@@ -122,7 +122,7 @@ default=None
         return self
 
     def decision_function(self, pairs, X=None):
-        """By how much the distance of a pair stays below the threshold.
+        """How far the distance of each pair is below the threshold.
 
         Parameters
         ----------
@@ -132,13 +132,13 @@ default=None
         Returns
         -------
         decision : ndarray of shape (n_pairs,)
-            ``threshold_ - distance``: at least 0 for similar pairs.
+            ``threshold_ - distance``, at least 0 for pairs that are predicted similar.
         """
         check_is_fitted(self)
         return self.threshold_ - self._distances(pairs, X)
 
     def predict(self, pairs, X=None):
-        """Whether the two rows of a pair belong together.
+        """Predict whether the two rows of each pair belong together.
 
         Parameters
         ----------
@@ -154,12 +154,12 @@ default=None
         return self._distances(pairs, X) <= self.threshold_
 
     def score(self, pairs, similar, X=None):
-        """Share of pairs decided rightly.
+        """Share of pairs that are predicted correctly.
 
         Parameters
         ----------
         pairs, similar, X
-            As for :meth:`fit`, but pairs of one kind will do.
+            As for :meth:`fit`, but all pairs may be similar, or all dissimilar.
 
         Returns
         -------
@@ -170,25 +170,25 @@ default=None
         return float(accuracy_score(check_similar(similar, len(predicted)), predicted))
 
     def _distances(self, pairs, X):
-        distance = distance_of(self.estimator)
+        distance = _distance_function(self.estimator)
         if X is None:
-            return distance(*_two_arrays(pairs))
+            return distance(*_check_two_arrays(pairs))
         n_rows = _count_rows("X", X)
         X = X.tocsr() if hasattr(X, "tocsr") else X
         meaning = "row indices into X. To give two arrays (A, B), leave X out"
         pairs = check_index_tuples("pairs", pairs, 2, n_rows, meaning)
         entries = get_config()["working_memory"] * 2**20 / 64
-        at_once = max(1, int(entries / _row_size(X)))
+        block_size = max(1, int(entries / _row_size(X)))
         return np.concatenate(
             [
-                distance(*(_take(X, column) for column in pairs[part].T))
-                for part in gen_batches(len(pairs), at_once)
+                distance(*(_take_rows(X, column) for column in pairs[block].T))
+                for block in gen_batches(len(pairs), block_size)
             ]
         )
 
 
-def distance_of(estimator):
-    """The distance that an estimator stands for, as a function of two arrays.
+def _distance_function(estimator):
+    """The distance of an estimator, as a function of two arrays.
 
     Parameters
     ----------
@@ -200,8 +200,8 @@ def distance_of(estimator):
     distance : callable
         (A, B) -> float64 array of shape (n_pairs,).
     """
-    kinds = ("pair_distances", "transform")
-    if not any(hasattr(estimator, kind) for kind in kinds) or isinstance(estimator, type):
+    methods = ("pair_distances", "transform")
+    if isinstance(estimator, type) or not any(hasattr(estimator, m) for m in methods):
         raise TypeError(
             f"Got estimator={short(estimator)}, but expected a fitted learner with "
             "pair_distances or a fitted transformer."
@@ -220,7 +220,8 @@ def _euclidean(A, B):
     return np.sqrt(np.asarray(difference.multiply(difference).sum(axis=1)).ravel())
 
 
-def _two_arrays(pairs):
+def _check_two_arrays(pairs):
+    """The tuple of two arrays (A, B) with the same number of rows, at least one."""
     if not isinstance(pairs, tuple) or len(pairs) != 2:
         got = f"of shape {pairs.shape}" if hasattr(pairs, "shape") else type(pairs).__name__
         raise ValueError(
@@ -234,7 +235,7 @@ def _two_arrays(pairs):
 
 
 def _count_rows(name, X):
-    """How many rows there are; refuses what holds none."""
+    """Number of rows, at least one."""
     shape = getattr(X, "shape", None)
     is_listed = isinstance(X, Sequence) and not isinstance(X, (str, bytes))
     if shape == () or (shape is None and not is_listed):
@@ -249,14 +250,14 @@ def _count_rows(name, X):
 
 
 def _row_size(X):
-    """Numbers in a row, about."""
+    """Number of entries in a row, approximately."""
     if not hasattr(X, "shape"):
         return max(1, np.size(X[0]))
-    n_numbers = X.nnz if hasattr(X, "nnz") else np.prod(X.shape)
-    return 1 + int(n_numbers) // X.shape[0]
+    n_entries = X.nnz if hasattr(X, "nnz") else np.prod(X.shape)
+    return 1 + int(n_entries) // X.shape[0]
 
 
-def _take(X, rows):
+def _take_rows(X, rows):
     """Rows of an array, a sparse matrix, a data frame or a list."""
     if hasattr(X, "iloc"):
         return X.iloc[rows]

@@ -1,4 +1,15 @@
-"""Verification: from the distance of a pair to "the same" or "not the same"."""
+"""Error rates of verification, and thresholds on the distance of a pair.
+
+A pair is accepted as a match where its distance is at most a threshold. Two error rates
+follow:
+
+- The false match rate (FMR) is the share of dissimilar pairs that are accepted. It is also
+  called false accept rate (FAR) or false positive rate (FPR), and 1 - FMR is the true
+  negative rate (TNR).
+- The false non-match rate (FNMR) is the share of similar pairs that are rejected. It is
+  also called false reject rate (FRR) or false negative rate (FNR), and 1 - FNMR is the true
+  accept rate (TAR) or true positive rate (TPR).
+"""
 
 import math
 import warnings
@@ -9,24 +20,23 @@ from sklearn.utils import check_array
 
 from .._validation import as_array, check_number, check_similar, check_word, short
 
-CRITERIA = ("accuracy", "f1", "tpr_at_fpr", "tnr_at_tpr")
-WITH_RATE = ("tpr_at_fpr", "tnr_at_tpr")
-# The rule of three: if none of n pairs is an error, the error rate is below 3 / n, at a
-# confidence of 95 %.
+# If none of n pairs is an error, the error rate is below 3 / n with a confidence of 95 %.
 RULE_OF_THREE = 3
 
 
 class VerificationCurve(NamedTuple):
-    """Error rates by threshold, see :func:`verification_curve`.
+    """Error rates by threshold, as from :func:`verification_curve`.
 
     Parameters
     ----------
     thresholds : ndarray of shape (n_thresholds,)
-        Increasing; a pair is accepted where its distance is at most the threshold.
+        Increasing. A pair is accepted where its distance is at most the threshold.
     fmr : ndarray of shape (n_thresholds,)
-        False match rate: the share of dissimilar pairs accepted. Rises from 0 to 1.
+        False match rate: the share of dissimilar pairs that are accepted. Also called false
+        accept rate (FAR) or false positive rate (FPR). Rises from 0 to 1.
     fnmr : ndarray of shape (n_thresholds,)
-        False non-match rate: the share of similar pairs rejected. Falls from 1 to 0.
+        False non-match rate: the share of similar pairs that are rejected. Also called
+        false reject rate (FRR) or false negative rate (FNR). Falls from 1 to 0.
     """
 
     thresholds: np.ndarray
@@ -35,12 +45,12 @@ class VerificationCurve(NamedTuple):
 
 
 def verification_curve(distances, similar):
-    """False match and false non-match rates over all thresholds.
+    """False match rate and false non-match rate over all thresholds.
 
     Parameters
     ----------
     distances : array-like of shape (n_pairs,)
-        Of any unit; similar pairs shall have the smaller ones.
+        In any unit. Similar pairs must have the smaller ones.
     similar : array-like of shape (n_pairs,)
         True where the two belong together, False where they do not. 1 and 0 are taken as
         True and False; anything else is an error.
@@ -48,14 +58,15 @@ def verification_curve(distances, similar):
     Returns
     -------
     curve : VerificationCurve
-        Named tuple (thresholds, fmr, fnmr). The thresholds are ``-inf``, which accepts
-        nothing, and each distinct distance once, so that equal distances are accepted
-        together.
+        Named tuple (thresholds, fmr, fnmr). The first threshold is ``-inf``, which accepts
+        no pair. The others are the distinct distances, so that pairs of the same distance
+        are accepted together.
 
     Raises
     ------
     ValueError
-        For NaN or infinity, a `similar` that is not boolean, or pairs of one kind only.
+        For NaN or infinity, a `similar` that is not boolean, or only similar or only
+        dissimilar pairs.
 
     Notes
     -----
@@ -72,12 +83,12 @@ def verification_curve(distances, similar):
     >>> curve.fnmr
     array([1. , 0.5, 0. , 0. ])
     """
-    thresholds, tp, fp = _accepted(distances, similar)
-    return VerificationCurve(thresholds, *_error_rates(tp, fp))
+    thresholds, matches, false_matches = _count_accepted(distances, similar)
+    return VerificationCurve(thresholds, *_error_rates(matches, false_matches))
 
 
 def equal_error_rate(distances, similar):
-    """Error rate at which false matches and false non-matches are as frequent.
+    """Error rate where the false match rate and the false non-match rate are equal.
 
     Parameters
     ----------
@@ -89,9 +100,8 @@ def equal_error_rate(distances, similar):
     Returns
     -------
     eer : float
-        In [0, 1]; 0.5 is chance. Where the two rates cross between two thresholds, both
-        are taken to be linear there: the point of the ROC curve, drawn with straight
-        lines, at which they are equal.
+        In [0, 1]. Chance is 0.5. Where the two rates cross between two thresholds, both
+        are interpolated linearly. That is a point of the ROC curve with straight lines.
 
     Raises
     ------
@@ -100,8 +110,8 @@ def equal_error_rate(distances, similar):
 
     Notes
     -----
-    A rate well above 0.5 is that of numbers which are larger for similar pairs, such as
-    similarities: negate them.
+    A rate well above 0.5 means that similar pairs have the larger numbers. If they are
+    similarities, negate them.
 
     Examples
     --------
@@ -110,19 +120,23 @@ def equal_error_rate(distances, similar):
     0.5
     """
     _, fmr, fnmr = verification_curve(distances, similar)
-    return _crossing(fmr, fnmr)
+    return _rate_where_equal(fmr, fnmr)
 
 
-def _crossing(fmr, fnmr):
-    """Where the two rates of a curve are equal."""
+def _rate_where_equal(fmr, fnmr):
+    """Both rates where they are equal, interpolated linearly."""
     surplus = fmr - fnmr
     after = int(np.argmax(surplus >= 0))
-    share = surplus[after - 1] / (surplus[after - 1] - surplus[after])
-    return float(fmr[after - 1] + share * (fmr[after] - fmr[after - 1]))
+    before = after - 1
+    fraction = surplus[before] / (surplus[before] - surplus[after])
+    return float(fmr[before] + fraction * (fmr[after] - fmr[before]))
 
 
 def tar_at_far(distances, similar, far):
-    """Share of similar pairs accepted when at most a share of dissimilar ones may be.
+    """True accept rate, 1 - FNMR, where the false match rate is at most `far`.
+
+    FNMR is the false non-match rate. "False accept rate" (FAR) is another name of the false
+    match rate.
 
     Parameters
     ----------
@@ -131,14 +145,14 @@ def tar_at_far(distances, similar, far):
     similar : array-like of shape (n_pairs,)
         As for :func:`verification_curve`.
     far : float
-        False accept rate, in [0, 1]. One below 1 / (number of dissimilar pairs) allows
-        for no false accept.
+        The largest false match rate that is allowed, in [0, 1]. A rate below 1 / (number of
+        dissimilar pairs) allows no false match.
 
     Returns
     -------
     tar : float
-        The largest true accept rate at a threshold whose false accept rate is at most
-        `far`; nothing is interpolated.
+        The share of similar pairs that are accepted, at the largest threshold whose false
+        match rate is at most `far`. Nothing is interpolated.
 
     Raises
     ------
@@ -147,8 +161,8 @@ def tar_at_far(distances, similar, far):
 
     Notes
     -----
-    The score is of the pairs given. With fewer than 3 / `far` dissimilar ones it says
-    little about others, see :func:`verification_threshold`.
+    The score holds for these pairs. With fewer than 3 / `far` dissimilar pairs it tells
+    little about other pairs, see :func:`verification_threshold`.
 
     Examples
     --------
@@ -162,7 +176,7 @@ def tar_at_far(distances, similar, far):
 
 
 def verification_threshold(distances, similar, criterion="accuracy", rate=None):
-    """Threshold that serves a purpose best, to be used on other pairs.
+    """Threshold that maximizes a criterion, for use on other pairs.
 
     Parameters
     ----------
@@ -171,43 +185,50 @@ def verification_threshold(distances, similar, criterion="accuracy", rate=None):
     similar : array-like of shape (n_pairs,)
         As for :func:`verification_curve`.
     criterion : {"accuracy", "f1", "tpr_at_fpr", "tnr_at_tpr"}, default="accuracy"
-        What to maximise: the share of pairs decided rightly; the F1 score of "similar";
-        the share of similar pairs accepted while at most `rate` of the dissimilar ones
-        are; or the share of dissimilar pairs rejected while at least `rate` of the similar
-        ones are accepted.
+        What to maximize:
+
+        - ``"accuracy"``: the share of pairs that are decided correctly.
+        - ``"f1"``: the F1 score of similar pairs.
+        - ``"tpr_at_fpr"``: the share of similar pairs that are accepted (TPR), while the
+          false match rate (FPR) is at most `rate`.
+        - ``"tnr_at_tpr"``: the share of dissimilar pairs that are rejected (TNR), while at
+          least `rate` of the similar pairs are accepted (TPR), so that the false non-match
+          rate is at most 1 - `rate`.
     rate : float, default=None
-        In [0, 1], for the last two, which need it.
+        In [0, 1]. The last two criteria need it.
 
     Returns
     -------
     threshold : float
-        In units of the distance; accept where ``distance <= threshold``. Midway between
-        the largest distance accepted here and the smallest rejected. If nothing is
-        rejected it is the largest distance, if nothing is accepted the largest number
-        below the smallest. Of thresholds that serve equally well, the smallest.
+        In the unit of the distances. Accept a pair where ``distance <= threshold``. The
+        threshold is midway between the largest accepted distance and the smallest rejected
+        distance. If no pair is rejected it is the largest distance. If no pair is accepted
+        it is the largest number below the smallest distance. Of several best thresholds it
+        is the smallest.
 
     Raises
     ------
     ValueError
-        As for :func:`verification_curve`; for an unknown criterion, a `rate` that is
-        missing, out of range or of no use; or if no similar pair can be accepted without
-        more than `rate` of the dissimilar ones.
+        As for :func:`verification_curve`. Also for an unknown criterion, for a `rate` that
+        is missing, out of range or not used by the criterion, and if every threshold that
+        accepts a similar pair has a false match rate above `rate`.
 
     Warns
     -----
     UserWarning
-        For fewer than 3 / `rate` dissimilar pairs under ``"tpr_at_fpr"``, or fewer than
-        3 / (1 - `rate`) similar ones under ``"tnr_at_tpr"``, unless the share of errors
-        asked for is 0; and for similar pairs with the larger distances.
+        For fewer than 3 / `rate` dissimilar pairs with ``"tpr_at_fpr"``, or fewer than
+        3 / (1 - `rate`) similar pairs with ``"tnr_at_tpr"``, unless the allowed error rate
+        is 0. Also if similar pairs have the larger distances.
 
     Notes
     -----
-    By the rule of three, 3 / `rate` pairs are the fewest that can show, with 95 %
-    confidence, that a rate is kept on other pairs: that takes not a single error among
-    them. A threshold that allows for some errors takes several times as many.
+    By the rule of three, at least 3 / `rate` pairs are needed to show, with a confidence of
+    95 %, that an error rate is kept on other pairs. That is enough only if there is no
+    error among them. A threshold with some errors needs several times as many pairs.
 
-    Accuracy is of the pairs given: where these hold more dissimilar pairs than will be
-    met later, it is the threshold for the wrong mix, and a rate is the better criterion.
+    Accuracy depends on the mix of pairs. If other pairs hold a smaller share of dissimilar
+    pairs than these, the threshold is for the wrong mix. Then a rate is the better
+    criterion.
 
     Examples
     --------
@@ -222,29 +243,29 @@ def verification_threshold(distances, similar, criterion="accuracy", rate=None):
 
 
 def find_threshold(distances, similar, criterion, rate, stacklevel):
-    """As :func:`verification_threshold`, with warnings that point at so far a caller."""
+    """As :func:`verification_threshold`, with the `stacklevel` of its warnings."""
     rate = check_criterion(criterion, rate)
-    thresholds, tp, fp = _accepted(distances, similar)
-    _warn_of_similarities(tp, fp, stacklevel)
-    value = _values(criterion, rate, tp, fp)
-    best = int(np.argmax(value))
-    if criterion == "tpr_at_fpr" and tp[best] == 0:
+    thresholds, matches, false_matches = _count_accepted(distances, similar)
+    _warn_about_similarities(matches, false_matches, stacklevel)
+    best = int(np.argmax(CRITERIA[criterion](matches, false_matches, rate)))
+    if criterion == "tpr_at_fpr" and matches[best] == 0:
+        fmr = false_matches / false_matches[-1]
         raise ValueError(
             f"Got rate={rate} for criterion='tpr_at_fpr', but no similar pair can be "
-            f"accepted with less than {fp[tp > 0][0] / fp[-1]:.3g} of the dissimilar "
+            f"accepted with less than {fmr[matches > 0][0]:.3g} of the dissimilar "
             "ones: raise rate."
         )
     if criterion == "tpr_at_fpr":
-        _warn_of_few(rate, rate, fp[-1], "dissimilar", stacklevel)
+        _warn_about_few_pairs(rate, rate, false_matches[-1], "dissimilar", stacklevel)
     if criterion == "tnr_at_tpr":
-        _warn_of_few(rate, 1 - rate, tp[-1], "similar", stacklevel)
-    return _between(thresholds, best)
+        _warn_about_few_pairs(rate, 1 - rate, matches[-1], "similar", stacklevel)
+    return _midway_to_next(thresholds, best)
 
 
 def check_criterion(criterion, rate):
-    """The rate; an unknown criterion, and a rate that does not go with it, are refused."""
+    """The rate as a number, or None for a criterion without a rate."""
     check_word("criterion", criterion, CRITERIA)
-    if criterion in WITH_RATE:
+    if criterion in CRITERIA_WITH_RATE:
         if rate is None:
             raise ValueError(
                 f"Got rate=None, but expected a number in [0, 1] for criterion="
@@ -254,12 +275,12 @@ def check_criterion(criterion, rate):
     if rate is not None:
         raise ValueError(
             f"Got rate={short(rate)}, but expected None for criterion={criterion!r}. Use "
-            f"one of {list(WITH_RATE)} to keep a rate."
+            f"one of {list(CRITERIA_WITH_RATE)} to keep a rate."
         )
 
 
 def check_distances(distances, similar):
-    """Float64 distances and booleans, with pairs of both kinds."""
+    """Float64 distances and booleans, of similar and dissimilar pairs."""
     as_array("distances", distances, "one number a pair")
     distances = check_array(
         distances, dtype=np.float64, ensure_2d=False, input_name="distances"
@@ -278,27 +299,29 @@ def check_distances(distances, similar):
     return distances, similar
 
 
-def _warn_of_few(rate, allowed, n_pairs, kind, stacklevel):
-    """Warn of a share of errors that so few pairs cannot show to be kept."""
-    # The last digits of 1 - rate are lost: 3 / (1 - .9) is a bit above 30.
-    least = np.ceil(RULE_OF_THREE / float(allowed) - 1e-6) if 0 < allowed < 1 else 0
-    if n_pairs < least:
+def _warn_about_few_pairs(rate, max_error_rate, n_pairs, kind, stacklevel):
+    """Warn if there are too few pairs to show that an error rate is kept."""
+    min_pairs = 0
+    if 0 < max_error_rate < 1:
+        # Rounding makes 3 / (1 - .9) larger than 30.
+        min_pairs = np.ceil(RULE_OF_THREE / float(max_error_rate) - 1e-6)
+    if n_pairs < min_pairs:
         warnings.warn(
             f"Got rate={rate} with {n_pairs} {kind} pairs, but expected at least "
-            f"{least:.10g}: with fewer, not even the lack of any error among them shows "
-            "that the rate is kept on other pairs. Give more pairs, or allow for more "
-            "errors.",
+            f"{min_pairs:.10g}: with fewer, not even the lack of any error among them "
+            "shows that the rate is kept on other pairs. Give more pairs, or allow for "
+            "more errors.",
             UserWarning,
             stacklevel=stacklevel,
         )
 
 
-def _warn_of_similarities(tp, fp, stacklevel):
-    """Warn of distances that are larger for similar pairs, by more than chance."""
-    error_rate = _crossing(*_error_rates(tp, fp))
-    # Its standard deviation for pairs of one distribution, independent of each other.
-    # Those of the same rows are not, so four of these must be a tenth at least.
-    deviation = math.sqrt(1 / tp[-1] + 1 / fp[-1]) / 4
+def _warn_about_similarities(matches, false_matches, stacklevel):
+    """Warn if similar pairs have larger distances than chance explains."""
+    error_rate = _rate_where_equal(*_error_rates(matches, false_matches))
+    # The standard deviation if all pairs are independent and of one distribution. Pairs
+    # that share rows are not independent: hence the minimum of 0.1 below.
+    deviation = math.sqrt(1 / matches[-1] + 1 / false_matches[-1]) / 4
     if error_rate > 0.5 + max(4 * deviation, 0.1):
         warnings.warn(
             f"Got distances with an equal error rate of {error_rate:.3g}, but expected at "
@@ -309,39 +332,66 @@ def _warn_of_similarities(tp, fp, stacklevel):
         )
 
 
-def _accepted(distances, similar):
-    """Thresholds, and how many similar and dissimilar pairs each accepts."""
+def _count_accepted(distances, similar):
+    """Numbers of pairs that each threshold accepts.
+
+    Returns
+    -------
+    thresholds : ndarray of shape (n_thresholds,)
+        ``-inf`` and the distinct distances.
+    matches : ndarray of int of shape (n_thresholds,)
+        Number of similar pairs that are accepted.
+    false_matches : ndarray of int of shape (n_thresholds,)
+        Number of dissimilar pairs that are accepted.
+    """
     distances, similar = check_distances(distances, similar)
     values, inverse = np.unique(distances, return_inverse=True)
-    tp, fp = (
-        np.bincount(inverse[kind], minlength=len(values)) for kind in (similar, ~similar)
+    matches, false_matches = (
+        np.append(0, np.cumsum(np.bincount(inverse[kind], minlength=len(values))))
+        for kind in (similar, ~similar)
     )
-    tp, fp = (np.concatenate([[0], np.cumsum(counts)]) for counts in (tp, fp))
-    return np.concatenate([[-np.inf], values]), tp, fp
+    return np.append(-np.inf, values), matches, false_matches
 
 
-def _error_rates(tp, fp):
-    """False match and false non-match rates."""
-    return fp / fp[-1], (tp[-1] - tp) / tp[-1]
+def _error_rates(matches, false_matches):
+    """False match rate and false non-match rate, each of shape (n_thresholds,)."""
+    return false_matches / false_matches[-1], (matches[-1] - matches) / matches[-1]
 
 
-def _values(criterion, rate, tp, fp):
-    """What a threshold is worth; -1 where it breaks the condition."""
-    if criterion == "accuracy":
-        return tp - fp
-    if criterion == "f1":
-        return 2 * tp / (tp[-1] + tp + fp)
-    if criterion == "tpr_at_fpr":
-        return np.where(fp / fp[-1] <= rate, tp, -1)
-    return np.where(tp / tp[-1] >= rate, fp[-1] - fp, -1)
+# What each threshold is worth, shape (n_thresholds,). It is -1 where the rate is not kept.
 
 
-def _between(thresholds, i):
-    """Midway between a threshold and the next, if both are distances."""
+def _accuracy(matches, false_matches, rate):
+    return matches - false_matches
+
+
+def _f1(matches, false_matches, rate):
+    return 2 * matches / (matches[-1] + matches + false_matches)
+
+
+def _tpr_at_fpr(matches, false_matches, rate):
+    return np.where(false_matches / false_matches[-1] <= rate, matches, -1)
+
+
+def _tnr_at_tpr(matches, false_matches, rate):
+    return np.where(matches / matches[-1] >= rate, false_matches[-1] - false_matches, -1)
+
+
+CRITERIA = {
+    "accuracy": _accuracy,
+    "f1": _f1,
+    "tpr_at_fpr": _tpr_at_fpr,
+    "tnr_at_tpr": _tnr_at_tpr,
+}
+CRITERIA_WITH_RATE = ("tpr_at_fpr", "tnr_at_tpr")
+
+
+def _midway_to_next(thresholds, i):
+    """Midway between threshold i and the next, if both are distances."""
     if i == 0:
         return float(np.nextafter(thresholds[1], -np.inf))
     if i == len(thresholds) - 1:
         return float(thresholds[i])
     middle = thresholds[i] / 2 + thresholds[i + 1] / 2
-    # Of two neighbouring numbers the middle is one; the next must stay rejected.
+    # Rounding may make the middle equal to the next distance, which must stay rejected.
     return float(middle if middle < thresholds[i + 1] else thresholds[i])

@@ -14,11 +14,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer, Normalizer, StandardScaler
 
 from skmetric import ContrastiveMetricLearner, TripletMetricLearner
-from skmetric.metrics import (
-    PairVerifier,
-    tar_at_far,
-    verification_threshold,
-)
+from skmetric.metrics import PairVerifier, tar_at_far, verification_threshold
 from skmetric.mining import mine_pairs
 
 RNG = np.random.default_rng(4)
