@@ -22,7 +22,7 @@ from ._fit import (
     fit_map,
     resolve_settings,
     settings_for_chunk,
-    warn_of_trouble,
+    warn_about_fit,
 )
 from ._objective._initialization import LabelledRows, check_under, initial_map
 from ._objective._maps import comparable_rows, map_rows, mapped_distances
@@ -301,7 +301,7 @@ class BaseMetricLearner(
         self._record(monitor.losses, monitor.active_fractions)
         self.validation_scores_ = monitor.scores or None
         self._streaming_state = None
-        warn_of_trouble(self, self._sample(X), target, result.converged)
+        warn_about_fit(self, self._sample(X), target, result.converged)
         context.call_on_fit_task_end(
             estimator=self,
             reconstruction_attributes=lambda: {"components_": self.components_},

@@ -256,7 +256,7 @@ def _where_used(estimator, solver, target):
     return unused
 
 
-def warn_of_trouble(estimator, sample, target, converged):
+def warn_about_fit(estimator, sample, target, converged):
     """Warn of a budget that ended first, a collapsed map, and nothing to learn from."""
     name = type(estimator).__name__
     # Given constraints are what they are.
