@@ -412,8 +412,10 @@ def test_chunks_out_of_the_scale_of_the_map_are_refused(factor, dtype):
     with pytest.raises(ValueError, match=r"Got X of float.* apart under the map|infinity"):
         learner.partial_fit(factor * X, Y)
     assert learner.components_ is before
-    # Rows that are all alike tell nothing, but do no harm.
-    learner.partial_fit(np.ones_like(X), Y)
+    # Rows that are all alike are copies, from which nothing can be learnt.
+    with pytest.raises(ValueError, match="copies of a row are one row"):
+        learner.partial_fit(np.ones_like(X), Y)
+    assert learner.components_ is before
 
 
 def test_entries_whose_sum_overflows_are_finite():
