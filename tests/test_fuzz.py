@@ -73,8 +73,8 @@ SENTENCES = re.compile(
 def frozen(value):
     """What a value consists of, as something that can be compared."""
     if issparse(value):
-        parts = value.tocsr() if value.format == "coo" else value
-        return [frozen(part) for part in (parts.data, parts.indices, parts.indptr)]
+        names = ("row", "col") if value.format == "coo" else ("indices", "indptr")
+        return [frozen(getattr(value, name)) for name in ("data", *names)]
     if isinstance(value, (pd.DataFrame, pd.Series, pd.Categorical)):
         return type(value), frozen(np.asarray(value))
     if isinstance(value, np.ndarray) and value.dtype != object:
@@ -257,7 +257,7 @@ def tables(draw, n=None, d=None):
             warnings.simplefilter("ignore")
             X = X.astype(draw(st.sampled_from(DTYPES)))
     form = draw(st.sampled_from(FORMS))
-    if X.dtype.kind in "Og" or X.dtype.itemsize == 2 or not X.dtype.isnative:
+    if X.dtype.char in "Og" or X.dtype.itemsize == 2 or not X.dtype.isnative:
         form = np.asarray  # scipy.sparse has no such dtypes
     return form(X)
 
