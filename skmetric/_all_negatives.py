@@ -26,7 +26,7 @@ FEW_ACTIVE, FEW_ENTRIES = 1 / 32, 2**16
 FEW_POSITIVES = 20
 
 
-def against_all_negatives(D, anchors, positives, is_negative, margin, loss, weight=1.0):
+def against_all_negatives(D, anchors, positives, is_negative, margin, loss, weights):
     """Sum of the cost over the triplets of given pairs with all negatives.
 
     Parameters
@@ -38,8 +38,8 @@ def against_all_negatives(D, anchors, positives, is_negative, margin, loss, weig
     is_negative : ndarray of bool of shape (b, n)
     margin : float
     loss : {"hinge", "squared_hinge", "softplus"}
-    weight : float, default=1.0
-        Of each triplet.
+    weights : ndarray of float64 of shape (b,)
+        Of the triplets of each anchor.
 
     Returns
     -------
@@ -47,23 +47,23 @@ def against_all_negatives(D, anchors, positives, is_negative, margin, loss, weig
         The weighted sum of the costs.
     G : ndarray or sparse array of shape (b, n)
         Its gradient with respect to `D`; sparse where few negatives are active.
-    n_active : int
-        How many triplets have a positive slack.
+    n_active : ndarray of shape (b,)
+        How many triplets of each anchor have a positive slack.
     """
     if len(anchors) == 0:
-        return 0.0, np.zeros_like(D), 0
+        return 0.0, np.zeros_like(D), np.zeros(len(D))
     if loss == "softplus":
-        return _enumerated(D, anchors, positives, is_negative, margin, weight)
+        return _enumerated(D, anchors, positives, is_negative, margin, weights)
     parts = list(cached_parts(D.shape, anchors, positives))
     keys = [D[rows].reshape(-1)[at] + D.dtype.type(margin) for rows, _, (_, at) in parts]
     if D.size <= FEW_ENTRIES:
-        return _of_many(D, parts, keys, is_negative, loss, weight)
+        return _of_many(D, parts, keys, is_negative, loss, weights)
     is_active = _before_the_last(D, parts, keys)
     is_active &= is_negative
     if np.count_nonzero(is_active) > FEW_ACTIVE * D.size:
-        return _of_many(D, parts, keys, is_active, loss, weight)
+        return _of_many(D, parts, keys, is_active, loss, weights)
     keys = np.concatenate(keys)
-    return _of_few(D, anchors, positives, keys, is_active, loss, weight)
+    return _of_few(D, anchors, positives, keys, is_active, loss, weights)
 
 
 def _before_the_last(D, parts, keys):
@@ -77,19 +77,20 @@ def _before_the_last(D, parts, keys):
     return is_before
 
 
-def _of_many(D, parts, keys, is_active, loss, weight):
-    G, total, n_active = np.empty_like(D), 0.0, 0
+def _of_many(D, parts, keys, is_negative, loss, weights):
+    G, total, n_active = np.empty_like(D), 0.0, []
     for (rows, _, near), own in zip(parts, keys, strict=True):
-        arrays = D[rows], own, near, is_active[rows], G[rows]
+        arrays = D[rows], own, near, is_negative[rows], G[rows], weights[rows]
         if loss == "hinge" and most_an_anchor(near[0]) <= FEW_POSITIVES:
-            cost, count = _by_counting(*arrays, weight)
+            cost, counts = _by_counting(*arrays)
         else:
-            cost, count = _by_sorting(*arrays, loss, weight)
-        total, n_active = total + cost, n_active + count
-    return total, G, n_active
+            cost, counts = _by_sorting(*arrays, loss)
+        total += cost
+        n_active.append(_of_each_anchor(counts, near[0], len(D[rows])))
+    return total, G, np.concatenate(n_active)
 
 
-def _of_few(D, anchors, positives, keys, is_active, loss, weight):
+def _of_few(D, anchors, positives, keys, is_active, loss, weights):
     rows, away = np.divmod(np.flatnonzero(is_active), D.shape[1])
     slots = slots_of(anchors)
     slots_away = slots_of(rows) + slots.max() + 1
@@ -98,14 +99,23 @@ def _of_few(D, anchors, positives, keys, is_active, loss, weight):
     near, far = anchors * width + slots, rows * width + slots_away
     entries.reshape(-1)[near], entries.reshape(-1)[far] = keys, D[rows, away]
     slopes = np.empty_like(entries)
-    total, n_active = _by_order(entries, (anchors, near), slopes, loss, weight)
+    total, counts = _by_order(entries, (anchors, near), slopes, weights, loss)
     places = np.concatenate([anchors, rows]), np.concatenate([positives, away])
     slopes = slopes.reshape(-1)[np.concatenate([near, far])]
-    return total, csr_array((slopes, places), shape=D.shape), n_active
+    return (
+        total,
+        csr_array((slopes, places), shape=D.shape),
+        _of_each_anchor(counts, anchors, len(D)),
+    )
 
 
-def _by_counting(D, keys, near, is_active, out, weight):
-    """Cost and number of active triplets, of each positive in turn.
+def _of_each_anchor(counts, anchors, n):
+    """Sums of the counts of the pairs of each of n anchors."""
+    return np.bincount(anchors, weights=counts, minlength=n)
+
+
+def _by_counting(D, keys, near, is_active, out, weights):
+    """Cost, and active triplets of each pair, by comparison with each positive in turn.
 
     Parameters
     ----------
@@ -117,7 +127,7 @@ def _by_counting(D, keys, near, is_active, out, weight):
         Negatives, at least those before the last positive of their row.
     out : ndarray of shape (b, n)
         For the gradient with respect to `D`.
-    weight : float
+    weights : ndarray of shape (b,)
     """
     rows, places = near
     slots = slots_of(rows)
@@ -130,34 +140,36 @@ def _by_counting(D, keys, near, is_active, out, weight):
         is_before &= is_active
         after += is_before.view(np.uint8)
         is_before.view(np.uint8).sum(axis=1, dtype=count.dtype, out=count)
-    np.multiply(after, D.dtype.type(-weight), out=out)
+    as_D = weights.astype(D.dtype)
+    np.multiply(after, -as_D[:, None], out=out)
     counts = before[slots, rows]
-    slopes = D.dtype.type(weight) * counts.astype(D.dtype)
+    slopes = as_D[rows] * counts.astype(D.dtype)
     cost = float(np.vdot(out, D)) + float(np.vdot(slopes, keys))
     out.reshape(-1)[places] = slopes
-    return cost, int(counts.sum())
+    return cost, counts
 
 
-def _by_sorting(D, keys, near, is_active, out, loss, weight):
-    """The same for all positives of a row at once."""
+def _by_sorting(D, keys, near, is_active, out, weights, loss):
+    """The same from one sort, the pairs of an anchor in order of their keys."""
     # Entries that are not active get no slope if they come last.
     entries = np.maximum(D, ~is_active * keys.max(initial=0))
     entries.reshape(-1)[near[1]] = keys
-    return _by_order(entries, near, out, loss, weight)
+    return _by_order(entries, near, out, weights, loss)
 
 
-def _by_order(keys, near, out, loss, weight):
+def _by_order(keys, near, out, weights, loss):
     """The same from the keys of all entries of a row."""
     places, at = merge_order(keys, near[1])
-    slopes, degree, n_active = SLOPES[loss](keys, places, at, near[0])
-    slopes *= weight
-    out.reshape(-1)[places] = slopes
+    slopes, degree, counts = SLOPES[loss](keys, places, at, near[0])
+    slopes = slopes.reshape(keys.shape)
+    slopes *= weights.astype(slopes.dtype)[:, None]
+    out.reshape(-1)[places] = slopes.reshape(-1)
     # Homogeneous in the keys, the loss follows from its gradient (Euler).
-    return float(np.vdot(out, keys)) / degree, n_active
+    return float(np.vdot(out, keys)) / degree, counts
 
 
 def _hinge(keys, places, at, rows):
-    """Slopes of the sorted entries, the loss's degree, and the number of active triplets.
+    """Slopes of the sorted entries, the loss's degree, active triplets of each positive.
 
     A positive's slope is the number of negatives before it, a negative's minus the number
     of positives after it.
@@ -166,7 +178,7 @@ def _hinge(keys, places, at, rows):
     numbers = np.arange(len(at) + 1, dtype=keys.dtype)
     slopes = _still_to_come(numbers, at, stops, keys.shape)
     slopes[at] = before
-    return slopes, 1, int(before.sum())
+    return slopes, 1, before
 
 
 def _squared_hinge(keys, places, at, rows):
@@ -181,7 +193,7 @@ def _squared_hinge(keys, places, at, rows):
     sorted_keys[at] = 0
     sums_before = np.cumsum(sorted_keys.reshape(keys.shape), axis=1).ravel()[at]
     slopes[at] = before * near - sums_before
-    return 2 * slopes, 2, int(before.sum())
+    return 2 * slopes, 2, before
 
 
 def _negatives_before(at, rows, shape):
@@ -213,19 +225,19 @@ def _still_to_come(cumulated, at, stops, shape):
 SLOPES = {"hinge": _hinge, "squared_hinge": _squared_hinge}
 
 
-def _enumerated(D, anchors, positives, is_negative, margin, weight):
+def _enumerated(D, anchors, positives, is_negative, margin, weights):
     keys = D[anchors, positives] + D.dtype.type(margin)
     others = np.where(is_negative, D, np.inf)
     G = np.zeros_like(D)
-    total, n_active = 0.0, 0
+    total, n_active = 0.0, np.zeros(len(D))
     slots = slots_of(anchors)
     for slot in range(slots.max() + 1):
         at = np.flatnonzero(slots == slot)
         v = keys[at, None] - others[anchors[at]]
         cost, slope = softplus(v)
-        total += cost.sum(dtype=np.float64)
-        n_active += np.count_nonzero(v > 0)
+        total += float(weights[anchors[at]] @ cost.sum(axis=1, dtype=np.float64))
+        n_active[anchors[at]] += np.count_nonzero(v > 0, axis=1)
         G[anchors[at]] -= slope
         G[anchors[at], positives[at]] += slope.sum(axis=1)
-    G *= D.dtype.type(weight)
-    return weight * total, G, n_active
+    G *= weights.astype(D.dtype)[:, None]
+    return total, G, n_active

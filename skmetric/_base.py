@@ -2,6 +2,7 @@
 
 from copy import deepcopy
 from functools import wraps
+from inspect import signature
 
 import numpy as np
 from sklearn.base import (
@@ -9,14 +10,16 @@ from sklearn.base import (
     ClassNamePrefixFeaturesOutMixin,
     TransformerMixin,
 )
-from sklearn.utils import check_consistent_length
+from sklearn.utils import check_consistent_length, check_random_state
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from ._compat import CallbackSupportMixin, with_callbacks
-from ._initialization import LabelledRows, initial_map
+from ._copies import Labels
+from ._initialization import LabelledRows, check_under, initial_map
 from ._learning import (
     are_labels,
+    check_options,
     learn,
     learn_from_chunk,
     n_tasks,
@@ -25,19 +28,22 @@ from ._learning import (
     warn_of_trouble,
 )
 from ._links import PAGE
-from ._maps import map_rows
+from ._maps import comparable_rows, map_rows, mapped_distances
 from ._monitor import Monitor
 from ._tuple_problem import edge_lengths, named_rows
 from ._tuples import right_order
 from ._validation import (
+    CHECKED_LATER,
     check_classes,
     check_constraint_weights,
     check_parameters,
     check_tuples,
-    encode_labels,
+    distinct_labels,
+    float_dtypes,
     random_state_of,
+    warn_about_labels,
 )
-from .distances import METRICS, paired_distances
+from .distances import METRICS
 from .losses import LOSSES
 
 WORDS = {
@@ -45,20 +51,37 @@ WORDS = {
     "loss": tuple(LOSSES),
     "solver": ("auto", "lbfgs", "adam", "sgd"),
 }
-FLOATS = [np.float64, np.float32]
 
 
 def all_or_nothing(method):
-    """Leave the estimator as it was if the method does not end well."""
+    """Leave the estimator as it was if the method does not end well.
+
+    Arguments that the method does not take are refused in the name of the class at hand,
+    where Python would name the base class. A RandomState of the user's own stays as it was,
+    too; but not numpy's global one, which others draw from meanwhile.
+    """
+    taken = signature(method)
 
     @wraps(method)
     def guarded(self, *args, **kwargs):
-        before = dict(vars(self))
+        try:
+            taken.bind(self, *args, **kwargs)
+        except TypeError as error:
+            expected = ", ".join(str(p) for p in list(taken.parameters.values())[1:])
+            raise TypeError(
+                f"{type(self).__name__}.{method.__name__}: {error}, but expected "
+                f"{method.__name__}({expected})."
+            ) from None
+        before, rng = dict(vars(self)), getattr(self, "random_state", None)
+        own = isinstance(rng, np.random.RandomState) and rng is not check_random_state(None)
+        drawn = rng.get_state(legacy=False) if own else None
         try:
             return method(self, *args, **kwargs)
         except BaseException:
-            vars(self).clear()
-            vars(self).update(before)
+            # In a single step, which a second Ctrl-C cannot divide.
+            self.__dict__ = before
+            if own:
+                rng.set_state(drawn)
             raise
 
     return guarded
@@ -89,7 +112,7 @@ class BaseMetricLearner(
 
     @all_or_nothing
     @with_callbacks
-    def fit(self, X, y):
+    def fit(self, X, y=None):
         """Learn the map from labelled rows.
 
         Parameters
@@ -97,7 +120,7 @@ class BaseMetricLearner(
         X : {array-like, sparse matrix} of shape (n_samples, n_features)
             float32 stays float32; CSR is never made dense.
         y : array-like of shape (n_samples,)
-            Class labels of any type.
+            Class labels of any type that can be hashed. They must be given.
 
         Returns
         -------
@@ -108,14 +131,21 @@ class BaseMetricLearner(
         ------
         ValueError
             For a parameter or data that nothing can be learnt from. Whenever a fit does
-            not end, also by Ctrl-C, the estimator stays as it was before.
+            not end, also by Ctrl-C, the estimator stays as it was before, and so does a
+            RandomState given as `random_state`.
+
+        Warns
+        -----
+        UserWarning
+            For numbers in y that are hardly classes: many different floats, or -1 among
+            non-negative integers.
         """
-        X, codes = self._checked(X, y, reset=True)
-        return self._fit(X, codes, {"X": X, "y": y})
+        X, labels, settings = self._checked(X, y, reset=True, depth=6)
+        return self._fit(settings, X, labels, {"X": X, "y": y})
 
     @available_if(is_stochastic)
     @all_or_nothing
-    def partial_fit(self, X, y):
+    def partial_fit(self, X, y=None):
         """Go once over a chunk of rows, in mini-batches, at a constant learning rate.
 
         The first call on an unfitted estimator derives the initial map from its chunk;
@@ -128,7 +158,7 @@ class BaseMetricLearner(
             A chunk of rows. It must hold at least two classes, and should hold several
             rows of each: constraints are formed within a chunk.
         y : array-like of shape (n_samples,)
-            Their labels, which are compared within the chunk only.
+            Their labels, which must be given, and are compared within the chunk only.
 
         Returns
         -------
@@ -139,9 +169,15 @@ class BaseMetricLearner(
         ------
         ValueError
             As `fit` does; the estimator then stays as it was.
+
+        Warns
+        -----
+        UserWarning
+            As `fit` does.
         """
-        X, codes = self._checked(X, y, reset=not hasattr(self, "components_"))
-        return self._partial_fit(X, codes)
+        reset = not hasattr(self, "components_")
+        X, labels, settings = self._checked(X, y, reset, depth=5)
+        return self._partial_fit(settings, X, labels)
 
     def transform(self, X):
         """Map rows to the learnt space.
@@ -155,6 +191,11 @@ class BaseMetricLearner(
         Z : ndarray of shape (n_samples, n_components)
             ``X @ components_.T`` in the dtype of X; under ``metric="cosine"`` its rows
             are L2-normalised. Always dense.
+
+        Raises
+        ------
+        ValueError
+            For rows that the map takes to where their dtype ends.
         """
         check_is_fitted(self)
         return self._map(X)
@@ -169,16 +210,22 @@ class BaseMetricLearner(
         Returns
         -------
         distances : ndarray of shape (n_pairs,)
-            In units of `metric`, as the margin is.
+            In units of `metric`, as the margin is, and in the dtype of the rows.
+
+        Raises
+        ------
+        ValueError
+            For numbers of rows that differ, and for distances that the dtype cannot hold:
+            one too large, or all too small.
         """
         check_is_fitted(self)
-        A, B = self._map(A), self._map(B)
+        A, B = self._rows_to_map(A), self._rows_to_map(B)
         if A.shape != B.shape:
             raise ValueError(
-                f"Got {len(A)} rows in A and {len(B)} in B, but expected as many: row i "
-                "of A and row i of B are a pair."
+                f"Got {A.shape[0]} rows in A and {B.shape[0]} in B, but expected as many: "
+                "row i of A and row i of B are a pair."
             )
-        return paired_distances(A, B, self.metric)
+        return mapped_distances(A, B, self.components_, self.metric)
 
     def score_triplets(self, X, triplets):
         """Share of triplets in the right order under the learnt distance.
@@ -186,7 +233,7 @@ class BaseMetricLearner(
         Parameters
         ----------
         X : {array-like, sparse matrix} of shape (n_samples, n_features)
-        triplets : array-like of int of shape (n_triplets, 3)
+        triplets : array-like of int of shape (n_triplets, 3), or tuple of three arrays
             Row indices into X: anchor, positive, negative.
 
         Returns
@@ -201,10 +248,11 @@ class BaseMetricLearner(
             For triplets that are not three different rows of X each.
         """
         check_is_fitted(self)
-        X = validate_data(self, X, accept_sparse="csr", dtype=FLOATS, reset=False)
+        X = self._rows_to_map(X)
         triplets = check_tuples("triplets", triplets, 3, X.shape[0])
         rows, places = named_rows(triplets, X.shape[0])
-        near, far = edge_lengths(self._map_checked(X[rows]), places, self.metric)
+        E = comparable_rows(X[rows], self.components_, self.metric)
+        near, far = edge_lengths(E, places, self.metric)
         return float(right_order(near, far).mean())
 
     def get_mahalanobis_matrix(self):
@@ -232,16 +280,21 @@ class BaseMetricLearner(
         tags.transformer_tags.preserves_dtype = ["float64", "float32"]
         return tags
 
-    def _fit(self, X, target, data):
-        """Fit to checked rows and a target: labels, or given constraints."""
+    def _fit(self, settings, X, target, data):
+        """Fit to checked rows and a target: labels, or given constraints.
+
+        `settings` is a copy of the estimator, from :func:`check_parameters`.
+        """
+        solver = solver_for(settings, X, target)
+        check_options(settings, solver, target)
         rng = random_state_of(self.random_state)
-        W0 = self._initial_map(X, target, rng)
+        W0 = self._initial_map(settings, X, target, rng)
         start = self._start(W0)
-        solver = solver_for(self, X, target)
-        context = self._init_callback_context(max_subtasks=n_tasks(self, X, target))
+        context = self._init_callback_context(max_subtasks=n_tasks(settings, X, target))
         context.call_on_fit_task_begin(estimator=self, **data)
         monitor = Monitor(self, context, data)
-        result = self._learn(X, target, W0, start, rng, monitor)
+        with np.errstate(**CHECKED_LATER):
+            result = self._learn(settings, X, target, W0, start, rng, monitor)
 
         self.components_, self.initial_components_ = result.parameters, W0
         self.solver_, self.n_iter_ = solver, result.n_iter
@@ -257,23 +310,31 @@ class BaseMetricLearner(
         )
         return self
 
-    def _partial_fit(self, X, target):
-        """Go once over a checked chunk."""
+    def _partial_fit(self, settings, X, target):
+        """Go once over a checked chunk; for `settings` see :meth:`_fit`."""
         state = getattr(self, "_streaming_state", None)
         rng = deepcopy(state[0]) if state else random_state_of(self.random_state)
         if not hasattr(self, "components_"):
-            W0 = self._initial_map(X, target, rng)
+            W0 = self._initial_map(settings, X, target, rng)
             self.components_ = self.initial_components_ = W0
             self.n_iter_, self.validation_scores_ = 0, None
             self._record([], [])
-        X = X.astype(self.components_.dtype, copy=False)
-        goes_on = state and self.solver_ == solver_for_chunks(self)
-        result, margins, learning_state = learn_from_chunk(
-            self, X, target, rng, state=state[1] if goes_on else None
-        )
+        goes_on = state and self.solver_ == solver_for_chunks(settings)
+        with np.errstate(**CHECKED_LATER):
+            check_under(self.components_, LabelledRows(self._sample(X), None))
+            X = X.astype(self.components_.dtype, copy=False)
+            result, margins, learning_state = learn_from_chunk(
+                settings,
+                X,
+                target,
+                self.initial_components_,
+                self.components_,
+                rng,
+                state=state[1] if goes_on else None,
+            )
         self.components_ = result.parameters
         self._record_margins(margins)
-        self.solver_, self.n_iter_ = solver_for_chunks(self), self.n_iter_ + 1
+        self.solver_, self.n_iter_ = solver_for_chunks(settings), self.n_iter_ + 1
         self._record(
             [*self.loss_curve_, result.loss],
             [*self.active_fraction_curve_, result.active_fraction],
@@ -281,51 +342,60 @@ class BaseMetricLearner(
         self._streaming_state = rng, learning_state
         return self
 
-    def _checked(self, X, y, reset):
-        check_parameters(self, WORDS)
+    def _checked(self, X, y, reset, depth):
+        settings = check_parameters(self, WORDS)
         if y is None:
             raise ValueError(
                 f"{type(self).__name__} requires y to be passed, but the target y is "
                 "None: class labels, one for each row of X."
             )
         X = self._checked_rows(X, reset)
-        codes = encode_labels(y)
+        classes, codes = distinct_labels(y)
         check_consistent_length(X, codes)
-        check_classes(codes)
+        labels = Labels.of(X, codes)
+        check_classes(codes[labels.distinct])
         # Refuses unknown words before any work is done.
-        self._constraints(X.shape[1])
-        return X, codes
+        settings._constraints(X.shape[1])
+        warn_about_labels(classes, len(codes), stacklevel=depth)
+        return X, labels, settings
 
     def _checked_tuples(self, X, name, tuples, sample_weight, reset):
-        check_parameters(self, WORDS)
+        settings = check_parameters(self, WORDS)
         X = self._checked_rows(X, reset)
         width = {"triplets": 3, "pairs": 2}[name]
         tuples = check_tuples(name, tuples, width, X.shape[0])
-        return X, tuples, check_constraint_weights(sample_weight, name, len(tuples))
+        weights = check_constraint_weights(sample_weight, name, len(tuples))
+        return settings, X, tuples, weights
 
     def _checked_rows(self, X, reset):
-        return validate_data(
-            self, X, accept_sparse="csr", dtype=FLOATS, reset=reset, ensure_min_samples=2
-        )
+        with np.errstate(**CHECKED_LATER):
+            return validate_data(
+                self,
+                X,
+                accept_sparse="csr",
+                dtype=float_dtypes(X),
+                reset=reset,
+                ensure_min_samples=2,
+            )
 
-    def _initial_map(self, X, target, random_state):
+    def _initial_map(self, settings, X, target, random_state):
         rows = LabelledRows(X, target if are_labels(target) else None)
-        return initial_map(rows, self.n_components, self.init, random_state)
+        return initial_map(rows, settings.n_components, self.init, random_state)
 
-    def _learn(self, X, target, W0, start, random_state, monitor):
-        return learn(self, X, target, W0, start, random_state, monitor)
+    def _learn(self, settings, X, target, W0, start, random_state, monitor):
+        return learn(settings, X, target, W0, start, random_state, monitor)
 
     def _sample(self, X):
         """About a thousand rows."""
         return X[:: max(1, X.shape[0] // 1000)]
 
-    def _map(self, X):
-        X = validate_data(self, X, accept_sparse="csr", dtype=FLOATS, reset=False)
-        return self._map_checked(X)
+    def _rows_to_map(self, X):
+        with np.errstate(**CHECKED_LATER):
+            dtype = float_dtypes(X)
+            return validate_data(self, X, accept_sparse="csr", dtype=dtype, reset=False)
 
-    def _map_checked(self, X):
-        W = self.components_.astype(X.dtype, copy=False)
-        return map_rows(X, W, self.metric)
+    def _map(self, X):
+        return map_rows(self._rows_to_map(X), self.components_, self.metric)
 
     def _start(self, W0):
         if not (self.warm_start and hasattr(self, "components_")):
@@ -343,6 +413,8 @@ class BaseMetricLearner(
             setattr(self, f"{name}_", value)
 
     def _record(self, losses, active_fractions):
-        self.loss_curve_, self.active_fraction_curve_ = losses, active_fractions
+        self.loss_curve_ = losses
+        # Sums of shares of 1 end above it by rounding.
+        self.active_fraction_curve_ = [min(share, 1.0) for share in active_fractions]
         self.loss_ = losses[-1] if losses else None
-        self.active_fraction_ = active_fractions[-1] if losses else None
+        self.active_fraction_ = self.active_fraction_curve_[-1] if losses else None

@@ -11,6 +11,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from ._copies import Labels
 from ._learning import (
     ROWS_FOR_PULL,
     batch_size_for,
@@ -107,7 +108,8 @@ class PartitionedProblem(Coordinates):
     def ask(self, function, message, *each):
         """A question to each partition: ``function(message, problem, *own)``."""
         makes = [self._make] * len(self.parts.sizes)
-        return self.parts.ask(partial(_on_problem, function), message, makes, *each)
+        first = self.parts.first_copies
+        return self.parts.ask(partial(_on_problem, function), message, makes, first, *each)
 
     def all_rows(self):
         """None are here."""
@@ -175,8 +177,8 @@ def by_averaging(estimator, problem, parts, start, random_state, monitor):
     return result._replace(parameters=problem.components(result.parameters))
 
 
-def _on_problem(function, message, X, y, make, *own):
-    return function(message, make(X, y), *own)
+def _on_problem(function, message, X, codes, make, first, *own):
+    return function(message, make(X, Labels(codes, first)), *own)
 
 
 def _choose(U, problem, seed):

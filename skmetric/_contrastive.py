@@ -49,62 +49,74 @@ class PairConstraints:
         """The same with margins that follow from the length of pairs under W₀."""
         return in_units_of(length, self)
 
-    def select(self, D, y, rows, random_state):
+    def select(self, D, y, rows, random_states):
         """Similar and dissimilar pairs of a block."""
-        return select_pairs(D, y, rows, self.positives, self.negatives, random_state)
+        return select_pairs(D, y, rows, self.positives, self.negatives, random_states)
 
-    def count(self, selection, y, rows):
-        """How many similar and how many dissimilar pairs."""
+    def count(self, selection, y, rows, weights):
+        """The weight of all similar and of all dissimilar pairs."""
         (anchors, _), dissimilar = selection
+        similar = weights[anchors].sum()
         if dissimilar is not None:
-            return np.array([len(anchors), len(dissimilar[0])])
-        return np.array([len(anchors), (len(y) - np.bincount(y)[y[rows]]).sum()])
+            return np.array([similar, weights[dissimilar[0]].sum()])
+        return np.array([similar, weights @ (len(y) - np.bincount(y)[y[rows]])])
 
-    def share(self, D, y, rows, selection, totals):
+    def share(self, D, y, rows, selection, totals, weights):
         """What a block contributes to the two means."""
         similar, dissimilar = selection
         if dissimilar is None:
             dissimilar = self._all_dissimilar(D, y, rows)
-        loss, to_near, to_far, n_active = self.share_of_edges(
-            D[similar], D[dissimilar], totals
+        near, far = D[similar][:, None], D[dissimilar][:, None]
+        loss, to_near, to_far, active = self._share_of_sides(
+            near, far, totals, weights[similar[0]], weights[dissimilar[0]]
         )
         G = np.zeros_like(D)
-        G[dissimilar] = to_far
-        G[similar] = to_near
-        return loss, G, n_active
+        G[dissimilar] = to_far[:, 0]
+        G[similar] = to_near[:, 0]
+        return loss, G, active
 
     def sides(self, selection):
         """Edges to similar and to dissimilar rows, if the latter are not all."""
         return None if selection[1] is None else selection
 
-    def share_of_edges(self, near, far, totals):
-        """The same from distances of similar and of dissimilar pairs.
+    def share_of_edges(self, near, far, totals, weights):
+        """The same from distances to similar and to dissimilar rows of each anchor.
 
         Parameters
         ----------
-        near, far : ndarrays
-            Of any shape; -inf and inf in the place of pairs that there are not.
+        near, far : ndarrays of shapes (b, p) and (b, q)
+            -inf and inf in the place of pairs that there are not.
         totals : ndarray
+        weights : ndarray of shape (b,)
 
         Returns
         -------
         loss : float
         to_near, to_far : ndarrays of the shapes of `near` and `far`
             The gradient.
-        n_active : int
+        active : float
+            The weight of the active pairs.
         """
-        weights = np.array([1.0, self.negative_weight]) / np.maximum(totals, 1)
+        return self._share_of_sides(near, far, totals, weights, weights)
+
+    def _share_of_sides(self, near, far, totals, near_weights, far_weights):
+        """The same with weights of the rows of `near` and of those of `far`."""
         slacks = near - near.dtype.type(self.pos_margin), far.dtype.type(self.margin) - far
-        (near_cost, to_near), (far_cost, to_far) = map(LOSSES[self.loss], slacks)
-        to_near *= weights[0]
-        to_far *= -weights[1]
-        costs = near_cost.sum(dtype=np.float64), far_cost.sum(dtype=np.float64)
-        return (
-            weights @ costs,
-            to_near,
-            to_far,
-            sum(np.count_nonzero(v > 0) for v in slacks),
-        )
+        loss, active, slopes = 0.0, 0.0, []
+        for v, weights, factor, total in zip(
+            slacks,
+            (near_weights, far_weights),
+            (1, -self.negative_weight),
+            totals,
+            strict=True,
+        ):
+            costs, slope = LOSSES[self.loss](v)
+            mean = weights / (total or 1)
+            slope *= factor * mean[:, None]
+            slopes.append(slope)
+            loss += abs(factor) * float(mean @ costs.sum(axis=1, dtype=np.float64))
+            active += float(weights @ np.count_nonzero(v > 0, axis=1))
+        return loss, *slopes, active
 
     def _all_dissimilar(self, D, y, rows):
         """Every dissimilar pair, or every active one if the others cost nothing."""
@@ -120,14 +132,16 @@ class PairLengths(PairConstraints):
     The mean over the similar pairs and that over the dissimilar ones count half each.
     """
 
-    def share_of_edges(self, near, far, totals):
+    def _share_of_sides(self, near, far, totals, near_weights, far_weights):
         """The mean length, with a gradient of 0."""
-        sides = zip((near, far), np.maximum(totals, 1), strict=True)
+        sides = zip((near, far), (near_weights, far_weights), totals, strict=True)
         means = [
-            side.sum(where=np.isfinite(side), dtype=np.float64) / total
-            for side, total in sides
+            weights
+            @ side.sum(axis=1, where=np.isfinite(side), dtype=np.float64)
+            / (total or 1)
+            for side, weights, total in sides
         ]
-        return sum(means) / 2, np.zeros_like(near), np.zeros_like(far), 0
+        return sum(means) / 2, np.zeros_like(near), np.zeros_like(far), 0.0
 
     def _all_dissimilar(self, D, y, rows):
         return all_rows(D, candidates_of(y, rows)[1], None)
@@ -197,7 +211,8 @@ default="nearest"
         falls linearly to 0 over the budget. ``"auto"`` is ``"lbfgs"`` up to 3000 rows if
         X has no more than 131,072 entries, up to 20,000 and 262,144 with the nearest
         negatives of some positives, or up to 200,000 given pairs; ``"adam"`` above, where
-        that is faster.
+        that is faster, and wherever an option of the stochastic solvers differs from its
+        default. What is set but has no effect with the solver is said in a warning.
     n_subsamples : int or None, default=None
         For ``solver="lbfgs"`` with labels: if more than 1, so many maps are learnt, each
         from a random half of the rows of each class, and the map is that of their mean
@@ -284,6 +299,11 @@ default="nearest"
 
     Notes
     -----
+    Copies, rows with the same numbers and the same label, are one row: as an anchor it
+    weighs as much as they are, as a positive or negative it is one. So classes may be
+    oversampled, ``fit(np.repeat(X, 5, axis=0), ...)`` gives what ``fit(X, ...)`` does under
+    L-BFGS, and mini-batches merge the copies that they hold.
+
     ``metric="euclidean"`` with ``pos_margin=0`` gives the textbook losses:
     ``loss="squared_hinge"`` that of [1]_ up to a factor, ``loss="hinge"`` the one without
     squares. The two means are taken apart so that rare similar pairs are not drowned. The
@@ -387,7 +407,7 @@ default="nearest"
         ----------
         X : {array-like, sparse matrix} of shape (n_samples, n_features)
             float32 stays float32; CSR is never made dense.
-        pairs : array-like of int of shape (n_pairs, 2)
+        pairs : array-like of int of shape (n_pairs, 2), tuple of two arrays, or MultiIndex
             Row indices into X, two different rows; their order does not matter.
         similar : array-like of bool of shape (n_pairs,)
             Whether the rows belong together; some of each kind. Rows paired at random
@@ -433,8 +453,9 @@ default="nearest"
         >>> bool(near < far)
         True
         """
-        X, given = self._given(X, pairs, similar, sample_weight, reset=True, depth=6)
-        return self._fit(X, given, {"X": X})
+        given = self._given(X, pairs, similar, sample_weight, reset=True, depth=6)
+        settings, X, target = given
+        return self._fit(settings, X, target, {"X": X})
 
     @available_if(is_stochastic)
     @all_or_nothing
@@ -447,7 +468,7 @@ default="nearest"
         ----------
         X : {array-like, sparse matrix} of shape (n_samples, n_features)
             The rows that the chunk refers to.
-        pairs : array-like of int of shape (n_pairs, 2)
+        pairs : array-like of int of shape (n_pairs, 2), tuple of two arrays, or MultiIndex
             Row indices into this X.
         similar : array-like of bool of shape (n_pairs,)
             Whether the rows belong together; some of each kind.
@@ -474,15 +495,18 @@ default="nearest"
         return self._partial_fit(*given)
 
     def _given(self, X, pairs, similar, sample_weight, reset, depth):
-        X, rows, weights = self._checked_tuples(X, "pairs", pairs, sample_weight, reset)
+        settings, X, rows, weights = self._checked_tuples(
+            X, "pairs", pairs, sample_weight, reset
+        )
         similar = check_similar(similar, len(rows))
         weights, rows, similar = without_zeros(weights, rows, similar)
         check_both_kinds(similar)
         self._warn_of_contradictions(rows, similar, X.shape[0], depth)
         weights = normalised(weights, len(rows))
-        factors = pair_factors(weights, similar, self.negative_weight)
-        margins = self.margin, self.pos_margin
-        return X, Pairs(rows, weights, self.loss, *margins, similar, factors)
+        factors = pair_factors(weights, similar, settings.negative_weight)
+        margins = settings.margin, settings.pos_margin
+        target = Pairs(rows, weights, settings.loss, *margins, similar, factors)
+        return settings, X, target
 
     def _warn_of_contradictions(self, pairs, similar, n_rows, depth):
         n = count_contradictions(pairs, similar, n_rows)

@@ -12,12 +12,23 @@ from numbers import Integral
 
 import numpy as np
 from scipy.sparse import issparse
+from scipy.sparse.linalg import ArpackError
 from sklearn.decomposition import PCA
 from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
-from sklearn.utils import check_array, gen_batches
+from sklearn.utils import gen_batches
+from sklearn.utils.sparsefuncs import min_max_axis
 
 from . import _moments
-from ._validation import check_map_size, check_number, check_word, short
+from ._validation import (
+    CHECKED_LATER,
+    bounds_of_squares,
+    check_apart,
+    check_map_size,
+    check_number,
+    check_rows,
+    check_word,
+    short,
+)
 
 INITS = ("auto", "identity", "pca", "lda", "random")
 # Up to so many features PCA is exact; it takes some arrays of their number squared.
@@ -68,11 +79,23 @@ def initial_map(rows, n_components, init, random_state):
     W = _MAPS[init](rows, k, random_state).astype(rows.dtype)
     if n_components is not None:
         _check_n_components(k, len(W), f"components that init={init!r} found")
-    spread = rows.mean_squared_distance(W)
-    if spread == 0:
+    distance = _mean_distance(rows, W)
+    if distance == 0:
         return W
-    _check_scale(np.sqrt(spread), W.dtype)
-    return W / W.dtype.type(np.sqrt(spread))
+    check_apart(distance, W.dtype)
+    return W / W.dtype.type(distance)
+
+
+def _mean_distance(rows, W):
+    """The root of the mean squared distance, also where the squares cannot be held."""
+    largest = 2 * np.finfo(W.dtype).maxexp // 3
+    for exponent in (0, largest, -largest):
+        with np.errstate(**CHECKED_LATER):
+            squared = rows.mean_squared_distance(np.ldexp(W, exponent))
+            distance = float(np.ldexp(np.sqrt(squared), -exponent))
+        if 0 < squared < np.inf:
+            break
+    return distance
 
 
 class LabelledRows:
@@ -81,12 +104,13 @@ class LabelledRows:
     Parameters
     ----------
     X : ndarray or CSR of shape (n, d)
-    y : ndarray of int of shape (n,), or None
-        Labels, which only ``"lda"`` needs.
+    labels : Labels or None
+        Which only ``"lda"`` needs.
     """
 
-    def __init__(self, X, y):
-        self.X, self.y, self.shape, self.dtype = X, y, X.shape, X.dtype
+    def __init__(self, X, labels):
+        self.X, self.labels, self.shape, self.dtype = X, labels, X.shape, X.dtype
+        self.y = None if labels is None else labels.codes
 
     def most_components(self, init):
         """How many `init` has to give."""
@@ -101,22 +125,39 @@ class LabelledRows:
 
     def pca(self, k, random_state):
         """Directions of the largest variance."""
+        extent = largest_extent(self.X)
         if not issparse(self.X):
+            # Computed in float64.
+            _check_extent(extent, np.float64)
             return pca(self.X, k, random_state)
+        if extent == 0 or self.shape[1] == 1:
+            # Any directions will do, or there is one, but ARPACK finds none.
+            return np.eye(k, self.shape[1])
+        _check_extent(extent, self.dtype)
         arpack = PCA(n_components=k, svd_solver="arpack", random_state=random_state)
-        return arpack.fit(self.X).components_
+        try:
+            return arpack.fit(self.X).components_
+        except ArpackError:
+            raise ValueError(
+                f"Got init='pca' with sparse X whose features vary by {extent:.3g} at "
+                "most, but expected more: that is lost against how far they are from 0. "
+                "Use init='identity' or 'random', or dense X."
+            ) from None
 
     def lda(self, k):
         """Directions that tell the classes apart."""
         _moments.check_spread(self._spreads_within_classes())
-        with np.errstate(over="ignore", invalid="ignore"):
-            X, variances = self.X, self.X.var(axis=0, dtype=np.float64)
-        _check_scale(np.sqrt(2 * variances.sum()), X.dtype)
+        _check_extent(largest_extent(self.X), np.float64)
+        X, variances = self.X, self.X.var(axis=0, dtype=np.float64)
+        check_apart(np.sqrt(2 * variances.sum()), X.dtype)
         varied = _moments.varied(variances)
         if not varied.all():
             X, k = X[:, varied], min(k, np.count_nonzero(varied))
-        lda = LinearDiscriminantAnalysis(n_components=k).fit(X, self.y)
-        return _moments.over_all(lda.scalings_[:, :k].T, varied)
+        with np.errstate(invalid="ignore"):
+            lda = LinearDiscriminantAnalysis(n_components=k).fit(X, self.y)
+        W = lda.scalings_[:, :k].T
+        _moments.check_means((lda.means_ - lda.xbar_) @ W.T)
+        return _moments.over_all(W, varied)
 
     def _spreads_within_classes(self):
         _, first, codes = np.unique(self.y, return_index=True, return_inverse=True)
@@ -126,8 +167,9 @@ class LabelledRows:
         )
 
     def mean_squared_distance(self, W):
-        """Mean of |W x_i - W x_j|² over all pairs of two rows."""
-        return mean_squared_distance(self.X, W)
+        """Mean of |W x_i - W x_j|² over all pairs of two rows that are no copies."""
+        n_copies = 0 if self.labels is None else self.labels.n_pairs_of_copies
+        return mean_squared_distance(self.X, W) / share_of_distinct(self.shape[0], n_copies)
 
     def _check_lda(self):
         if self.y is None:
@@ -185,6 +227,11 @@ def most_discriminants(d, class_sizes):
     return min(d, np.count_nonzero(class_sizes) - 1)
 
 
+def share_of_distinct(n, n_pairs_of_copies):
+    """Of all ordered pairs of two rows the share that are no copies of each other."""
+    return 1 - n_pairs_of_copies / (n * (n - 1))
+
+
 def mean_squared_distance(X, W):
     """Mean of |W x_i - W x_j|² over all pairs of two rows of X.
 
@@ -192,9 +239,9 @@ def mean_squared_distance(X, W):
     nor an embedding is copied and no digits are lost where X is far from 0.
     """
     n = X.shape[0]
-    origin = X[:1] @ W.T
     total, squares = np.zeros(len(W)), np.zeros(len(W))
-    with np.errstate(over="ignore", invalid="ignore"):
+    with np.errstate(**CHECKED_LATER):
+        origin = X[:1] @ W.T
         for rows in gen_batches(n, 4096):
             Z = (X[rows] @ W.T - origin).astype(np.float64)
             total += Z.sum(axis=0)
@@ -203,15 +250,17 @@ def mean_squared_distance(X, W):
         return 2 * variance.sum()
 
 
-def _check_scale(distance, dtype):
-    """Refuse rows at a distance whose square, or that of its inverse, has no digits."""
-    most = float(np.finfo(dtype).max) ** 0.5 / 1000
-    if not 1 / most < distance < most:
-        raise ValueError(
-            f"Got X of {dtype} whose rows are {distance:.3g} apart, but expected more than "
-            f"{1 / most:.0e} and less than {most:.0e}, as squares are taken. Bring the "
-            "features to one scale, as StandardScaler does."
-        )
+def largest_extent(X):
+    """By how much the feature with the largest range differs at most."""
+    low, high = min_max_axis(X, 0) if issparse(X) else (X.min(axis=0), X.max(axis=0))
+    with np.errstate(over="ignore"):
+        return float((high - low).max())
+
+
+def _check_extent(extent, dtype):
+    """Refuse rows whose squares cannot be summed; those that are all alike can."""
+    if extent != 0:
+        check_apart(extent, dtype)
 
 
 def _given(init, rows, n_components):
@@ -220,7 +269,7 @@ def _given(init, rows, n_components):
             f"Got init={short(init)}, but expected one of {sorted(INITS)}, or a map of "
             f"shape (n_components, {rows.shape[1]})."
         )
-    W = check_array(init, dtype=rows.dtype, input_name="init", copy=True)
+    W = check_rows(init, "init", dtype=rows.dtype, copy=True)
     k = W.shape[0] if n_components is None else n_components
     if W.shape != (k, rows.shape[1]):
         raise ValueError(
@@ -229,7 +278,22 @@ def _given(init, rows, n_components):
         )
     if not W.any():
         raise ValueError("Got init of zeros only, a map that has no direction to learn.")
+    least, most = bounds_of_squares(W.dtype)
+    if not least < np.abs(W).max() < most:
+        raise ValueError(
+            f"Got init of {W.dtype} with a largest entry of {np.abs(W).max():.3g}, but "
+            f"expected more than {least:.0e} and less than {most:.0e}, as squares are "
+            "taken. Scale it, and the features."
+        )
+    check_under(W, rows, "the map given as init")
     return W
+
+
+def check_under(W, rows, name="the map"):
+    """Refuse rows that a map takes to where squares of their distances cannot be held."""
+    distance = _mean_distance(rows, W.astype(np.result_type(W.dtype, rows.dtype)))
+    if distance != 0:
+        check_apart(distance, W.dtype, where=f" under {name}")
 
 
 def _check_n_components(k, most, what):

@@ -9,9 +9,10 @@ from scipy.sparse import issparse, vstack
 from sklearn.utils import assert_all_finite
 
 from . import _moments
-from ._initialization import most_discriminants
+from ._copies import Labels, first_copies
+from ._initialization import most_discriminants, share_of_distinct
 from ._partitions import Partitions
-from ._validation import check_classes, encode_labels
+from ._validation import check_classes, encode_labels, float_dtype, warn_about_labels
 
 # Up to this share of the rows may be in partitions of a single class.
 MOST_LEFT_OUT = 0.05
@@ -38,7 +39,7 @@ class LabelledPartitions(Partitions):
     Attributes
     ----------
     dtype : dtype
-        float32 if X is, else float64.
+        float32 if X has that or half precision, else float64.
     sample : ndarray or CSR of shape (m, d)
         About a thousand rows.
 
@@ -50,21 +51,29 @@ class LabelledPartitions(Partitions):
     """
 
     def __init__(self, X, y):
-        super().__init__(X, y, np.float32 if X.dtype == np.float32 else np.float64)
+        super().__init__(X, y, float_dtype(X.dtype))
         wanted = -(-SAMPLE // len(self.sizes))
         survey = self.total(self.ask(_survey, wanted), _merge_surveys)
         stack = vstack if issparse(survey.sample[0]) else np.concatenate
         self.sample, self._class_sizes = stack(survey.sample), survey.classes.counts
         codes = np.arange(len(self._class_sizes))
         check_classes(np.repeat(codes, np.minimum(self._class_sizes, 2)))
+        warn_about_labels(survey.classes.labels, self.shape[0], stacklevel=7)
         self._leave_out([n < 2 for n in survey.n_classes])
         self._names = self._labels
         # Labels are compared within a partition only, where they get numbers of its own.
         self._labels = self.keep(*self.ask(_codes, None))
+        # For each row of a partition the first in it that it is a copy of.
+        self.first_copies = self.keep(*self.ask(_first_copies, None))
 
     def __len__(self):
         """Rows in the largest partition: what a worker deals with at a time."""
         return max(self.sizes)
+
+    @property
+    def n_distinct(self):
+        """The same: copies are rows in what a worker deals with."""
+        return len(self)
 
     @property
     def shares(self):
@@ -89,9 +98,11 @@ class LabelledPartitions(Partitions):
         return _moments.lda(self._moments, classes, k)
 
     def mean_squared_distance(self, W):
-        """Mean of |W x_i - W x_j|² over all pairs of two rows."""
+        """Mean of |W x_i - W x_j|² over all pairs of two rows that are no copies."""
         moments = self.total(self.ask(_moments_of_mapped, W), _moments.merge_moments)
-        return _moments.mean_squared_distance(moments)
+        n_copies = self.total(self.ask(_n_copies, None, self.first_copies), np.add)
+        distinct = share_of_distinct(moments.n, int(n_copies))
+        return _moments.mean_squared_distance(moments) / distinct
 
     @cached_property
     def _moments(self):
@@ -120,9 +131,16 @@ def _codes(message, X, y):
     return encode_labels(y)
 
 
+def _first_copies(message, X, codes):
+    return first_copies(X, codes)
+
+
+def _n_copies(message, X, codes, first):
+    return Labels(codes, first).n_pairs_of_copies
+
+
 def _survey(n_rows, X, y):
     assert_all_finite(X, input_name="X")
-    encode_labels(y)
     classes = _moments.class_moments_of(X[:, :0], y)
     return Survey([len(classes.labels)], classes, [X[:: max(1, X.shape[0] // n_rows)]])
 
@@ -133,7 +151,7 @@ def _merge_surveys(a, b):
 
 
 def _class_moments(message, X, codes, labels):
-    return _moments.class_moments_of(X, np.asarray(labels))
+    return _moments.class_moments_of(X, labels)
 
 
 def _moments_of_rows(message, X, y):

@@ -13,8 +13,11 @@ from ._maps import map_rows, mean_map
 from ._optimizers import adam_init, adam_update, sgd_init, sgd_update
 from ._problem import Problem
 from ._solvers import Result, Step, minimize_lbfgs, minimize_stochastic, run_epoch
+from ._strategies import FEW_NEAREST
 from ._tuple_problem import TupleProblem
 from ._tuples import Pairs, Triplets
+from ._validation import STOCHASTIC, changed_parameters, short
+from .distances import paired_distances
 
 # Up to this many rows, and entries of X, "auto" takes L-BFGS, which sees all neighbours.
 # Beyond, the stochastic solvers are faster.
@@ -47,12 +50,15 @@ def solver_for(estimator, X, target):
     """The solver that ``"auto"`` stands for."""
     if estimator.solver != "auto":
         return estimator.solver
+    if changed_parameters(estimator).intersection(STOCHASTIC):
+        return "adam"
     if not are_labels(target):
         return "lbfgs" if len(target) <= AUTO_LBFGS_TUPLES else "adam"
     rows, entries = AUTO_LBFGS_ROWS, AUTO_LBFGS_ENTRIES
-    if estimator.negatives == "nearest" and estimator.positives != "all":
+    few = max(estimator.n_neighbors, estimator.n_impostors) <= FEW_NEAREST
+    if few and estimator.negatives == "nearest" and estimator.positives != "all":
         rows, entries = AUTO_FEW_ROWS, AUTO_FEW_ENTRIES
-    return "lbfgs" if len(target) <= min(rows, entries // X.shape[1]) else "adam"
+    return "lbfgs" if target.n_distinct <= min(rows, entries // X.shape[1]) else "adam"
 
 
 def solver_for_chunks(estimator):
@@ -72,7 +78,7 @@ def n_subsamples_for(estimator, target):
     """How many maps L-BFGS takes the mean of."""
     if not are_labels(target):
         return 1
-    few = SUBSAMPLES if len(target) <= AUTO_SUBSAMPLED_ROWS else 1
+    few = SUBSAMPLES if target.n_distinct <= AUTO_SUBSAMPLED_ROWS else 1
     return estimator.n_subsamples or few
 
 
@@ -96,7 +102,7 @@ def learn(estimator, X, target, W0, start, random_state, monitor):
     estimator : BaseMetricLearner
         Its parameters, checked, are read; nothing is set.
     X : ndarray or CSR of shape (n, d)
-    target : ndarray of int of shape (n,), Triplets or Pairs
+    target : Labels, Triplets or Pairs
         What to learn from: labels, or given constraints.
     W0, start : ndarray of shape (k, d)
         What the penalty pulls to, and where to start.
@@ -116,13 +122,15 @@ def learn(estimator, X, target, W0, start, random_state, monitor):
     return by(estimator, problem, target, start, random_state, monitor)
 
 
-def learn_from_chunk(estimator, X, target, random_state, state):
+def learn_from_chunk(estimator, X, target, W0, W, random_state, state):
     """Go once over a chunk of rows or constraints, from the map there is.
 
     Parameters
     ----------
     estimator, X, target, random_state
         As for :func:`learn`.
+    W0, W : ndarray of shape (k, d)
+        What the penalty pulls to, and the map there is.
     state : tuple or None
         From the chunk before.
 
@@ -138,9 +146,9 @@ def learn_from_chunk(estimator, X, target, random_state, state):
         more classes for.
     """
     solver = solver_for_chunks(estimator)
-    problem = _problem(estimator, X, target, estimator.initial_components_, solver)
+    problem = _problem(estimator, X, target, W0, solver)
     init, update = optimizer_for(estimator, solver)
-    U = estimator.components_ / problem.unit
+    U = W / problem.unit
     if state is None:
         problem = _at_start(estimator, problem, target, random_state)
         state = problem.pull, problem.margins, init(U)
@@ -158,6 +166,59 @@ def learn_from_chunk(estimator, X, target, random_state, state):
     )
     step = Step(problem.components(U), loss, active)
     return step, margins, (pull, margins, tuple(state))
+
+
+def check_options(estimator, solver, target):
+    """Refuse or warn of parameters that were set but have no effect.
+
+    Parameters
+    ----------
+    estimator : BaseMetricLearner
+    solver : {"lbfgs", "adam", "sgd"}
+    target : Labels, Triplets or Pairs
+
+    Raises
+    ------
+    ValueError
+        If early stopping or a scorer is asked of ``"lbfgs"``.
+    """
+    changed = changed_parameters(estimator)
+    if solver == "lbfgs":
+        for name in ("early_stopping", "scoring"):
+            if name in changed:
+                raise ValueError(
+                    f"Got {name}={short(getattr(estimator, name))} with solver='lbfgs', "
+                    "which has no epochs to judge. Use solver='auto', 'adam' or 'sgd'."
+                )
+    unused = {
+        name: where
+        for name, where in _where_used(estimator, solver, target).items()
+        if name in changed
+    }
+    if unused:
+        given = ", ".join(f"{name}={short(getattr(estimator, name))}" for name in unused)
+        where = "; ".join(f"{name} is for {where}" for name, where in unused.items())
+        warn(
+            f"{type(estimator).__name__} got {given} without effect: {where}.",
+            UserWarning,
+            stacklevel=6,
+        )
+
+
+def _where_used(estimator, solver, target):
+    """Where the parameters that have no effect in this fit would have one."""
+    unused = {}
+    if solver == "lbfgs":
+        unused.update(dict.fromkeys(STOCHASTIC, "solver='adam' or 'sgd'"))
+    elif not estimator.early_stopping:
+        unused["scoring"] = "early_stopping=True"
+    if (estimator.n_subsamples or 1) > 1 and (solver != "lbfgs" or not are_labels(target)):
+        unused["n_subsamples"] = "solver='lbfgs' with labels in memory"
+    if solver == "adam":
+        unused["momentum"] = "solver='sgd'"
+    if solver == "sgd":
+        unused.update(dict.fromkeys(("beta_1", "beta_2", "epsilon"), "solver='adam'"))
+    return unused
 
 
 def warn_of_trouble(estimator, sample, target, converged):
@@ -178,7 +239,18 @@ def warn_of_trouble(estimator, sample, target, converged):
             ConvergenceWarning,
             stacklevel=6,
         )
-    if not any(estimator.active_fraction_curve_) and _unmoved(estimator):
+    look_alike = _look_alike(estimator, sample)
+    if look_alike:
+        warn(
+            f"{name} learnt next to nothing: most distances between rows are tiny against "
+            f"their mean and margin={estimator.margin_:.4g}, and "
+            f"{estimator.active_fraction_:.0%} of the constraints are active, whatever the "
+            "map. Most likely a few rows or features are far from the others: drop them, "
+            "or scale the features, for example with RobustScaler.",
+            UserWarning,
+            stacklevel=6,
+        )
+    elif not any(estimator.active_fraction_curve_) and _unmoved(estimator):
         warn(
             f"{name} found no active constraint: all of them are satisfied by "
             f"margin={estimator.margin_:.4g} already, and the map is the initial one. "
@@ -186,7 +258,7 @@ def warn_of_trouble(estimator, sample, target, converged):
             UserWarning,
             stacklevel=6,
         )
-    if _collapsed(estimator, sample):
+    if _collapsed(estimator, sample) and not look_alike:
         warn(
             f"{name} collapsed: distances between rows have become small against "
             f"margin={estimator.margin_:.4g}, so that the loss sits at the margin. Raise "
@@ -199,6 +271,15 @@ def warn_of_trouble(estimator, sample, target, converged):
 def _unmoved(estimator):
     W0 = estimator.initial_components_
     return np.linalg.norm(estimator.components_ - W0) <= 1e-4 * np.linalg.norm(W0)
+
+
+def _look_alike(estimator, sample):
+    """Whether all is active, as half of the distances are tiny against their mean, 1."""
+    E = map_rows(sample, estimator.initial_components_, estimator.metric)
+    others = np.random.RandomState(0).permutation(len(E))
+    distances = paired_distances(E, E[others], estimator.metric)
+    tiny = 1e-3 * min(estimator.margin_, 1.0)
+    return estimator.active_fraction_ > 0.9 and np.median(distances) < tiny
 
 
 def _collapsed(estimator, sample):

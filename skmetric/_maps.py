@@ -1,16 +1,103 @@
 """What maps do to rows, and the map in the middle of some."""
 
 import numpy as np
+from scipy.sparse import issparse
 from sklearn.metrics import pairwise_distances_argmin_min
 from sklearn.utils import gen_batches
 
-from .distances import embed
+from ._scales import in_units, rows_to_scale, to_scale
+from ._validation import CHECKED_LATER, check_apart
+from .distances import about_most, embed, paired_distances
+
+UNDER = " under the map"
 
 
 def map_rows(X, W, metric):
-    """``X @ W.T``, on the unit sphere under ``"cosine"``: what ``transform`` returns."""
-    Z = X @ W.T
-    return embed(Z, metric)[0] if metric == "cosine" else Z
+    """``X @ W.T``, on the unit sphere under ``"cosine"``: what ``transform`` returns.
+
+    In the dtype of `X`.
+
+    Raises
+    ------
+    ValueError
+        For rows that the map takes to where their dtype ends.
+    """
+    with np.errstate(**CHECKED_LATER):
+        W = W.astype(X.dtype, copy=False)
+        Z = X @ W.T
+        if metric == "cosine":
+            Z = _directions(Z, X, W)
+    if not np.isfinite(Z).all():
+        check_apart(np.inf, Z.dtype, where=UNDER, squared=False)
+    return Z
+
+
+def _directions(Z, X, W):
+    E, norms = embed(Z, "cosine")
+    # Only the direction of a row counts, so that it may come from one of another length.
+    odd = np.flatnonzero(~((norms >= np.finfo(Z.dtype).tiny) & (norms < np.inf)))
+    if len(odd):
+        E[odd], _ = embed(rows_to_scale(X[odd])[0] @ W.T, "cosine")
+    return E
+
+
+def mapped_distances(A, B, W, metric):
+    """Distance of each mapped row of `A` to the mapped row of `B` at its side.
+
+    It is the differences that are mapped, in float64, so that no digits are lost where
+    both are far from 0.
+
+    Parameters
+    ----------
+    A, B : ndarrays or CSR of shape (n, d)
+    W : ndarray of shape (k, d)
+    metric : str
+
+    Returns
+    -------
+    distances : ndarray of shape (n,)
+        Of the common dtype of `A` and `B`.
+
+    Raises
+    ------
+    ValueError
+        For distances that this dtype cannot hold.
+    """
+    dtype = np.result_type(A.dtype, B.dtype)
+    A, B, W = (X.astype(np.float64, copy=False) for X in (A, B, W))
+    if metric == "cosine":
+        E, others = map_rows(A, W, metric), map_rows(B, W, metric)
+        return paired_distances(E, others, metric).astype(dtype, copy=False)
+    if issparse(A) != issparse(B):
+        A, B = (X.toarray() if issparse(X) else X for X in (A, B))
+    with np.errstate(over="ignore"):
+        apart, exponent = to_scale(A - B)
+        distances = paired_distances(apart @ W.T, 0, metric)
+    exponent *= 1 if metric == "euclidean" else 2
+    return in_units(distances, exponent, dtype, what="A and B", where=UNDER)
+
+
+def comparable_rows(X, W, metric):
+    """Mapped rows whose distances compare as those of rows under the map do.
+
+    In float64, about their middle and to scale, so that differences have their digits.
+
+    Parameters
+    ----------
+    X : ndarray or CSR of shape (n, d)
+    W : ndarray of shape (k, d)
+    metric : str
+
+    Returns
+    -------
+    E : ndarray of float64 of shape (n, k)
+    """
+    X, W = X.astype(np.float64), W.astype(np.float64, copy=False)
+    if metric == "cosine":
+        return map_rows(X, W, metric)
+    X, _ = to_scale(X)
+    E, _ = to_scale((X if issparse(X) else about_most(X)) @ W.T)
+    return E
 
 
 def nearest_labels(E, X, y, W, metric):
@@ -19,6 +106,7 @@ def nearest_labels(E, X, y, W, metric):
     Parameters
     ----------
     E : ndarray of shape (m, k)
+        The others are mapped in its dtype.
     X : ndarray, CSR or SomeRows of shape (n, d)
         Mapped block by block, so that memory is O(m).
     y : ndarray of int of shape (n,)
@@ -30,8 +118,9 @@ def nearest_labels(E, X, y, W, metric):
     labels : ndarray of int of shape (m,)
     """
     labels, least = np.zeros(len(E), dtype=y.dtype), np.full(len(E), np.inf)
-    for rows in gen_batches(len(y), 4096):
-        at, distances = pairwise_distances_argmin_min(E, map_rows(X[rows], W, metric))
+    for rows in gen_batches(len(y), 2048):
+        others = map_rows(X[rows].astype(E.dtype, copy=False), W, metric)
+        at, distances = pairwise_distances_argmin_min(E, others)
         labels = np.where(distances < least, y[rows][at], labels)
         least = np.minimum(distances, least)
     return labels

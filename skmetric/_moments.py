@@ -10,6 +10,8 @@ from typing import NamedTuple
 import numpy as np
 from scipy.sparse import issparse
 
+from ._validation import check_apart, distinct_labels, merge_labels
+
 # Directions in which classes spread less than this are dropped, as scikit-learn's LDA
 # does with features scaled to a spread of 1.
 LDA_TOL = 1e-4
@@ -27,7 +29,7 @@ class Moments(NamedTuple):
 
 
 class ClassMoments(NamedTuple):
-    """Labels, in order, how many rows each has, and the mean of these."""
+    """Different labels, how many rows each has, and the mean of these."""
 
     labels: np.ndarray
     counts: np.ndarray
@@ -54,16 +56,17 @@ def merge_moments(a, b):
 
 
 def class_moments_of(X, y):
-    """The mean of each class; y may be of any type that can be ordered."""
-    labels, codes, counts = np.unique(y, return_inverse=True, return_counts=True)
+    """The mean of each class; labels may be of any type."""
+    labels, codes = distinct_labels(y)
+    counts = np.bincount(codes)
     means = np.zeros((len(labels), X.shape[1]))
-    np.add.at(means, codes.reshape(-1), X.toarray() if issparse(X) else X)
+    np.add.at(means, codes, X.toarray() if issparse(X) else X)
     return ClassMoments(labels, counts, means / counts[:, None])
 
 
 def merge_class_moments(a, b):
     """Means of the classes of both."""
-    labels, codes = np.unique(np.concatenate([a.labels, b.labels]), return_inverse=True)
+    labels, codes = merge_labels(a.labels, b.labels)
     counts = np.zeros(len(labels), dtype=np.int64)
     np.add.at(counts, codes, np.concatenate([a.counts, b.counts]))
     shares = np.concatenate([a.counts, b.counts]) / counts[codes]
@@ -77,8 +80,16 @@ def mean_squared_distance(moments):
     return 2 * float(np.trace(moments.scatter)) / (moments.n - 1)
 
 
+def _check_held(moments):
+    """Refuse rows whose scatter float64 cannot hold."""
+    distance = mean_squared_distance(moments) ** 0.5
+    if distance != 0:
+        check_apart(distance, moments.scatter.dtype)
+
+
 def pca(moments, k):
     """The k directions of the largest variance, each with its largest entry positive."""
+    _check_held(moments)
     W = np.linalg.eigh(moments.scatter)[1][:, ::-1][:, :k].T
     largest = np.abs(W).argmax(axis=1)
     return W * np.sign(W[np.arange(k), largest])[:, None]
@@ -98,6 +109,21 @@ def check_spread(has_spread):
         )
 
 
+def check_means(means):
+    """Refuse classes whose means do not differ for LDA to tell them apart.
+
+    Parameters
+    ----------
+    means : ndarray of shape (n_classes, k)
+        From the mean of all, under a map that makes the variance within classes 1.
+    """
+    if not (np.abs(means) > FLAT).any():
+        raise ValueError(
+            "Got init='lda', but the means of the classes do not differ where their rows "
+            "do, and LDA tells classes apart by these. Use init='identity' or 'pca'."
+        )
+
+
 def over_all(W, features):
     """A map of all features from one of those that a mask marks."""
     full = np.zeros((len(W), len(features)), dtype=W.dtype)
@@ -111,6 +137,7 @@ def lda(moments, classes, k):
     Rows within classes are whitened first; features that are noise, and directions in
     which these rows do not spread, are dropped.
     """
+    _check_held(moments)
     features = varied(np.diag(moments.scatter))
     centred = (classes.means - moments.mean)[:, features]
     between = (centred.T * classes.counts) @ centred / moments.n
@@ -121,5 +148,6 @@ def lda(moments, classes, k):
     seen = values > LDA_TOL**2
     check_spread(seen.any())
     whiten = vectors[:, seen] / np.sqrt(values[seen]) / spread[:, None]
+    check_means(centred @ whiten)
     order = np.linalg.eigh(whiten.T @ between @ whiten)[1][:, ::-1]
     return over_all((whiten @ order[:, :k]).T, features)

@@ -25,7 +25,7 @@ class Neighbourhoods(NamedTuple):
     far : ndarray of int of shape (n, q)
         Negatives, likewise.
     totals : ndarray
-        Counts of constraints, one for each mean that the loss consists of.
+        Sums of the weights of constraints, one for each mean that the loss consists of.
     """
 
     near: np.ndarray
@@ -76,7 +76,7 @@ def _padded(blocks, pairs, n):
     return columns
 
 
-def evaluate_edges(E, choice, metric, constraints):
+def evaluate_edges(E, choice, metric, constraints, weights):
     """Loss and its gradient with respect to an embedding.
 
     Parameters
@@ -86,11 +86,14 @@ def evaluate_edges(E, choice, metric, constraints):
     metric : str
     constraints : TripletConstraints or PairConstraints
         Which are asked for their ``share_of_edges``.
+    weights : ndarray of shape (n,)
+        Of the rows as anchors.
 
     Returns
     -------
     loss : float
-    n_active : int
+    active : float
+        The weight of the active constraints.
     dE : ndarray of shape (n, k)
 
     Notes
@@ -99,18 +102,20 @@ def evaluate_edges(E, choice, metric, constraints):
     """
     columns = np.hstack([choice.near, choice.far])
     is_edge, p = columns >= 0, choice.near.shape[1]
-    slopes, loss, n_active = np.empty(columns.shape, dtype=E.dtype), 0.0, 0
+    slopes, loss, active = np.empty(columns.shape, dtype=E.dtype), 0.0, 0.0
     for rows in _edge_blocks(len(E), p, columns.shape[1] - p, E.shape[1]):
         D = _edge_lengths(E, rows, columns[rows], metric)
         near = np.where(is_edge[rows, :p], D[:, :p], D.dtype.type(-np.inf))
         far = np.where(is_edge[rows, p:], D[:, p:], D.dtype.type(np.inf))
-        part, *to_sides, active = constraints.share_of_edges(near, far, choice.totals)
+        part, *to_sides, part_active = constraints.share_of_edges(
+            near, far, choice.totals, weights[rows]
+        )
         loss += part
-        n_active += active
+        active += part_active
         slopes[rows] = slope_by_square(np.hstack(to_sides), D, metric)
     dE = np.zeros_like(E)
     block_pullback(dE, _sparse(slopes, columns), E, slice(0, len(E)))
-    return loss, n_active, dE
+    return loss, active, dE
 
 
 def _edge_lengths(E, rows, columns, metric):
@@ -127,6 +132,6 @@ def _edge_blocks(n, p, q, k):
 def _sparse(slopes, columns):
     """Slopes of edges as a sparse array of shape (n, n), those that are 0 left out."""
     n, width = columns.shape
-    given = np.flatnonzero(slopes)
+    given = np.flatnonzero((slopes != 0) & (columns >= 0))
     starts = np.searchsorted(given, np.arange(n + 1) * width)
     return csr_array((slopes.ravel()[given], columns.ravel()[given], starts), shape=(n, n))

@@ -3,16 +3,18 @@
 The constraints are given as an object (see ``TripletConstraints`` and
 ``PairConstraints``):
 
-``select(D, y, rows, random_state) -> selection``
-    The constraints whose anchors are the given rows.
-``count(selection, y, rows) -> ndarray``
-    How many they are, one number for each mean that the loss consists of.
+``select(D, y, rows, random_states) -> selection``
+    The constraints whose anchors are the given rows, with a RandomState for positives and
+    one for negatives.
+``count(selection, y, rows, weights) -> ndarray``
+    The sum of their weights, one number for each mean that the loss consists of. A
+    constraint weighs as much as its anchor, and `weights` has those of the given rows.
 ``sides(selection) -> ((anchors, positives), (anchors, negatives)) or None``
     Their edges, if each anchor has a set of negatives that are not all.
-``share(D, y, rows, selection, totals) -> (loss, G, n_active)``
-    What they contribute to the loss, given the totals of the counts over all blocks, and
-    its gradient with respect to `D`.
-``share_of_edges(near, far, totals) -> (loss, to_near, to_far, n_active)``
+``share(D, y, rows, selection, totals, weights) -> (loss, G, active)``
+    What they contribute to the loss, given the totals of the counts over all blocks, its
+    gradient with respect to `D`, and the weight of the active ones.
+``share_of_edges(near, far, totals, weights) -> (loss, to_near, to_far, active)``
     The same from the distances of edges alone, see :mod:`skmetric._neighbourhoods`.
 ``margins``
     By name.
@@ -27,13 +29,21 @@ in two products only, ``X @ W.T`` and ``dZ.T @ X``, so sparse X stays sparse.
 """
 
 from copy import deepcopy
+from dataclasses import replace
 from typing import NamedTuple
 
 import numpy as np
 from sklearn import get_config
 
 from ._neighbourhoods import Neighbourhoods, evaluate_edges, neighbourhoods
-from ._strategies import all_rows, row_blocks
+from ._strategies import (
+    all_for_nearest,
+    all_rows,
+    draws,
+    own_streams,
+    row_blocks,
+    takes_many,
+)
 from .distances import (
     block_distances,
     block_pullback,
@@ -70,12 +80,12 @@ class Anew(NamedTuple):
     ----------
     blocks : _Blocks or None
         Distances that they follow from; None if those under any map will do.
-    random_state : RandomState or None
-        As it was.
+    random_states : sequence of two RandomState or None
+        As they were.
     """
 
     blocks: object
-    random_state: object
+    random_states: object
 
 
 def _same(a, b):
@@ -87,12 +97,15 @@ def _same(a, b):
 
 
 class Evaluation(NamedTuple):
-    """A loss, its gradient with respect to W, and the share of active constraints."""
+    """A loss, its gradient with respect to W, and the share of active constraints.
+
+    `n_constraints` is the sum of their weights.
+    """
 
     loss: float
     gradient: np.ndarray
     active_fraction: float
-    n_constraints: int
+    n_constraints: float
 
 
 def add_evaluations(a, b):
@@ -104,7 +117,7 @@ def add_evaluations(a, b):
     )
 
 
-def choose(W, X, y, metric, constraints, random_state):
+def choose(W, X, y, metric, constraints, random_state, weights=None):
     """Form the constraints of all rows under a map.
 
     Parameters
@@ -115,6 +128,8 @@ def choose(W, X, y, metric, constraints, random_state):
     metric : str
     constraints : TripletConstraints or PairConstraints
     random_state : RandomState
+    weights : ndarray of float64 of shape (n,), default=None
+        Of the rows as anchors, with a mean of 1; None stands for equal ones.
 
     Returns
     -------
@@ -122,8 +137,8 @@ def choose(W, X, y, metric, constraints, random_state):
         The latter where anchors have few edges.
     """
     E, _ = embed(X @ W.T, metric)
-    blocks = _Blocks(E, metric)
-    choice = _choose(blocks, y, constraints, random_state)
+    blocks, constraints = _Blocks(E, metric), _for_labels(constraints, y)
+    choice = _choose(blocks, y, constraints, random_state, _weights_of(y, weights))
     if any(isinstance(selection, Anew) for selection in choice.selections):
         return choice
     sides = [constraints.sides(selection) for selection in choice.selections]
@@ -133,7 +148,7 @@ def choose(W, X, y, metric, constraints, random_state):
     return few if few.cost <= len(y) else choice
 
 
-def evaluate(W, X, y, metric, constraints, *, choice=None, random_state=None):
+def evaluate(W, X, y, metric, constraints, *, choice=None, random_state=None, weights=None):
     """Loss and gradient of a map.
 
     Parameters
@@ -142,6 +157,8 @@ def evaluate(W, X, y, metric, constraints, *, choice=None, random_state=None):
         As in :func:`choose`.
     choice : Choice or Neighbourhoods, default=None
         Constraints formed before; None forms them under `W`, with `random_state`.
+    weights : ndarray of float64 of shape (n,), default=None
+        As for :func:`choose`.
 
     Returns
     -------
@@ -153,35 +170,42 @@ def evaluate(W, X, y, metric, constraints, *, choice=None, random_state=None):
     O(n k) and one block of distances with its temporaries.
     """
     E, norms = embed(X @ W.T, metric)
+    weights = _weights_of(y, weights)
     if isinstance(choice, Neighbourhoods):
-        loss, n_active, dE = evaluate_edges(E, choice, metric, constraints)
+        loss, active, dE = evaluate_edges(E, choice, metric, constraints, weights)
     else:
-        loss, n_active, dE, choice = _by_block(
-            E, y, metric, constraints, choice, random_state
+        loss, active, dE, choice = _by_block(
+            E, y, metric, constraints, choice, random_state, weights
         )
     dZ = embed_pullback(dE, E, norms)
     # Sparse X gives the transpose of a C-ordered array, slow to mix with others.
     gradient = np.ascontiguousarray(dZ.T @ X)
-    n_constraints = int(choice.totals.sum())
-    return Evaluation(loss, gradient, n_active / max(n_constraints, 1), n_constraints)
+    total = float(choice.totals.sum())
+    return Evaluation(loss, gradient, active / (total or 1.0), total)
 
 
-def _by_block(E, y, metric, constraints, choice, random_state):
-    blocks = _Blocks(E, metric)
+def _weights_of(y, weights):
+    return np.ones(len(y)) if weights is None else weights
+
+
+def _by_block(E, y, metric, constraints, choice, random_state, weights):
+    blocks, constraints = _Blocks(E, metric), _for_labels(constraints, y)
     if choice is None:
-        choice = _choose(blocks, y, constraints, random_state)
-    loss, n_active, dE = 0.0, 0, np.zeros_like(E)
+        choice = _choose(blocks, y, constraints, random_state, weights)
+    loss, active, dE = 0.0, 0.0, np.zeros_like(E)
     for rows, selection in zip(blocks.rows, choice.selections, strict=True):
         D = blocks.distances(rows)
         if isinstance(selection, Anew):
             at_choice = (selection.blocks or blocks).distances(rows)
-            draws = deepcopy(selection.random_state)
-            selection = constraints.select(at_choice, y, rows, draws)
-        part, G, active = constraints.share(D, y, rows, selection, choice.totals)
+            random_states = deepcopy(selection.random_states)
+            selection = constraints.select(at_choice, y, rows, random_states)
+        part, G, part_active = constraints.share(
+            D, y, rows, selection, choice.totals, weights[rows]
+        )
         loss += part
-        n_active += active
+        active += part_active
         block_pullback(dE, slope_by_square(G, D, metric), E, rows)
-    return loss, n_active, dE, choice
+    return loss, active, dE, choice
 
 
 class _Blocks:
@@ -201,25 +225,33 @@ class _Blocks:
         return D
 
 
-def _choose(blocks, y, constraints, random_state):
+def _for_labels(constraints, y):
+    """The same constraints, named ``"all"`` where they are all of these labels."""
+    positives, negatives = all_for_nearest(constraints.positives, constraints.negatives, y)
+    return replace(constraints, positives=positives, negatives=negatives)
+
+
+def _choose(blocks, y, constraints, random_state, weights):
     selections, totals = [], 0
+    sides = constraints.positives, constraints.negatives
+    random_states = own_streams(random_state, [draws(side) for side in sides])
     room = get_config()["working_memory"] * 2**20
     for rows in blocks.rows:
-        again = _anew(blocks, constraints, random_state)
-        selection = constraints.select(blocks.distances(rows), y, rows, random_state)
-        totals = totals + constraints.count(selection, y, rows)
+        again = _anew(blocks, sides, random_states)
+        selection = constraints.select(blocks.distances(rows), y, rows, random_states)
+        totals = totals + constraints.count(selection, y, rows, weights[rows])
         room -= _n_bytes(selection) if again else 0
         selections.append(selection if room >= 0 else again)
     return Choice(selections, totals)
 
 
-def _anew(blocks, constraints, random_state):
+def _anew(blocks, sides, random_states):
     """What forms constraints again, if they are so many that lists may not fit."""
-    if constraints.positives is not all_rows or len(blocks.rows) == 1:
+    if len(blocks.rows) == 1 or not any(map(takes_many, sides)):
         return None
-    if constraints.negatives is None:
-        return Anew(None, None)
-    return Anew(blocks, deepcopy(random_state))
+    if sides == (all_rows, None):
+        return Anew(None, (None, None))
+    return Anew(blocks, deepcopy(random_states))
 
 
 def _n_bytes(selection):

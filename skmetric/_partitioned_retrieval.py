@@ -7,8 +7,9 @@ import numpy as np
 from sklearn.neighbors import NearestNeighbors
 
 from ._partitions import Partitions, add_entries
-from ._ranking import Problem, centred, nearest_in_order
+from ._ranking import Problem, nearest_in_order, placed
 from ._retrieval import depth_of, parse_scores, report_of_hits
+from ._validation import distinct_labels, merge_labels
 
 
 @dataclass(frozen=True)
@@ -54,7 +55,7 @@ def report_of_sample(E, y, queries, scores, metric):
         )
     with Partitions(E, y, np.float64) as parts:
         starts = np.cumsum([0, *parts.sizes[:-1]]).tolist()
-        rows, labels = parts.total(parts.ask(_rows_at, queries, starts), _stack)
+        rows, labels, _ = parts.total(parts.ask(_rows_at, queries, starts), _stack)
         labels = np.asarray(labels, dtype=object)
         (sizes,) = parts.total(parts.ask(_sizes_of_classes, labels), add_entries)
         problem = SampledProblem(sizes - 1, parts.shape[0] - 1)
@@ -77,28 +78,33 @@ def report_of_sample(E, y, queries, scores, metric):
 
 def _rows_at(queries, X, y, start):
     here = queries[(queries >= start) & (queries < start + len(y))] - start
-    return X[here], y[here]
+    # All labels of a partition are of the type of one.
+    return X[here], y[here], distinct_labels(y)[0][:1]
 
 
 def _stack(a, b):
-    return tuple(np.concatenate(pair) for pair in zip(a, b, strict=True))
+    # Refuses labels of several types, before arrays of them become one.
+    kept = merge_labels(a[2], b[2])[0]
+    return np.concatenate([a[0], b[0]]), np.concatenate([a[1], b[1]]), kept
 
 
 def _sizes_of_classes(labels, X, y):
-    names, counts = np.unique(y, return_counts=True)
-    count_of = dict(zip(names.tolist(), counts.tolist(), strict=True))
+    names, codes = distinct_labels(y)
+    count_of = dict(zip(names.tolist(), np.bincount(codes).tolist(), strict=True))
     return (np.array([count_of.get(label, 0) for label in labels.tolist()]),)
 
 
 def _nearest(message, X, y, start):
     """The nearest rows of a partition: distances, row numbers and whether they are hits."""
     queries, labels, depth, metric = message
-    queries, X = centred(queries, X, metric)
+    (queries, X), exponent = placed([queries, X], metric)
     codes = np.zeros(len(queries), dtype=int)
     problem = Problem(queries, codes, X, y, metric, itself=False)
     search = NearestNeighbors(algorithm="brute", metric=metric).fit(problem.index)
     every = np.arange(len(queries))
     D, nearest = nearest_in_order(problem, every, min(depth, len(y)), search)
+    # Partitions may be to different scales. In a larger unit all distances are finite.
+    D = np.ldexp(D, exponent - 16)
     return D, nearest + start, y.astype(object)[nearest] == labels[:, None]
 
 

@@ -1,10 +1,28 @@
 """Pictures of a fit and of a search: loss by epoch, score by margin."""
 
+import math
+from numbers import Real
+
 import numpy as np
 from sklearn.base import clone
+from sklearn.utils import check_consistent_length
 from sklearn.utils.validation import check_is_fitted
 
-from ._pictures import COLOURS, DIFFERENT, SAME, axes_for, find_learner, plain, pyplot
+from ._base import BaseMetricLearner
+from ._pictures import (
+    COLOURS,
+    DIFFERENT,
+    SAME,
+    add_legend,
+    as_curve,
+    axes_for,
+    cut,
+    find_learner,
+    plain,
+    pyplot,
+    set_labels,
+)
+from ._validation import as_array, short
 
 
 class LossCurveDisplay:
@@ -67,12 +85,12 @@ class LossCurveDisplay:
         """
         pyplot()
         learner = find_learner(estimator)[1]
-        check_is_fitted(learner)
-        if not hasattr(learner, "active_fraction_curve_"):
+        if not isinstance(learner, BaseMetricLearner):
             raise TypeError(
                 f"Got {type(learner).__name__}, but expected a learner of skmetric, or a "
                 "Pipeline with one in it: others record no active fraction."
             )
+        check_is_fitted(learner)
         return cls(
             learner.loss_curve_,
             learner.active_fraction_curve_,
@@ -93,18 +111,22 @@ class LossCurveDisplay:
         self : LossCurveDisplay
             With `axes_` and `figure_`.
         """
-        curves = {"loss": self.loss, "active fraction": self.active_fraction}
+        curves = {
+            "loss": as_curve("loss", self.loss),
+            "active fraction": as_curve("active_fraction", self.active_fraction),
+        }
         if self.validation_scores is not None:
-            curves["validation score"] = self.validation_scores
+            scores = as_curve("validation_scores", self.validation_scores)
+            curves["validation score"] = scores
         self.axes_ = axes_for(ax, list(curves), height=2.6)
         self.figure_ = self.axes_[0].figure
-        for axes, (label, values), colour in zip(
+        for axes, (name, values), colour in zip(
             map(plain, self.axes_), curves.items(), COLOURS, strict=False
         ):
             size = 3 if len(values) <= 40 else 0
             iterations = np.arange(1, len(values) + 1)
             axes.plot(iterations, values, "o-", color=colour, markersize=size)
-            axes.set(xlabel=self.name, ylabel=label)
+            set_labels(axes, self.name, name)
             axes.xaxis.get_major_locator().set_params(integer=True)
         self.axes_[1].set_ylim(bottom=0)
         return self
@@ -113,12 +135,15 @@ class LossCurveDisplay:
 class MarginSweepDisplay:
     """What the margin does: the score over margins, beside the active fraction.
 
+    A margin that is no number, ``"auto"``, stands at the left of the others. One without
+    a score, as of a fit that failed, is a gap and never the best.
+
     Parameters
     ----------
     margins : array-like of shape (n_margins,)
-        Increasing.
+        Increasing; words first.
     scores : array-like of shape (n_margins,)
-        Mean over the folds.
+        Mean over the folds; NaN where there is none.
     spreads : array-like of shape (n_margins,)
         Standard deviation over the folds.
     active_fractions : array-like of shape (n_margins,), default=None
@@ -163,6 +188,7 @@ class MarginSweepDisplay:
         """Draw the scores of a search over margins.
 
         Of several settings with one margin, the one with the best score stands for it.
+        A setting without a margin has that of the learner.
 
         Parameters
         ----------
@@ -170,8 +196,8 @@ class MarginSweepDisplay:
             Fitted, of a learner or a Pipeline with one in it, over its `margin`. Of
             several scores, the one that `refit` names is drawn.
         X : {array-like, sparse matrix} of shape (n_samples, n_features), default=None
-            Rows to learn the active fraction from, by one more fit a margin. None leaves
-            it out, as a search keeps no learners.
+            Rows to learn the active fraction from, by one more fit for each margin with a
+            score. None leaves it out, as a search keeps no learners.
         y : array-like of shape (n_samples,), default=None
             Their labels.
         ax : matplotlib axes, or two of them with X, default=None
@@ -185,26 +211,35 @@ class MarginSweepDisplay:
         Raises
         ------
         ValueError
-            For a search without one parameter of the name `margin`, or with several
-            scores of which `refit` names none.
+            For a search without one parameter of the name `margin`, with several scores
+            of which `refit` names none, or without a single score.
+        TypeError
+            For what is no search.
         """
         pyplot()
+        if not hasattr(search, "estimator"):
+            raise TypeError(
+                f"Got {type(search).__name__}, but expected a search over margins, such as "
+                "GridSearchCV."
+            )
         check_is_fitted(search, "cv_results_")
         score_name = _score_of(search)
         results = search.cv_results_
         name = _margin_of(results)
         means = results[f"mean_test_{score_name}"]
-        found = np.asarray(results[f"param_{name}"], dtype=float)
-        margins = np.unique(found)
-        best = np.array(
-            [max(np.flatnonzero(found == m), key=lambda i: means[i]) for m in margins]
-        )
+        best = _best_by_margin(search, name, means)
+        margins = list(best)
+        best = np.array(list(best.values()))
         active = None
         if X is not None:
-            settings = [results["params"][i] for i in best]
-            active = [_active_fraction(search.estimator, s, X, y) for s in settings]
+            active = [
+                np.nan
+                if np.isnan(means[i])
+                else _active_fraction(search.estimator, results["params"][i], X, y)
+                for i in best
+            ]
         return cls(
-            margins,
+            np.array(margins, dtype=float if all(map(_is_number, margins)) else object),
             means[best],
             results[f"std_test_{score_name}"][best],
             active,
@@ -224,35 +259,50 @@ class MarginSweepDisplay:
         self : MarginSweepDisplay
             With `axes_` and `figure_`.
         """
-        curves = {self.score_name: (self.scores, self.spreads)}
+        as_array("margins", self.margins, "a sequence of margins")
+        margins = list(self.margins)
+        scores = as_curve("scores", self.scores)
+        curves = [(self.score_name, scores, as_curve("spreads", self.spreads))]
         if self.active_fractions is not None:
-            curves["active fraction"] = (self.active_fractions, None)
-        self.axes_ = axes_for(ax, list(curves), height=2.8)
-        self.figure_ = self.axes_[0].figure
-        margins = np.asarray(self.margins, dtype=float)
-        for axes, (name, (values, spreads)) in zip(
-            map(plain, self.axes_), curves.items(), strict=True
-        ):
-            axes.errorbar(
-                margins, values, spreads, color=SAME, marker="o", markersize=4, capsize=3
+            active = as_curve("active_fractions", self.active_fractions)
+            curves.append(("active fraction", active, None))
+        check_consistent_length(
+            margins, *(array for curve in curves for array in curve[1:])
+        )
+        if np.isnan(scores).all():
+            raise ValueError(
+                "Got no score but NaN, but expected at least one: every fit failed. Search "
+                "with error_score='raise' to see why."
             )
-            if margins[0] > 0 and margins[-1] > 8 * margins[0]:
+        names = [f"{m:g}" if _is_number(m) else cut(m, 12) for m in margins]
+        places, is_word, is_log = _places(margins)
+        self.axes_ = axes_for(ax, [curve[0] for curve in curves], height=2.8)
+        self.figure_ = self.axes_[0].figure
+        for axes, (name, values, spreads) in zip(
+            map(plain, self.axes_), curves, strict=True
+        ):
+            for group, style in ((~is_word, "o-"), (is_word, "o")):
+                if group.any():
+                    spread = None if spreads is None else spreads[group]
+                    line = {"color": SAME, "fmt": style, "markersize": 4, "capsize": 3}
+                    axes.errorbar(places[group], values[group], spread, **line)
+            if is_log:
                 axes.set_xscale("log")
-            axes.set_xticks(margins, [f"{m:g}" for m in margins])
+            axes.set_xticks(places, names, parse_math=False)
             axes.set_xticks([], minor=True)
-            axes.set(xlabel="margin", ylabel=name)
-        at = int(np.argmax(self.scores))
+            set_labels(axes, "margin", name)
+        at = int(np.nanargmax(scores))
         self.axes_[0].plot(
-            margins[at],
-            self.scores[at],
+            places[at],
+            scores[at],
             marker="o",
             markersize=9,
             markerfacecolor="none",
             color=DIFFERENT,
             linestyle="none",
-            label=f"best: {margins[at]:g}",
+            label=f"best: {names[at]}",
         )
-        self.axes_[0].legend(frameon=False)
+        add_legend(self.axes_[0])
         if self.active_fractions is not None:
             self.axes_[1].set_ylim(bottom=0)
         return self
@@ -265,8 +315,8 @@ def _score_of(search):
     if isinstance(search.refit, str):
         return search.refit
     raise ValueError(
-        f"Got a search with several scores and refit={search.refit!r}, but expected refit "
-        "to name the score to draw."
+        f"Got a search with several scores and refit={short(search.refit)}, but expected "
+        "refit to name the score to draw."
     )
 
 
@@ -276,10 +326,56 @@ def _margin_of(results):
     margins = [name for name in names if name.split("__")[-1] == "margin"]
     if len(margins) != 1:
         raise ValueError(
-            f"Got a search over {names}, but expected one of them to be the margin of a "
-            "learner, for example {'margin': [0.1, 0.3, 1.0]}."
+            f"Got a search over {short(names)}, but expected one of them to be the margin "
+            "of a learner, for example {'margin': [0.1, 0.3, 1.0]}."
         )
     return margins[0]
+
+
+def _best_by_margin(search, name, means):
+    """For each margin, in order, the setting with the best score."""
+    own = search.estimator.get_params().get(name)
+    means = np.where(np.isnan(means), -np.inf, means)
+    best = {}
+    for i, setting in enumerate(search.cv_results_["params"]):
+        margin = setting.get(name, own)
+        if margin not in best or means[i] > means[best[margin]]:
+            best[margin] = i
+    return dict(sorted(best.items(), key=lambda item: _rank(item[0])))
+
+
+def _is_number(margin):
+    return isinstance(margin, Real) and math.isfinite(margin)
+
+
+def _rank(margin):
+    """By which margins are sorted: words first."""
+    return (1, margin) if _is_number(margin) else (0, str(margin))
+
+
+def _places(margins):
+    """Where margins are drawn.
+
+    Returns
+    -------
+    places : ndarray of shape (n_margins,)
+        Numbers are drawn to scale, words at the left of them.
+    is_word : ndarray of bool of shape (n_margins,)
+    is_log : bool
+        Whether the scale is.
+    """
+    is_word = np.array([not _is_number(margin) for margin in margins])
+    numbers = np.array([m for m in margins if _is_number(m)], dtype=float)
+    is_log = len(numbers) > 0 and 0 < 8 * numbers.min() < numbers.max()
+    places = np.empty(len(margins))
+    places[~is_word] = at = np.log(numbers) if is_log else numbers
+    step = np.ptp(at) / (len(at) - 1) if len(at) > 1 else 1
+    left = at.min() if len(at) else 0
+    places[is_word] = left - step * np.arange(is_word.sum(), 0, -1)
+    if is_log:
+        places = np.exp(places)
+        places[~is_word] = numbers
+    return places, is_word, is_log
 
 
 def _active_fraction(estimator, setting, X, y):

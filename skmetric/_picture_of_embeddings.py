@@ -5,8 +5,19 @@ from scipy.sparse import issparse
 from sklearn.decomposition import PCA
 from sklearn.utils import check_array, check_consistent_length
 
-from ._pictures import COLOURS, MARKERS, as_panels, axes_for, before_and_after, cut, pyplot
-from ._validation import check_word, encode_labels
+from ._pictures import (
+    COLOURS,
+    MARKERS,
+    add_legend,
+    as_panels,
+    axes_for,
+    before_and_after,
+    by_name,
+    cut,
+    pyplot,
+    set_title,
+)
+from ._validation import check_word, distinct_labels
 
 KEY_COLUMNS = 4
 
@@ -126,35 +137,60 @@ class EmbeddingDisplay:
         self : EmbeddingDisplay
             With `axes_` and `figure_`.
         """
-        panels = as_panels(self.embeddings)
-        codes = encode_labels(self.y)
-        classes = [str(label) for label in np.unique(np.asarray(self.y))]
+        panels = {name: _flat(E) for name, E in as_panels(self.embeddings).items()}
+        labels, codes = distinct_labels(self.y)
+        check_consistent_length(codes, *panels.values())
+        titles = by_name("titles", self.titles)
+        classes = [str(label) for label in labels]
         many = len(classes) > 12 and max(map(len, classes)) > 4
         self.labels_ = [str(i) for i in range(len(classes))] if many else classes
         n_lines = -(-len(classes) // KEY_COLUMNS) if many else 0
         self.axes_ = axes_for(ax, list(panels), height=3.2 + 0.13 * n_lines)
         self.figure_ = self.axes_[0].figure
         for axes, (name, E) in zip(self.axes_, panels.items(), strict=True):
-            check_consistent_length(E, codes)
-            _draw_classes(axes, np.asarray(E), codes, self.labels_)
-            axes.set(title=(self.titles or {}).get(name, name), xticks=[], yticks=[])
+            _draw_classes(axes, E, codes, self.labels_)
+            axes.set(xticks=[], yticks=[])
+            set_title(axes, titles.get(name, name))
         if many and ax is None:
             _draw_key(self.figure_, self.axes_[0], classes)
         return self
 
 
+def _flat(E):
+    """Rows of two dimensions, as they were given."""
+    E = check_array(E, dtype=[np.float64, np.float32], input_name="embeddings")
+    if E.shape[1] != 2:
+        raise ValueError(
+            f"Got embeddings of shape {E.shape}, but expected (n_samples, 2): "
+            "EmbeddingDisplay.from_predictions projects others."
+        )
+    return E
+
+
 def _in_two_dimensions(E, projection):
     """Rows of shape (n, 2), and what was done to them."""
-    E = check_array(E, accept_sparse="csr", dtype=np.float64, input_name="embeddings")
+    # Of sparse rows a copy, which a look for the largest entry brings in order.
+    E = check_array(
+        E,
+        accept_sparse="csr",
+        dtype=np.float64,
+        copy=issparse(E),
+        input_name="embeddings",
+    )
     if E.shape[1] == 1:
         return np.column_stack([_dense(E), np.zeros(E.shape[0])]), ""
     if E.shape[1] == 2:
         return _dense(E), ""
     if projection == "first":
         return _dense(E[:, :2]), f"first 2 of {E.shape[1]}"
+    if (E.max(axis=0) != E.min(axis=0)).sum() == 0:
+        return np.zeros((E.shape[0], 2)), "all rows are equal"
+    # Squares neither overflow nor vanish at the scale of 1; powers of 2 cost no digit.
+    scale = np.ldexp(0.5, np.frexp(abs(E).max())[1])
+    E = _dense(E) if E.shape[0] <= 2 else E
     pca = PCA(2, svd_solver="arpack" if issparse(E) else "auto", random_state=0)
-    E = pca.fit_transform(E)
-    return E, f"PCA, {100 * pca.explained_variance_ratio_.sum():.0f} % of variance"
+    flat = scale * pca.fit_transform(E / scale)
+    return flat, f"PCA, {100 * pca.explained_variance_ratio_.sum():.0f} % of variance"
 
 
 def _dense(E):
@@ -194,13 +230,13 @@ def _draw_classes(axes, E, codes, labels):
 def _draw_key(figure, axes, classes):
     """A number, a marker and the label for each class, below the panels."""
     labels = [f"{i} {cut(label, 22)}" for i, label in enumerate(classes)]
-    key = figure.legend(
+    key = add_legend(
+        figure,
         axes.collections,
         labels,
         loc="outside lower center",
         ncols=KEY_COLUMNS,
         fontsize=6,
-        frameon=False,
         handletextpad=0.1,
         columnspacing=0.8,
         labelspacing=0.2,

@@ -1,5 +1,6 @@
 """A picture of distances: of one class and of two, before and after."""
 
+from itertools import cycle
 from numbers import Integral
 
 import numpy as np
@@ -8,15 +9,19 @@ from ._base import BaseMetricLearner
 from ._pictures import (
     DIFFERENT,
     SAME,
+    add_legend,
     as_panels,
     axes_for,
     before_and_after,
+    by_name,
     distances_of,
     find_learner,
     plain,
     pyplot,
+    set_labels,
+    set_title,
 )
-from ._validation import check_number
+from ._validation import check_number, encode_labels, short
 from ._verification import check_distances, equal_error_rate, verification_curve
 from ._verifier import PairVerifier
 from .mining import mine_pairs
@@ -115,7 +120,7 @@ class PairDistanceDisplay:
             For an estimator that transforms nothing.
         """
         pyplot()
-        check_number("max_pairs", max_pairs, kind=Integral, at_least=2)
+        max_pairs = check_number("max_pairs", max_pairs, kind=Integral, at_least=2)
         verifier = estimator if isinstance(estimator, PairVerifier) else None
         estimator = estimator.estimator if verifier else estimator
         panels = before_and_after(estimator, X)
@@ -124,8 +129,10 @@ class PairDistanceDisplay:
         knows_metric = isinstance(learner, BaseMetricLearner)
         own = knows_metric and (verifier is None or learner is estimator)
         metric = learner.metric if own else "euclidean"
+        # As codes they are not warned of: nothing is learnt here.
+        codes = encode_labels(y)
         pairs, similar = mine_pairs(
-            panels["learnt"], y, max_pairs=max_pairs, random_state=random_state
+            panels["learnt"], codes, max_pairs=max_pairs, random_state=random_state
         )
         distances = {
             name: distances_of(rows, pairs, metric) for name, rows in panels.items()
@@ -172,16 +179,28 @@ class PairDistanceDisplay:
         self : PairDistanceDisplay
             With `axes_` and `figure_`.
         """
-        panels = as_panels(self.distances, name="distances")
+        panels = {
+            name: check_distances(values, self.similar)
+            for name, values in as_panels(self.distances, name="distances").items()
+        }
+        thresholds = _numbers("thresholds", self.thresholds)
+        if not thresholds.keys() <= panels.keys():
+            raise ValueError(
+                f"Got thresholds for {short(list(thresholds))}, but expected some of the "
+                f"panels, {short(list(panels))}."
+            )
+        margins = _numbers("margins", self.margins)
+        if self.gap is not None:
+            check_number("gap", self.gap, at_least=0)
         self.equal_error_rates_, self.overlaps_ = {}, {}
-        self.thresholds_ = dict(self.thresholds or {})
+        self.thresholds_ = thresholds
         self.axes_ = axes_for(ax, list(panels))
         self.figure_ = self.axes_[0].figure
-        for axes, (name, values) in zip(self.axes_, panels.items(), strict=True):
-            self._draw(plain(axes), name, *check_distances(values, self.similar))
-        self._mark_margins(self.axes_[-1], self.thresholds_[name])
+        for axes, (name, pairs) in zip(self.axes_, panels.items(), strict=True):
+            self._draw(plain(axes), name, *pairs)
+        self._mark_margins(self.axes_[-1], margins, self.thresholds_[name])
         for axes in self.axes_:
-            axes.legend(frameon=False, fontsize="x-small", loc="upper right")
+            add_legend(axes, fontsize="x-small", loc="upper right")
         return self
 
     def _draw(self, axes, name, distances, similar):
@@ -190,8 +209,7 @@ class PairDistanceDisplay:
         overlap = self.overlaps_[name] = float((fmr + fnmr).min())
         at_eer = float(thresholds[np.argmax(fmr >= fnmr)])
         threshold = self.thresholds_.setdefault(name, at_eer)
-        farthest = min(np.quantile(distances, 0.99), 3 * np.median(distances))
-        edges = np.linspace(0, farthest if farthest > 0 else 1, 41)
+        edges = np.linspace(*_range_of(distances), 41)
         for kind, label, colour, style in (
             (similar, "same class", SAME, "-"),
             (~similar, "different classes", DIFFERENT, "--"),
@@ -202,21 +220,39 @@ class PairDistanceDisplay:
             axes.stairs(density, edges, color=colour, linestyle=style, label=label)
         _line(axes, threshold, "threshold", "-")
         # Room above for the legend.
-        axes.set(xlim=(0, edges[-1]), ylim=(0, 1.5 * axes.dataLim.y1))
-        axes.set(xlabel="distance", yticks=[])
-        axes.set_title(name, loc="left")
+        axes.set(xlim=edges[[0, -1]], ylim=(0, 1.5 * axes.dataLim.y1), yticks=[])
+        set_labels(axes, "distance", "")
+        set_title(axes, name, loc="left")
         numbers = f"EER {eer:.3f}\noverlap {overlap:.3f}"
-        axes.set_title(numbers, fontsize="small", loc="right")
+        set_title(axes, numbers, fontsize="small", loc="right")
 
-    def _mark_margins(self, axes, threshold):
-        margins = self.margins or {}
-        for (name, at), style in zip(margins.items(), (":", "-."), strict=False):
+    def _mark_margins(self, axes, margins, threshold):
+        for (name, at), style in zip(margins.items(), cycle((":", "-.")), strict=False):
             _line(axes, at, name, style)
         if self.gap is not None:
             ends = threshold - self.gap / 2, threshold + self.gap / 2
             height = 0.7 * axes.get_ylim()[1]
             label = f"margin {self.gap:.4g}"
             axes.plot(ends, [height] * 2, "k|-", linewidth=2, label=label)
+
+
+def _numbers(what, values):
+    """A dict of numbers by name."""
+    return {
+        name: check_number(f"{what}[{short(name)}]", value)
+        for name, value in by_name(what, values).items()
+    }
+
+
+def _range_of(distances):
+    """From 0, or a lesser number, to where few distances are beyond."""
+    low, high = np.quantile(distances, [0.01, 0.99])
+    low, median = min(low, 0), np.median(distances)
+    if 0 < median < high / 3:
+        high = 3 * median
+    if high <= low:  # Nearly all are equal.
+        high = distances.max()
+    return low, high if high > low else low + max(1, abs(low))
 
 
 def _line(axes, at, name, style):

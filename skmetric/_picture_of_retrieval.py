@@ -1,14 +1,31 @@
 """A picture of what retrieval finds, as images or as lines of text."""
 
-from numbers import Integral
+from collections.abc import Mapping
+from numbers import Integral, Number
 
 import numpy as np
 from scipy.sparse import issparse
 from sklearn.neighbors import NearestNeighbors
-from sklearn.utils import check_consistent_length
+from sklearn.utils import check_array, check_consistent_length
 
-from ._pictures import DIFFERENT, SAME, as_panels, axes_for, before_and_after, cut, pyplot
-from ._validation import check_number, random_state_of
+from ._pictures import (
+    DIFFERENT,
+    SAME,
+    as_panels,
+    axes_for,
+    before_and_after,
+    cut,
+    pyplot,
+    set_title,
+)
+from ._validation import (
+    as_array,
+    check_indices,
+    check_number,
+    encode_labels,
+    random_state_of,
+    short,
+)
 
 
 class RetrievalDisplay:
@@ -122,16 +139,17 @@ class RetrievalDisplay:
             Drawn.
         """
         pyplot()
-        panels = as_panels(embeddings)
-        for E in panels.values():
-            check_consistent_length(E, np.asarray(y), items)
-        n = len(items)
-        check_number("n_neighbors", n_neighbors, kind=Integral, at_least=1, below=n)
-        if np.ndim(queries) == 0:
+        panels = {name: _rows(E) for name, E in as_panels(embeddings).items()}
+        n = len(_listed(items))
+        check_consistent_length(encode_labels(y), items, *panels.values())
+        n_neighbors = check_number(
+            "n_neighbors", n_neighbors, kind=Integral, at_least=1, below=n
+        )
+        if isinstance(queries, Number):
             check_number("queries", queries, kind=Integral, at_least=1, at_most=n)
             rng = random_state_of(random_state)
             queries = rng.choice(n, queries, replace=False)
-        queries = np.asarray(queries)
+        queries = _indices("queries", queries, n, ndim=1)
         found = {name: _nearest(E, queries, n_neighbors) for name, E in panels.items()}
         return cls(found, queries, y, items).plot(ax=ax)
 
@@ -148,30 +166,66 @@ class RetrievalDisplay:
         self : RetrievalDisplay
             With `axes_` and `figure_`.
         """
-        panels = as_panels(self.neighbors)
-        y = np.asarray(self.y)
-        self.hits_ = {
-            name: y[np.asarray(found)] == y[self.queries][:, None]
-            for name, found in panels.items()
+        items, codes = _listed(self.items), encode_labels(self.y)
+        check_consistent_length(codes, items)
+        queries = _indices("queries", self.queries, len(items), ndim=1)
+        panels = {
+            name: _indices("neighbors", found, len(items), ndim=2)
+            for name, found in as_panels(self.neighbors).items()
         }
-        is_text = isinstance(self.items[0], str)
+        check_consistent_length(queries, *panels.values())
+        self.hits_ = {
+            name: codes[found] == codes[queries, None] for name, found in panels.items()
+        }
+        is_text = isinstance(items[0], str)
         draw = _draw_texts if is_text else _draw_images
-        n_lines = len(self.queries) * (1 + next(iter(self.hits_.values())).shape[1])
-        height = 0.5 + 0.16 * n_lines if is_text else 0.5 + 0.55 * len(self.queries)
+        n_lines = len(queries) * (1 + next(iter(self.hits_.values())).shape[1])
+        height = 0.5 + 0.16 * n_lines if is_text else 0.5 + 0.55 * len(queries)
         self.axes_ = axes_for(ax, list(panels), height=height)
         self.figure_ = self.axes_[0].figure
         for axes, (name, found) in zip(self.axes_, panels.items(), strict=True):
             hits = self.hits_[name]
-            draw(axes, self.items, self.queries, np.asarray(found), hits)
+            draw(axes, items, queries, found, hits)
             axes.set_axis_off()
-            axes.set_title(f"{name}: {hits.sum()} of {hits.size} hits")
+            set_title(axes, f"{name}: {hits.sum()} of {hits.size} hits")
         return self
+
+
+def _rows(E):
+    dtypes = [np.float64, np.float32]
+    return check_array(E, accept_sparse="csr", dtype=dtypes, input_name="embeddings")
+
+
+def _listed(items):
+    """Lines of text or images, by row number."""
+    listed = items.to_numpy() if hasattr(items, "to_numpy") else items
+    is_sequence = hasattr(listed, "__getitem__") and getattr(listed, "shape", None) != ()
+    is_other = isinstance(listed, (str, bytes, Mapping)) or issparse(listed)
+    if is_sequence and not is_other and len(listed):
+        first = listed[0]
+        shape = np.shape(first)
+        if isinstance(first, str) or len(shape) == 2 or shape[2:] in ((3,), (4,)):
+            return listed
+    raise TypeError(
+        f"Got items={short(items)}, but expected a line of text or an image for each row: "
+        "a sequence of str, or an array of shape (n_samples, height, width) or "
+        "(n_samples, height, width, 3)."
+    )
+
+
+def _indices(name, indices, n_rows, ndim):
+    """Row indices of one query each, or some of each."""
+    expected = {1: "(n_queries,)", 2: "(n_queries, k)"}[ndim]
+    indices = as_array(name, indices, f"row indices of shape {expected}")
+    if indices.size and indices.ndim != ndim:
+        raise ValueError(f"Got {name} of shape {indices.shape}, but expected {expected}.")
+    check_indices(name, indices, n_rows)
+    return indices
 
 
 def _nearest(E, queries, k):
     """The k nearest other rows of each query."""
     search = NearestNeighbors(algorithm="brute").fit(E)
-    E = E.tocsr() if issparse(E) else np.asarray(E)
     found = search.kneighbors(E[queries], k + 1, return_distance=False)
     others = found != queries[:, None]
     # Among many duplicates of itself a query may be missing.

@@ -1,4 +1,10 @@
-"""What the pictures share: axes, colours, and the rows before and after a learner."""
+"""What the pictures share: axes, colours, and the rows before and after a learner.
+
+Text that a user gave, such as a label, is drawn as it is: matplotlib would take what
+stands between two dollar signs for mathematics.
+"""
+
+from collections.abc import Mapping
 
 import numpy as np
 from sklearn.metrics.pairwise import (
@@ -7,9 +13,11 @@ from sklearn.metrics.pairwise import (
 )
 from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import normalize
+from sklearn.utils import check_array
 from sklearn.utils.validation import check_is_fitted
 
 from ._base import BaseMetricLearner
+from ._validation import as_array, short
 
 # Okabe and Ito's colours, which the colour-blind can tell apart, without yellow, which is
 # faint on white.
@@ -51,10 +59,12 @@ def axes_for(ax, panels, height=3.2):
         figure.get_layout_engine().set(wspace=0.06)
         return figure.subplots(1, n, squeeze=False).ravel()
     axes = np.asarray(ax, dtype=object).ravel()
+    if not all(hasattr(one, "get_figure") for one in axes):
+        raise TypeError(f"Got ax={short(ax)}, but expected matplotlib axes.")
     if len(axes) != n:
         raise ValueError(
             f"Got ax with {len(axes)} axes, but expected {n}, one for each of "
-            f"{list(panels)}. Leave ax out for a new figure."
+            f"{short(list(panels))}. Leave ax out for a new figure."
         )
     return axes
 
@@ -67,7 +77,53 @@ def plain(axes):
 
 def as_panels(arrays, name="learnt"):
     """A mapping from name to array, also for a single array."""
-    return dict(arrays) if hasattr(arrays, "items") else {name: arrays}
+    panels = dict(arrays) if isinstance(arrays, Mapping) else {name: arrays}
+    if not panels:
+        raise ValueError("Got an empty dict, but expected an array for at least one panel.")
+    return panels
+
+
+def by_name(what, values):
+    """A dict of what is given by name, also for None."""
+    if not (values is None or isinstance(values, Mapping)):
+        raise TypeError(
+            f"Got {what}={short(values)}, but expected None or a dict by name of the panel."
+        )
+    return dict(values or {})
+
+
+def as_curve(name, values):
+    """Numbers in a row, NaN where there is none."""
+    expected = "a sequence of numbers"
+    values = as_array(name, values, expected)
+    if values.ndim != 1:
+        raise ValueError(f"Got {name} of shape {values.shape}, but expected {expected}.")
+    return check_array(
+        values,
+        dtype=np.float64,
+        ensure_2d=False,
+        ensure_all_finite="allow-nan",
+        input_name=name,
+    )
+
+
+def set_title(axes, text, **options):
+    """Set a title, as it is written."""
+    axes.set_title(text, parse_math=False, **options)
+
+
+def set_labels(axes, x, y):
+    """Set the labels of both axes, as they are written."""
+    axes.set_xlabel(x, parse_math=False)
+    axes.set_ylabel(y, parse_math=False)
+
+
+def add_legend(owner, *args, **options):
+    """Legend of axes or of a figure, without a frame, its labels as they are written."""
+    drawn = owner.legend(*args, frameon=False, **options)
+    for text in drawn.get_texts():
+        text.set_parse_math(False)
+    return drawn
 
 
 def find_learner(estimator):

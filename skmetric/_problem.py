@@ -2,6 +2,7 @@
 
 from copy import copy
 from dataclasses import replace
+from typing import NamedTuple
 
 import numpy as np
 from scipy.sparse import issparse
@@ -105,6 +106,14 @@ class Coordinates:
         return problem
 
 
+class WeightedRows(NamedTuple):
+    """Rows, their labels, and their weights as anchors."""
+
+    X: object
+    y: np.ndarray
+    weights: np.ndarray
+
+
 class SomeRows:
     """Rows of X that are copied only as far as they are asked for.
 
@@ -156,7 +165,7 @@ class Problem(OnRows):
     Parameters
     ----------
     X : ndarray or CSR of shape (n, d)
-    y : ndarray of int of shape (n,)
+    labels : Labels
     W0 : ndarray of shape (k, d)
     metric : str
     constraints : TripletConstraints or PairConstraints
@@ -164,41 +173,52 @@ class Problem(OnRows):
         See :class:`Coordinates`.
     """
 
-    def __init__(self, X, y, W0, metric, constraints, by_entry=False):
+    def __init__(self, X, labels, W0, metric, constraints, by_entry=False):
         super().__init__(X, W0, metric, by_entry)
-        self.y, self.constraints = y, constraints
+        self.labels, self.constraints = labels, constraints
 
-    def choose(self, U, X, random_state):
+    def all_rows(self):
+        """All distinct rows."""
+        rows, weights = self.labels.merged(np.arange(len(self.labels)))
+        whole = len(rows) == len(self.labels)
+        X = self.rows(slice(None) if whole else rows)
+        return WeightedRows(X, self.labels.codes[rows], weights)
+
+    def choose(self, U, rows, random_state):
         """Form the constraints over all rows, given as ``all_rows()``."""
-        W = self.unit * U
-        return choose(W, X, self.y, self.metric, self.constraints, random_state)
+        W, (X, y, weights) = self.unit * U, rows
+        return choose(W, X, y, self.metric, self.constraints, random_state, weights)
 
-    def share(self, U, X, choice):
+    def share(self, U, rows, choice):
         """Evaluation over all rows for constraints formed before, without the pull."""
-        W = self.unit * U
+        W, (X, y, weights) = self.unit * U, rows
         return self.by_parameters(
-            evaluate(W, X, self.y, self.metric, self.constraints, choice=choice)
+            evaluate(W, X, y, self.metric, self.constraints, choice=choice, weights=weights)
         )
 
     def batches(self, batch_size, random_state):
         """Class-balanced batches that together hold every row once."""
-        return list(epoch(self.y, batch_size, random_state))
+        return list(epoch(self.labels.codes, batch_size, random_state))
 
     def on_batch(self, U, batch, random_state):
         """Evaluation on the constraints within a batch."""
+        rows, weights = self.labels.merged(batch)
         evaluation = evaluate(
             self.unit * U,
-            self.rows(batch),
-            self.y[batch],
+            self.rows(rows),
+            self.labels.codes[rows],
             self.metric,
             self.constraints,
             random_state=random_state,
+            weights=weights,
         )
         return self.penalised(U, self.by_parameters(evaluation))
 
     def half(self, random_state):
         """The problem of a random half of the rows of each class, of two at least."""
-        return self._of(half(self.y, random_state))
+        distinct = self.labels.distinct
+        rows = distinct[half(self.labels.codes[distinct], random_state)]
+        return self._of(self.labels.copies_of(rows))
 
     def hold_out(self, fraction, random_state, scoring=None):
         """A problem without some of the rows, and the score of parameters on those.
@@ -215,9 +235,12 @@ class Problem(OnRows):
         problem : Problem
         score : callable
             ``score(U)``, of `scoring`, or the share of rows whose nearest neighbour among
-            the rows that are left is of their class, of `MAX_JUDGED` rows at most.
+            the rows that are left is of their class, of `MAX_JUDGED` rows at most. A row
+            is held out with all of its copies.
         """
-        kept, held = hold_out(self.y, fraction, random_state)
+        codes, distinct = self.labels.codes, self.labels.distinct
+        kept, held = hold_out(codes[distinct], fraction, random_state)
+        kept, held = self.labels.copies_of(distinct[kept]), distinct[held]
         problem = self._of(kept)
         if scoring is None and len(held) > MAX_JUDGED:
             held = random_state.permutation(held)[:MAX_JUDGED]
@@ -225,14 +248,15 @@ class Problem(OnRows):
         def score(U):
             W = self.components(U)
             if scoring is not None:
-                return scoring(W, self.X[held], self.y[held])
-            E = map_rows(self.X[held], W, self.metric)
-            found = nearest_labels(E, problem.X, problem.y, W, self.metric)
-            return float((found == self.y[held]).mean())
+                return scoring(W, self.X[held], codes[held])
+            # In float32 rows far from 0 would lose the digits that tell them apart.
+            E = map_rows(self.X[held].astype(np.float64, copy=False), W, self.metric)
+            found = nearest_labels(E, problem.X, codes[kept], W, self.metric)
+            return float((found == codes[held]).mean())
 
         return problem, score
 
     def _of(self, rows):
         part = copy(self)
-        part.X, part.y = SomeRows(self.X, rows), self.y[rows]
+        part.X, part.labels = SomeRows(self.X, rows), self.labels.take(rows)
         return part

@@ -4,7 +4,9 @@ Rows of the index are ranked by distance and, where distances are equal, by row 
 The distances are those that scikit-learn computes in float64, by a matrix product for
 ``"euclidean"`` and ``"cosine"``. Where its arithmetic is exact, as on integers of moderate
 size, the order is that of the true distances with every tie kept; elsewhere rounding may
-part two rows that are equally far, or join two that nearly are.
+part two rows that are equally far, or join two that nearly are. Rows may be of any scale:
+most of them keep their digits where some are far out, but not a few that are close together
+amid others 1e8 times as far apart.
 """
 
 from dataclasses import dataclass
@@ -15,10 +17,11 @@ from scipy.sparse import issparse
 from sklearn import get_config
 from sklearn.metrics import pairwise_distances
 from sklearn.neighbors import NearestNeighbors
-from sklearn.utils import check_array, check_consistent_length, gen_batches
+from sklearn.utils import check_consistent_length, gen_batches
 
-from ._validation import check_word, encode_labels
-from .distances import embed
+from ._scales import rows_to_scale, to_scale
+from ._validation import check_rows, check_word, encode_labels, short
+from .distances import about_most
 
 METRICS = ("euclidean", "sqeuclidean", "cosine", "manhattan")
 # Above this share of the index a sort of all distances is faster than a heap.
@@ -77,7 +80,7 @@ def make_problem(E, y, index=None, index_labels=None, metric="euclidean"):
         )
     E, y, codes = _rows(E, y, "E")
     if index is None:
-        E, _ = centred(E, None, metric)
+        (E,), _ = placed([E], metric)
         problem = Problem(E, codes, E, codes, metric, itself=True)
     else:
         index, index_labels, _ = _rows(index, index_labels, "index")
@@ -88,7 +91,7 @@ def make_problem(E, y, index=None, index_labels=None, metric="euclidean"):
             )
         both = encode_labels(np.concatenate([index_labels, y]))
         index_y, y = both[: len(index_labels)], both[len(index_labels) :]
-        E, index = centred(E, index, metric)
+        (E, index), _ = placed([E, index], metric)
         problem = Problem(E, y, index, index_y, metric, itself=False)
     if not problem.n_relevant.any():
         where = "row in E" if problem.itself else "row in index"
@@ -100,27 +103,53 @@ def make_problem(E, y, index=None, index_labels=None, metric="euclidean"):
 
 
 def _rows(E, y, name):
-    E = check_array(E, accept_sparse="csr", dtype=np.float64, input_name=name)
+    E = check_rows(E, name, dtype=np.float64, accept_sparse="csr")
     codes = encode_labels(y)
     check_consistent_length(E, codes)
     # As objects, labels of two arrays meet without a change of type.
     return E, np.asarray(y, dtype=object).reshape(-1), codes
 
 
-def centred(E, index, metric):
-    """Rows with the origin in their midst, where the distance of a product needs that."""
-    if metric != "euclidean" or issparse(E) or issparse(index):
-        return E, index
-    rows = E.copy() if index is None else np.concatenate([E, index])
-    rows, _ = embed(rows, metric)
-    return rows[: len(E)], rows[len(E) :]
+def placed(arrays, metric):
+    """Rows where scikit-learn's distances have their digits, the user's own left alone.
+
+    To scale, and about their middle if distances are those of a product.
+
+    Parameters
+    ----------
+    arrays : list of ndarrays or CSR of shape (n, k)
+    metric : str
+
+    Returns
+    -------
+    arrays : list of ndarrays or CSR
+    exponent : int
+        Distances times ``2.0**exponent`` are those of the rows given.
+    """
+    arrays = [_canonical(X) for X in arrays]
+    if metric == "cosine":
+        return [rows_to_scale(X)[0] for X in arrays], 0
+    *arrays, exponent = to_scale(*arrays)
+    if metric == "euclidean" and not any(map(issparse, arrays)):
+        ends = np.cumsum([len(X) for X in arrays])[:-1]
+        arrays = np.split(about_most(np.concatenate(arrays)), ends)
+    return arrays, exponent
+
+
+def _canonical(X):
+    # scikit-learn brings sparse rows into order where they are.
+    if not issparse(X) or X.has_canonical_format:
+        return X
+    X = X.copy()
+    X.sum_duplicates()
+    return X
 
 
 def check_depth(problem, k):
     """Refuse to look deeper than there are rows."""
     if k > problem.n_ranked:
         raise ValueError(
-            f"Got k={k}, but expected at most {problem.n_ranked}, the number of "
+            f"Got k={short(k)}, but expected at most {problem.n_ranked}, the number of "
             f"{'other rows' if problem.itself else 'rows in index'}: lower k."
         )
 

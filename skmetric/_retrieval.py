@@ -99,7 +99,7 @@ def parse_score(word):
     ValueError
         For an unknown word, or a k below 1.
     """
-    match = re.fullmatch(r"(\w+_at_)(\d+)", word) if isinstance(word, str) else None
+    match = re.fullmatch(r"(\w+_at_)(\d{1,18})", word) if isinstance(word, str) else None
     if match and f"{match[1]}k" in SCORES:
         check_number("k", int(match[2]), kind=Integral, at_least=1)
         return f"{match[1]}k", int(match[2])
@@ -113,12 +113,16 @@ def parse_score(word):
 
 def parse_scores(words):
     """From each word to its name in `SCORES` and k."""
-    if isinstance(words, str) or not len(words):
+    try:
+        listed = () if isinstance(words, str) else tuple(words)
+    except TypeError:  # Not a sequence.
+        listed = ()
+    if not listed:
         raise ValueError(
             f"Got scores={short(words)}, but expected a sequence of at least one word, "
             f"such as {list(DEFAULT_SCORES)}."
         )
-    return {word: parse_score(word) for word in words}
+    return {word: parse_score(word) for word in listed}
 
 
 class RetrievalReport(Mapping):

@@ -329,7 +329,7 @@ def mean_reciprocal_rank(E, y, *, index=None, index_labels=None, metric="euclide
 
 
 def _score(name, k, E, y, index, index_labels, metric):
-    if k is not None:
-        check_number("k", k, kind=Integral, at_least=1)
+    if name.endswith("_at_k"):
+        k = check_number("k", k, kind=Integral, at_least=1)
     problem = make_problem(E, y, index, index_labels, metric)
     return report_of(problem, {name: (name, k)})[name]

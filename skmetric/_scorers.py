@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from ._ranking import METRICS
-from ._retrieval import parse_score, retrieval_report
+from ._retrieval import parse_score, parse_scores, retrieval_report
 from ._validation import check_word
 
 
@@ -145,10 +145,8 @@ def retrieval_scorer(scores, *, metric="euclidean"):
     >>> scores.shape
     (2,)
     """
-    if not isinstance(scores, str):
-        scores = tuple(scores)
-        if not scores:
-            raise ValueError("Got scores=(), but expected at least one word.")
-    for word in (scores,) if isinstance(scores, str) else scores:
-        parse_score(word)
+    if isinstance(scores, str):
+        parse_score(scores)
+    else:
+        scores = tuple(parse_scores(scores))
     return RetrievalScorer(scores, check_word("metric", metric, METRICS))

@@ -8,7 +8,10 @@ A monitor has ``start()``, called as an iteration begins, and ``finish(step) -> 
 called with a :class:`Step` as it ends; a true answer asks the solver to stop.
 """
 
+import os
+from contextlib import contextmanager
 from functools import cache
+from threading import RLock
 from typing import NamedTuple
 
 import numpy as np
@@ -17,6 +20,8 @@ from threadpoolctl import ThreadpoolController  # a dependency of scikit-learn
 
 # Where wheels of scipy have their BLAS: on Linux and Windows, and on macOS.
 IN_SCIPYS_WHEELS = "scipy.libs", "scipy/.dylibs"
+# Who is within `_one_thread_for_scipy`, and what the first found.
+_LOCK, _WITHIN, _BEFORE = RLock(), set(), []
 # See minimize_stochastic.
 SETTLED = 0.1
 
@@ -107,7 +112,8 @@ def minimize_lbfgs(function, parameters, *, max_iter, tol, monitor):
     if not (np.isfinite(found.x).all() and np.isfinite(found.fun)):
         raise ValueError(
             "Got a loss or a map that is not finite. Bring features, or the array given as "
-            "init, to one scale, as StandardScaler does."
+            "init, to one scale, as StandardScaler does, and lower margin and alpha if "
+            "they are large."
         )
     if found.nit == 0:
         # The start is a minimum already; looking at it is an iteration, too.
@@ -121,12 +127,74 @@ def minimize_lbfgs(function, parameters, *, max_iter, tol, monitor):
     )
 
 
+@contextmanager
 def _one_thread_for_scipy():
     """Keep the BLAS in scipy's wheels from threads that wait in the way of numpy's BLAS.
 
     Both spin for a while after each call, and an iteration calls the two in turn.
+
+    A limit holds for the whole process, so fits that overlap share one: the first in saves
+    and limits, the last out restores.
     """
-    return _blas_in_scipys_wheels().limit(limits=1)
+    me = object()
+    try:
+        _enter(me)
+        yield
+    finally:
+        try:
+            _leave(me)
+        except BaseException:  # such as Ctrl-C in the midst of it
+            _leave(me)
+            raise
+
+
+def _enter(me):
+    with _LOCK:
+        if not _WITHIN:
+            pools = _blas_in_scipys_wheels()
+            if not _BEFORE:
+                _BEFORE.extend(pools.info())
+            _set_threads(pools, 1)
+        _WITHIN.add(me)
+
+
+def _leave(me):
+    """Undo what `_enter` did, however far it came; twice is as once."""
+    with _LOCK:
+        _WITHIN.discard(me)
+        if not _WITHIN:
+            _restore()
+
+
+def _restore():
+    """Give each library its threads back, unless somebody else has set them meanwhile."""
+    if not _BEFORE:
+        return
+    pools = _blas_in_scipys_wheels()
+    both = zip(_BEFORE, pools.info(), strict=True)
+    _set_threads(pools, [was for was, now in both if now["num_threads"] == 1])
+    _BEFORE.clear()
+
+
+def _set_threads(pools, limits):
+    """Set numbers of threads for good."""
+    pools.limit(limits=limits)
+    # threadpoolctl 3.8 lets no other thread set them until this one has left a limiter.
+    with pools.limit():
+        pass
+
+
+def _begin_child():
+    """A child that is forked in the midst of a fit is not within it."""
+    _LOCK.release()
+    _WITHIN.clear()
+    _restore()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(
+        before=_LOCK.acquire, after_in_parent=_LOCK.release, after_in_child=_begin_child
+    )
 
 
 @cache
@@ -241,8 +309,9 @@ def run_epoch(function, batches, parameters, state, update, rates):
     if not (np.isfinite(parameters).all() and np.isfinite(losses).all()):
         raise ValueError(
             "Got a loss or a map that is not finite in an epoch that began with a learning "
-            f"rate of {first:.3g}: the steps were too large. Lower learning_rate_init, or "
-            "bring features to one scale, as StandardScaler does."
+            f"rate of {first:.3g}: the steps were too large. Lower learning_rate_init, and "
+            "margin and alpha if they are large, or bring features to one scale, as "
+            "StandardScaler does."
         )
     shares = counts / max(counts.sum(), 1)
     return parameters, state, float(losses @ shares), float(active @ shares)

@@ -18,6 +18,8 @@ from ._validation import check_word
 
 # Up to so many positives an anchor, a comparison of each costs less than a sort.
 FEW_POSITIVES = 12
+# Up to so many nearest rows, finding one after another costs less than a partition.
+FEW_NEAREST = 32
 
 
 def all_rows(distances, candidates, random_state):
@@ -27,12 +29,22 @@ def all_rows(distances, candidates, random_state):
 
 
 def nearest_rows(distances, candidates, random_state, n_neighbors):
-    """The `n_neighbors` nearest candidates, or as many as there are."""
+    """The `n_neighbors` nearest candidates, or as many as there are.
+
+    In order of their distances if few are asked for, else in order of their columns.
+    """
     left = np.where(candidates, distances, distances.dtype.type(np.inf))
     left, names = _without_far(left, n_neighbors)
+    find = _nearest_in_turn if n_neighbors <= FEW_NEAREST else _nearest_by_partition
+    anchors, columns = find(left, n_neighbors)
+    return anchors, columns if names is None else names[anchors, columns]
+
+
+def _nearest_in_turn(left, k):
+    """Rows and columns of the k smallest finite keys of each row; `left` is overwritten."""
     within = np.arange(len(left))
     chosen = []
-    for _ in range(min(n_neighbors, left.shape[1])):
+    for _ in range(min(k, left.shape[1])):
         columns = left.argmin(axis=1)
         chosen.append(np.where(np.isfinite(left[within, columns]), columns, -1))
         if (chosen[-1] < 0).all():
@@ -40,8 +52,21 @@ def nearest_rows(distances, candidates, random_state, n_neighbors):
         left[within, columns] = np.inf
     chosen = np.stack(chosen, axis=1)
     anchors, slots = np.nonzero(chosen >= 0)
-    columns = chosen[anchors, slots]
-    return anchors, columns if names is None else names[anchors, columns]
+    return anchors, chosen[anchors, slots]
+
+
+def _nearest_by_partition(left, k):
+    """The same in a time that does not grow with k."""
+    chosen = left < np.inf
+    if k < left.shape[1]:
+        bound = np.partition(left, k - 1, axis=1)[:, k - 1, None]
+        chosen &= left <= bound
+        # Of those as far as the k-th the first are taken.
+        rows = np.flatnonzero(chosen.sum(axis=1) > k)
+        ties = left[rows] == bound[rows]
+        n_ties = k - (left[rows] < bound[rows]).sum(axis=1, keepdims=True)
+        chosen[rows] &= ~ties | (ties.cumsum(axis=1) <= n_ties)
+    return all_rows(left, chosen, None)
 
 
 def _without_far(keys, k):
@@ -172,6 +197,8 @@ def distance_weighted_negatives(
     log_weight = -log_sphere_density(np.sqrt(2 * distances), n_components)
     log_weight = np.minimum(log_weight, -log_sphere_density(0.5, n_components))
     log_weight[~candidates] = -np.inf
+    # No anchor is a row without candidates.
+    log_weight[~candidates.any(axis=1)] = 0
     log_weight -= log_weight.max(axis=1, keepdims=True)
     cumulated = np.cumsum(np.exp(log_weight), axis=1, dtype=np.float64)
     # One searchsorted for all anchors: row i of the cumulated weights fills (i, i + 1].
@@ -236,15 +263,48 @@ def resolve_strategies(
             "Got negatives='semihard', but a pair has no positive to be farther than. "
             "Use negatives='hard', 'distance_weighted' or 'all', or triplets."
         )
+    # Scalars of numpy's overflow.
     return (
-        _resolve_positives(positives, n_neighbors),
-        _resolve_negatives(negatives, n_impostors, metric, n_components),
+        _resolve_positives(positives, int(n_neighbors)),
+        _resolve_negatives(negatives, int(n_impostors), metric, n_components),
     )
 
 
-def takes_set(negatives):
-    """Whether negatives are some of each anchor, rather than one of each pair."""
-    return isinstance(negatives, partial) and negatives.func is nearest_rows
+def takes_set(strategy):
+    """Whether it takes some candidates of each anchor: the nearest."""
+    return isinstance(strategy, partial) and strategy.func is nearest_rows
+
+
+def all_for_nearest(positives, negatives, y):
+    """The strategies, with ``"all"`` for a ``"nearest"`` that leaves no candidate out.
+
+    Lists of few nearest rows stay what they are.
+
+    Parameters
+    ----------
+    positives : callable
+    negatives : callable, or None for ``"all"``
+        From :func:`resolve_strategies`.
+    y : ndarray of int of shape (n,)
+
+    Returns
+    -------
+    positives : callable
+    negatives : callable, or None
+    """
+    k, q = _n_nearest(positives), _n_nearest(negatives)
+    if max(k, q) <= FEW_NEAREST:
+        return positives, negatives
+    sizes = np.bincount(y)
+    if k > FEW_NEAREST and k >= sizes.max() - 1:
+        positives = all_rows
+    if q > FEW_NEAREST and q >= len(y) - sizes[sizes > 0].min():
+        negatives = None
+    return positives, negatives
+
+
+def _n_nearest(strategy):
+    return strategy.keywords["n_neighbors"] if takes_set(strategy) else 0
 
 
 def _resolve_positives(positives, n_neighbors):
@@ -274,7 +334,7 @@ def _resolve_negatives(negatives, n_impostors, metric, n_components):
 
 
 def _checked_positives(strategy, distances, candidates, random_state):
-    answer = strategy(distances, candidates, random_state)
+    answer = strategy(*_read_only(distances, candidates), random_state)
     try:
         anchors, columns = answer
     except (TypeError, ValueError):
@@ -282,25 +342,28 @@ def _checked_positives(strategy, distances, candidates, random_state):
             f"Got {type(answer).__name__} from the strategy for positives, but expected "
             "two integer arrays of one length: (anchors, positives)."
         ) from None
-    anchors = np.asarray(anchors)
+    anchors = _checked_indices(anchors, len(candidates), "positives")
     if (np.diff(anchors) < 0).any():
         raise ValueError("The strategy for positives must order its pairs by anchor.")
     return anchors, _checked_columns(columns, anchors, candidates, "positives")
 
 
 def _checked_negatives(strategy, distances, candidates, anchors, positives, random_state):
-    columns = strategy(distances, candidates, anchors, positives, random_state)
+    columns = strategy(*_read_only(distances, candidates), anchors, positives, random_state)
     return _checked_columns(columns, anchors, candidates, "negatives")
 
 
+def _read_only(*arrays):
+    """Views of arrays that are still needed as they are."""
+    views = [array.view() for array in arrays]
+    for view in views:
+        view.flags.writeable = False
+    return views
+
+
 def _checked_columns(columns, anchors, candidates, name):
-    columns = np.asarray(columns)
-    if not (
-        columns.shape == anchors.shape
-        and _are_indices(anchors, len(candidates))
-        and _are_indices(columns, candidates.shape[1])
-        and candidates[anchors, columns].all()
-    ):
+    columns = _checked_indices(columns, candidates.shape[1], name)
+    if columns.shape != anchors.shape or not candidates[anchors, columns].all():
         raise ValueError(
             f"The strategy for {name} must return one column for each anchor it is "
             "asked for, and only columns that are candidates of that anchor."
@@ -308,8 +371,69 @@ def _checked_columns(columns, anchors, candidates, name):
     return columns
 
 
-def _are_indices(values, n):
-    return values.dtype.kind in "iu" and ((values >= 0) & (values < n)).all()
+def _checked_indices(values, n, name):
+    """Indices below n as an array of intp, whose sums do not overflow."""
+    try:
+        array = np.asarray(values)
+    except ValueError:  # Lists of several lengths are no array.
+        array = np.asarray(None)
+    if array.ndim != 1 or (array.dtype.kind not in "iu" and array.size):
+        raise ValueError(
+            f"Got {type(values).__name__} of dtype {array.dtype} and {array.ndim} "
+            f"dimensions from the strategy for {name}, but expected an integer array of 1 "
+            "dimension."
+        )
+    if not ((array >= 0) & (array < n)).all():
+        raise ValueError(
+            f"Got indices from {array.min()} to {array.max()} from the strategy for "
+            f"{name}, but expected them from 0 to {n - 1}."
+        )
+    return array.astype(np.intp, copy=False)
+
+
+def takes_many(strategy):
+    """Whether a strategy may take more than a few candidates of an anchor, each listed."""
+    if takes_set(strategy):
+        return _n_nearest(strategy) > FEW_NEAREST
+    return getattr(strategy, "func", strategy) in (all_rows, _checked_positives)
+
+
+# Strategies that may ask their `random_state` for numbers.
+DRAWING = {
+    random_row,
+    random_negatives,
+    distance_weighted_negatives,
+    _checked_positives,
+    _checked_negatives,
+}
+
+
+def own_streams(random_state, draw):
+    """A RandomState for each of some uses.
+
+    What is drawn for row after row then does not depend on how many rows a block has:
+    no use takes from the numbers of another.
+
+    Parameters
+    ----------
+    random_state : RandomState
+        What a single use that draws has for itself.
+    draw : list of bool
+        Which uses do draw.
+
+    Returns
+    -------
+    random_states : list
+        As many.
+    """
+    if sum(draw) < 2:
+        return [random_state] * len(draw)
+    return [np.random.RandomState(random_state.randint(2**31 - 1)) for _ in draw]
+
+
+def draws(strategy):
+    """Whether a strategy is one of `DRAWING`."""
+    return getattr(strategy, "func", strategy) in DRAWING
 
 
 def candidates_of(y, rows):
@@ -323,7 +447,7 @@ def candidates_of(y, rows):
     return same, others
 
 
-def select_triplets(distances, y, rows, positives, negatives, random_state):
+def select_triplets(distances, y, rows, positives, negatives, random_states):
     """Constraints of the anchors in a slice of rows.
 
     Parameters
@@ -335,7 +459,8 @@ def select_triplets(distances, y, rows, positives, negatives, random_state):
     positives : callable
     negatives : callable, or None for every row of another class
         From :func:`resolve_strategies`.
-    random_state : RandomState
+    random_states : pair of RandomState
+        For positives and for negatives, from :func:`own_streams`.
 
     Returns
     -------
@@ -346,16 +471,16 @@ def select_triplets(distances, y, rows, positives, negatives, random_state):
     """
     same, others = candidates_of(y, rows)
     same &= others.any(axis=1)[:, None]
-    anchors, columns = positives(distances, same, random_state)
+    anchors, columns = positives(distances, same, random_states[0])
     if negatives is None:
         return anchors, columns, None
     if takes_set(negatives):
-        return anchors, columns, negatives(distances, others, random_state)
-    away = negatives(distances, others, anchors, columns, random_state)
+        return anchors, columns, negatives(distances, others, random_states[1])
+    away = negatives(distances, others, anchors, columns, random_states[1])
     return anchors, columns, away
 
 
-def select_pairs(distances, y, rows, positives, negatives, random_state):
+def select_pairs(distances, y, rows, positives, negatives, random_states):
     """Similar and dissimilar pairs of the anchors in a slice of rows.
 
     Returns
@@ -365,15 +490,15 @@ def select_pairs(distances, y, rows, positives, negatives, random_state):
     dissimilar : pair of ndarrays of int, or None for every one
     """
     same, others = candidates_of(y, rows)
-    similar = positives(distances, same, random_state)
+    similar = positives(distances, same, random_states[0])
     if negatives is None:
         return similar, None
     if takes_set(negatives):
-        return similar, negatives(distances, others, random_state)
+        return similar, negatives(distances, others, random_states[1])
     anchors = np.flatnonzero(others.any(axis=1))
     return similar, (
         anchors,
-        negatives(distances, others, anchors, None, random_state),
+        negatives(distances, others, anchors, None, random_states[1]),
     )
 
 
@@ -399,11 +524,15 @@ def with_each(anchors, positives, negatives):
     return anchors[pair], positives[pair], columns[first[anchors[pair]] + within]
 
 
-def row_blocks(n, bytes_per_entry=64):
-    """Slices of rows, such that a (b, n) array and its temporaries stay bounded.
+def row_blocks(n):
+    """Slices of rows, such that a (b, n) array and its temporaries stay bounded."""
+    return slices(n, max(1, entries_at_once() // n))
 
-    By scikit-learn's ``working_memory``, and by 2**20 entries, beyond which larger
-    blocks gain nothing.
+
+def entries_at_once():
+    """How many entries an array may have that 64 bytes each are spent on.
+
+    Bounded by scikit-learn's ``working_memory``, and by 2**20, beyond which larger blocks
+    gain nothing.
     """
-    entries = get_config()["working_memory"] * 2**20 / bytes_per_entry
-    return slices(n, max(1, int(min(entries, 2**20) // n)))
+    return int(min(get_config()["working_memory"] * 2**20 / 64, 2**20))

@@ -38,49 +38,50 @@ class TripletConstraints:
     def lengths(self):
         """None: the margin does not follow from the lengths of pairs."""
 
-    def select(self, D, y, rows, random_state):
+    def select(self, D, y, rows, random_states):
         """Anchors, positives and negatives of a block."""
-        return select_triplets(D, y, rows, self.positives, self.negatives, random_state)
+        return select_triplets(D, y, rows, self.positives, self.negatives, random_states)
 
-    def count(self, selection, y, rows):
-        """How many triplets, as an array of one number."""
+    def count(self, selection, y, rows, weights):
+        """The weight of all triplets, as an array of one number."""
         anchors, _, negatives = selection
         if isinstance(negatives, np.ndarray):
-            return np.array([len(anchors)])
+            return np.array([weights[anchors].sum()])
         n_negatives = len(y) - np.bincount(y)[y[rows]]
         if negatives is not None:
             n_negatives = np.bincount(negatives[0], minlength=len(n_negatives))
-        return np.array([n_negatives[anchors].sum()])
+        return np.array([n_negatives[anchors] @ weights[anchors]])
 
-    def share(self, D, y, rows, selection, totals):
+    def share(self, D, y, rows, selection, totals, weights):
         """What a block contributes to the mean over all triplets."""
         anchors, positives, negatives = selection
-        weight = 1 / max(int(totals[0]), 1)
+        shares = weights / (totals[0] or 1)
         if not isinstance(negatives, np.ndarray):
             is_negative = candidates_of(y, rows)[1]
             if negatives is not None:
                 is_negative[...] = False
                 is_negative[negatives] = True
-            return against_all_negatives(
-                D, anchors, positives, is_negative, self.margin, self.loss, weight
+            loss, G, n_active = against_all_negatives(
+                D, anchors, positives, is_negative, self.margin, self.loss, shares
             )
+            return loss, G, float(weights @ n_active)
         v = D[anchors, positives] - D[anchors, negatives] + D.dtype.type(self.margin)
         costs, slope = LOSSES[self.loss](v)
-        slope *= weight
+        slope *= shares[anchors]
         G = scattered(
             np.concatenate([slope, -slope]),
             np.concatenate([anchors, anchors]),
             np.concatenate([positives, negatives]),
             D,
         )
-        return weight * costs.sum(dtype=np.float64), G, np.count_nonzero(v > 0)
+        return float(shares[anchors] @ costs), G, float(weights[anchors] @ (v > 0))
 
     def sides(self, selection):
         """Edges to positives and to negatives, if each anchor has a set of these."""
         anchors, positives, negatives = selection
         return ((anchors, positives), negatives) if isinstance(negatives, tuple) else None
 
-    def share_of_edges(self, near, far, totals):
+    def share_of_edges(self, near, far, totals, weights):
         """The same from distances to positives and to negatives of each anchor.
 
         Parameters
@@ -90,20 +91,24 @@ class TripletConstraints:
         far : ndarray of shape (b, q)
             inf where there is none.
         totals : ndarray
+        weights : ndarray of shape (b,)
 
         Returns
         -------
         loss : float
         to_near, to_far : ndarrays of the shapes of `near` and `far`
             The gradient.
-        n_active : int
+        active : float
+            The weight of the active triplets.
         """
         v = near[:, :, None] - far[:, None, :]
         v += v.dtype.type(self.margin)
         costs, slope = LOSSES[self.loss](v)
-        slope *= 1 / max(int(totals[0]), 1)
-        loss = costs.sum(dtype=np.float64) / max(totals[0], 1)
-        return loss, slope.sum(axis=2), -slope.sum(axis=1), np.count_nonzero(v > 0)
+        shares = weights / (totals[0] or 1)
+        slope *= shares[:, None, None]
+        loss = float(shares @ costs.sum(axis=(1, 2), dtype=np.float64))
+        active = float(weights @ np.count_nonzero(v > 0, axis=(1, 2)))
+        return loss, slope.sum(axis=2), -slope.sum(axis=1), active
 
 
 def scattered(values, rows, columns, like):
@@ -169,7 +174,9 @@ callable, default="nearest"
         O(n · batch_size) time an epoch; their learning rate falls linearly to 0 over the
         budget. ``"auto"`` is ``"lbfgs"`` up to 3000 rows if X has no more than 131,072
         entries, up to 20,000 and 262,144 with the nearest negatives of some positives,
-        or up to 200,000 given triplets; ``"adam"`` above, where that is faster.
+        or up to 200,000 given triplets; ``"adam"`` above, where that is faster, and
+        wherever an option of the stochastic solvers differs from its default. What is set
+        but has no effect with the solver is said in a warning.
     n_subsamples : int or None, default=1
         For ``solver="lbfgs"`` with labels: if more than 1, so many maps are learnt, each
         from a random half of the rows of each class, and the map is that of their mean
@@ -257,6 +264,11 @@ callable, default="nearest"
 
     Notes
     -----
+    Copies, rows with the same numbers and the same label, are one row: as an anchor it
+    weighs as much as they are, as a positive or negative it is one. So classes may be
+    oversampled, ``fit(np.repeat(X, 5, axis=0), ...)`` gives what ``fit(X, ...)`` does under
+    L-BFGS, and mini-batches merge the copies that they hold.
+
     With ``negatives="all"`` every triplet counts and none is enumerated: a sort of each
     anchor's distances gives the exact loss and gradient in O(n² log n). ``"softplus"`` has
     no such form and takes O(n² · positives) time, in O(n) memory an anchor. Memory for
@@ -362,7 +374,7 @@ callable, default="nearest"
         ----------
         X : {array-like, sparse matrix} of shape (n_samples, n_features)
             float32 stays float32; CSR is never made dense.
-        triplets : array-like of int of shape (n_triplets, 3)
+        triplets : array-like of int of shape (n_triplets, 3), or tuple of three arrays
             Row indices into X: anchor, positive, negative, three different rows.
         sample_weight : array-like of shape (n_triplets,), default=None
             Weights of triplets, at least 0; None stands for equal ones. The loss is the
@@ -396,8 +408,8 @@ callable, default="nearest"
         >>> learner.score_triplets(X, triplets)
         1.0
         """
-        X, given = self._given(X, triplets, sample_weight, reset=True)
-        return self._fit(X, given, {"X": X})
+        settings, X, given = self._given(X, triplets, sample_weight, reset=True)
+        return self._fit(settings, X, given, {"X": X})
 
     @available_if(is_stochastic)
     @all_or_nothing
@@ -410,7 +422,7 @@ callable, default="nearest"
         ----------
         X : {array-like, sparse matrix} of shape (n_samples, n_features)
             The rows that the chunk refers to.
-        triplets : array-like of int of shape (n_triplets, 3)
+        triplets : array-like of int of shape (n_triplets, 3), or tuple of three arrays
             Row indices into this X.
         sample_weight : array-like of shape (n_triplets,), default=None
             Weights, whose proportions within the chunk matter.
@@ -429,12 +441,12 @@ callable, default="nearest"
         return self._partial_fit(*self._given(X, triplets, sample_weight, reset))
 
     def _given(self, X, triplets, sample_weight, reset):
-        X, rows, weights = self._checked_tuples(
+        settings, X, rows, weights = self._checked_tuples(
             X, "triplets", triplets, sample_weight, reset
         )
         weights, rows = without_zeros(weights, rows)
         weights = normalised(weights, len(rows))
-        return X, Triplets(rows, weights, self.loss, self.margin)
+        return settings, X, Triplets(rows, weights, settings.loss, settings.margin)
 
     def _constraints(self, n_components, thinned=1):
         positives, negatives = resolve_strategies(

@@ -54,11 +54,11 @@ def edge_lengths(E, tuples, metric):
 def tuple_blocks(m, E, bytes_per_entry=128):
     """Slices of tuples, such that an array of their embedded rows stays bounded.
 
-    By scikit-learn's ``working_memory``, and by 2**20 entries or a quarter of `E`, beyond
-    which larger blocks gain nothing.
+    By scikit-learn's ``working_memory``, and by 2 MiB or a quarter of `E`, beyond which
+    larger blocks gain nothing.
     """
     entries = get_config()["working_memory"] * 2**20 / bytes_per_entry
-    entries = min(entries, max(2**20, E.size // 4))
+    entries = min(entries, max(2**21 // E.itemsize, E.size // 4))
     # Indices, lengths and slopes of a tuple take as much as some entries.
     return gen_batches(m, max(1, int(entries / (E.shape[1] + 16))))
 
@@ -245,7 +245,8 @@ class TupleProblem(OnRows):
 
     def _lengths(self, W):
         rows, places = self._named
-        E, _ = embed(self.X[rows] @ W.T, self.metric)
+        # In float32 rows far from 0 would lose the digits that tell them apart.
+        E, _ = embed(self.X[rows].astype(np.float64, copy=False) @ W.T, self.metric)
         return edge_lengths(E, places, self.metric)
 
     def _with(self, tuples):

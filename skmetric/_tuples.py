@@ -26,6 +26,8 @@ from ._validation import check_margins
 
 # Margins that are left open are these shares of the mean length of pairs under W₀.
 NEAR, FAR = 0.5, 1.5
+# The least share of the weight on a kind of pairs of which factors can be told.
+MIN_SHARE = 1e-100
 
 
 @dataclass(frozen=True)
@@ -196,6 +198,12 @@ def without_zeros(weights, *arrays):
 
 def pair_factors(weights, similar, negative_weight):
     """What makes sums of weighted pairs, divided by all pairs, two means of their own."""
-    near = weights[similar].sum() / len(weights)
-    far = weights[~similar].sum() / len(weights)
+    near = float(weights[similar].sum()) / len(weights)
+    far = float(weights[~similar].sum()) / len(weights)
+    if min(near, far) < MIN_SHARE:
+        raise ValueError(
+            f"Got sample_weight by which similar pairs have {near:.0e} and dissimilar ones "
+            f"{far:.0e} of the weight, but expected at least {MIN_SHARE:.0e} of each. The "
+            "two kinds are averaged apart: scale the weights of each to a mean of 1."
+        )
     return 1 / near, negative_weight / far

@@ -1,11 +1,17 @@
 """Every sentence a user can be scolded with: what was got, what was expected."""
 
 import difflib
+import inspect
+import math
 import reprlib
-from itertools import combinations
-from numbers import Integral, Real
+import sys
+from copy import copy
+from itertools import combinations, pairwise
+from numbers import Integral, Number, Real
+from warnings import warn
 
 import numpy as np
+from scipy.sparse import issparse
 from sklearn.utils import (
     check_array,
     check_consistent_length,
@@ -31,8 +37,25 @@ NUMBERS = {
     "n_iter_no_change": _COUNT,
     "validation_fraction": {"above": 0, "below": 1},
 }
+OPTIONAL_COUNTS = {"n_components": 1, "batch_size": 4, "max_iter": 1, "n_subsamples": 1}
+# Parameters of the stochastic solvers.
+STOCHASTIC = (
+    "batch_size",
+    "learning_rate_init",
+    "momentum",
+    "beta_1",
+    "beta_2",
+    "epsilon",
+    "n_iter_no_change",
+    "early_stopping",
+    "validation_fraction",
+    "scoring",
+)
 # A map of more entries than this (4 GiB in float64) is hardly what anyone means.
 MAX_MAP_SIZE = 2**29
+# What is not finite is refused afterwards, in words of its own: by scikit-learn, which
+# looks at a sum first, and by the solvers.
+CHECKED_LATER = {"over": "ignore", "invalid": "ignore"}
 
 
 class _ShortRepr(reprlib.Repr):
@@ -59,8 +82,10 @@ def check_word(name, value, known):
 
 
 def _guess(value, words):
+    if not isinstance(value, str):
+        return ""
     plain = {word.replace("_", ""): word for word in words}
-    typed = str(value).lower().replace("@", "at")
+    typed = value.lower().replace("@", "at")
     typed = typed.replace("-", "").replace("_", "").replace(" ", "")
     near = difflib.get_close_matches(typed, plain, n=1)
     return f" Did you mean {plain[near[0]]!r}?" if near else ""
@@ -77,27 +102,44 @@ def check_number(
     at_most=None,
     word=None,
 ):
-    """Return `value` if it is a finite number within the bounds, or that word."""
+    """The Python number that `value` is, if finite and within the bounds, or that word.
+
+    Numbers of numpy's types would overflow, or make float64 of float32, further down.
+    """
     if word is not None and isinstance(value, str) and value == word:
         return value
+    plain = _plain_number(value, kind)
+    is_number = plain is not None
+    if is_number and kind is Integral and at_most is None and plain > sys.maxsize:
+        at_most = sys.maxsize
     bounds = [
-        (above, "> ", lambda b: value > b),
-        (at_least, ">= ", lambda b: value >= b),
-        (below, "< ", lambda b: value < b),
-        (at_most, "<= ", lambda b: value <= b),
+        (above, "> ", lambda b: plain > b),
+        (at_least, ">= ", lambda b: plain >= b),
+        (below, "< ", lambda b: plain < b),
+        (at_most, "<= ", lambda b: plain <= b),
     ]
-    is_number = isinstance(value, kind) and not isinstance(value, (bool, np.bool_))
     if (
         is_number
-        and np.isfinite(value)
+        and (kind is Integral or math.isfinite(plain))
         and all(holds(bound) for bound, _, holds in bounds if bound is not None)
     ):
-        return value
+        return plain
     noun = "an integer" if kind is Integral else "a finite number"
     limits = " and ".join(f"{sign}{b}" for b, sign, _ in bounds if b is not None)
     error = ValueError if is_number else TypeError
     expected = f"{noun} {limits}".rstrip() + (f", or {word!r}" if word else "")
     raise error(f"Got {name}={short(value)}, but expected {expected}.")
+
+
+def _plain_number(value, kind):
+    """An int or float of the same value; None for what is no number of that kind."""
+    kinds = (int, np.integer) if kind is Integral else (int, float, np.number)
+    if not isinstance(value, kinds) or isinstance(value, (bool, np.complexfloating)):
+        return None
+    try:
+        return int(value) if kind is Integral else float(value)
+    except OverflowError:
+        return math.inf
 
 
 def check_flag(name, value):
@@ -130,16 +172,23 @@ def check_parameters(estimator, words):
     estimator : BaseMetricLearner
     words : dict
         Known words by name of the parameter.
+
+    Returns
+    -------
+    settings : BaseMetricLearner
+        A shallow copy whose parameters that are numbers are Python's own.
     """
+    settings = copy(estimator)
     for name, known in words.items():
         check_word(name, getattr(estimator, name), known)
     of_pairs = hasattr(estimator, "pos_margin")
     for name, bounds in NUMBERS.items():
         if hasattr(estimator, name):
             word = "auto" if of_pairs and name.endswith("margin") else None
-            check_number(name, getattr(estimator, name), word=word, **bounds)
+            value = check_number(name, getattr(estimator, name), word=word, **bounds)
+            setattr(settings, name, value)
     for name in ("early_stopping", "warm_start"):
-        check_flag(name, getattr(estimator, name))
+        setattr(settings, name, check_flag(name, getattr(estimator, name)))
     if not (estimator.scoring is None or callable(estimator.scoring)):
         raise TypeError(
             f"Got scoring={short(estimator.scoring)}, but expected None or a callable "
@@ -148,11 +197,21 @@ def check_parameters(estimator, words):
         )
     if not isinstance(estimator.verbose, bool):
         check_number("verbose", estimator.verbose, kind=Integral, at_least=0)
-    for name, least in {"batch_size": 4, "max_iter": 1, "n_subsamples": 1}.items():
-        if getattr(estimator, name) is not None:
-            check_number(name, getattr(estimator, name), kind=Integral, at_least=least)
-    if of_pairs and "auto" not in (estimator.margin, estimator.pos_margin):
-        check_margins(estimator.margin, estimator.pos_margin)
+    for name, least in OPTIONAL_COUNTS.items():
+        value = getattr(estimator, name)
+        if value is not None:
+            value = check_number(name, value, kind=Integral, at_least=least)
+            setattr(settings, name, value)
+    if of_pairs and "auto" not in (settings.margin, settings.pos_margin):
+        check_margins(settings.margin, settings.pos_margin)
+    return settings
+
+
+def changed_parameters(estimator):
+    """Names of the parameters of single solvers that differ from their defaults."""
+    defaults = inspect.signature(type(estimator)).parameters
+    names = (*STOCHASTIC, "n_subsamples")
+    return {name for name in names if getattr(estimator, name) != defaults[name].default}
 
 
 def check_margins(margin, pos_margin, source=""):
@@ -164,12 +223,68 @@ def check_margins(margin, pos_margin, source=""):
         )
 
 
+def float_dtype(dtype):
+    """In which of two precisions rows of a dtype are worked on: half becomes single."""
+    return np.float32 if dtype in (np.float16, np.float32) else np.float64
+
+
+def float_dtypes(X):
+    """What ``check_array`` shall take, and first of all make of other rows.
+
+    That is float64, but for rows of half precision.
+    """
+    dtypes = getattr(X, "dtypes", getattr(X, "dtype", None))
+    dtypes = list(dtypes) if np.iterable(dtypes) else [dtypes]
+    plain = dtypes and all(isinstance(dtype, np.dtype) for dtype in dtypes)
+    if plain and np.result_type(*dtypes) == np.float16:
+        return [np.float32, np.float64]
+    return [np.float64, np.float32]
+
+
+def check_rows(X, name, dtype=None, **options):
+    """``check_array`` of floats, of those that `float_dtypes` says if there is no dtype."""
+    with np.errstate(**CHECKED_LATER):
+        return check_array(X, dtype=dtype or float_dtypes(X), input_name=name, **options)
+
+
+def bounds_of_squares(dtype):
+    """Between which numbers a dtype holds squares, also of inverses, with all digits."""
+    most = float(np.finfo(dtype).max) ** 0.5 / 1000
+    return 1 / most, most
+
+
+def check_apart(distance, dtype, *, what="X", where="", squared=True):
+    """Refuse rows at a distance that a dtype cannot hold.
+
+    Parameters
+    ----------
+    distance : float
+    dtype : dtype
+    what, where : str
+        Whose rows they are, and under which map.
+    squared : bool
+        Whether the square and that of the inverse must have digits, too.
+
+    Raises
+    ------
+    ValueError
+        For a distance that is too large, too small or not a number.
+    """
+    limits = np.finfo(dtype)
+    bounds = bounds_of_squares(dtype) if squared else (limits.tiny, limits.max)
+    least, most = map(float, bounds)
+    if not least < distance < most:
+        raise ValueError(
+            f"Got {what} of {limits.dtype} whose rows are {distance:.3g} apart{where}, but "
+            f"expected more than {least:.0e} and less than {most:.0e}"
+            f"{', as squares are taken' if squared else ''}. Bring the features to one "
+            "scale, as StandardScaler does."
+        )
+
+
 def check_aligned(**arrays):
     """Float arrays of one common shape, float32 only if all of them are."""
-    checked = [
-        check_array(array, dtype=[np.float64, np.float32], input_name=name)
-        for name, array in arrays.items()
-    ]
+    checked = [check_rows(array, name) for name, array in arrays.items()]
     shapes = {name: X.shape for name, X in zip(arrays, checked, strict=True)}
     if len(set(shapes.values())) > 1:
         raise ValueError(
@@ -180,9 +295,20 @@ def check_aligned(**arrays):
     return [X.astype(dtype, copy=False) for X in checked]
 
 
+def as_array(name, values, expected):
+    """An array or nested lists as an array, and nothing else as one."""
+    try:
+        array = np.asarray(values)
+    except ValueError:  # Lists of unequal lengths.
+        array = np.empty(())
+    if array.ndim == 0:
+        raise ValueError(f"Got {name}={short(values)}, but expected {expected}.")
+    return array
+
+
 def check_similar(similar, n_pairs):
     """Booleans, one a pair; 1 and 0 are taken as True and False, nothing else."""
-    similar = np.asarray(similar)
+    similar = as_array("similar", _unmasked(similar), "one boolean a pair")
     if similar.ndim != 1:
         raise ValueError(
             f"Got similar of shape {similar.shape}, but expected one boolean a pair."
@@ -193,48 +319,118 @@ def check_similar(similar, n_pairs):
             f"{n_pairs} pairs."
         )
     if similar.dtype != bool:
-        strange = [v for v in similar.tolist() if v not in (0, 1)]
+        strange = [v for v in similar.tolist() if not _is_truth_value(v)]
         if strange:
             raise ValueError(
-                f"Got similar with the values {strange[:5]}, but expected booleans: "
+                f"Got similar with the values {short(strange)}, but expected booleans: "
                 "True for pairs that belong together and False for pairs that do not."
             )
     return similar.astype(bool)
 
 
-def check_tuples(name, tuples, width, n_rows):
-    """Triplets or pairs: row indices in range, all different within a tuple.
+def check_indices(name, indices, n_rows):
+    """Refuse an array of anything but row indices in range.
+
+    Parameters
+    ----------
+    name : str
+    indices : ndarray
+        Of any shape.
+    n_rows : int
+    """
+    if indices.size == 0:
+        raise ValueError(f"Got no {name}, but expected at least one.")
+    if indices.dtype.kind not in "iu":
+        raise TypeError(
+            f"Got {name} of dtype {indices.dtype}, but expected integers: row indices "
+            f"into X.{_how_to_index(name, indices)}"
+        )
+    low, high = indices.min(), indices.max()
+    if low < 0 or high >= n_rows:
+        raise ValueError(
+            f"Got {name} with row indices from {low} to {high}, but expected them from 0 "
+            f"to {n_rows - 1}: X has {n_rows} rows."
+        )
+
+
+def _how_to_index(name, values):
+    """How values of another dtype become row indices, if there is a way."""
+    kind = values.dtype.kind
+    if kind == "b" and values.ndim == 1:
+        return f" Of a mask, give np.flatnonzero({name})."
+    if kind == "f":
+        are_whole = (np.isfinite(values) & (values == np.floor(values))).all()
+    else:
+        are_whole = kind == "O" and all(isinstance(v, Integral) for v in values.flat)
+    if are_whole:
+        return f" Convert them, for example with np.asarray({name}, dtype=int)."
+    if kind in "OUST":
+        return (
+            " Look ids up among those of the rows of X, for example with "
+            "pandas.Index(ids).get_indexer."
+        )
+    return ""
+
+
+def check_index_tuples(name, tuples, width, n_rows, meaning):
+    """Row indices in range, some to a tuple.
 
     Parameters
     ----------
     name : {"triplets", "pairs"}
-    tuples : array-like of int of shape (m, width)
+    tuples : array-like of int of shape (m, width), tuple of arrays or MultiIndex
     width, n_rows : int
+    meaning : str
+        What is expected, for the message about a shape.
 
     Returns
     -------
     tuples : ndarray of int of shape (m, width)
         Of the dtype that was given, not a copy if it was an array.
     """
-    tuples = np.asarray(tuples)
-    if tuples.size == 0:
-        raise ValueError(f"Got no {name}, but expected at least one.")
-    if tuples.ndim != 2 or tuples.shape[1] != width:
+    shape = f"(n_{name}, {width})"
+    tuples = as_array(
+        name, _joined(name, tuples, width), f"an array of shape {shape}: row indices into X"
+    )
+    if tuples.size and (tuples.ndim != 2 or tuples.shape[1] != width):
+        lies = tuples.ndim == 2 and len(tuples) == width
+        remedy = f" Transpose it: np.transpose({name})." if lies else ""
         raise ValueError(
-            f"Got {name} of shape {tuples.shape}, but expected (n_{name}, {width}): row "
-            "indices into X, not the rows themselves."
+            f"Got {name} of shape {tuples.shape}, but expected {shape}: {meaning}.{remedy}"
         )
-    if tuples.dtype.kind not in "iu":
-        raise TypeError(
-            f"Got {name} of dtype {tuples.dtype}, but expected integers: row indices "
-            f"into X. Convert them, for example with np.asarray({name}, dtype=int)."
-        )
-    low, high = tuples.min(), tuples.max()
-    if low < 0 or high >= n_rows:
+    check_indices(name, tuples, n_rows)
+    return tuples
+
+
+def _joined(name, tuples, width):
+    """One array of the columns that a MultiIndex or a tuple of arrays consists of."""
+    if getattr(tuples, "nlevels", 1) > 1:
+        columns = [tuples.get_level_values(i) for i in range(tuples.nlevels)]
+        return np.column_stack(columns)
+    are_columns = (
+        isinstance(tuples, tuple)
+        and len(tuples) == width
+        and all(getattr(column, "ndim", None) == 1 for column in tuples)
+        and len({len(column) for column in tuples}) == 1
+    )
+    if not are_columns:
+        return tuples
+    if len(tuples[0]) == width:
         raise ValueError(
-            f"Got {name} with indices from {low} to {high}, but expected them from 0 to "
-            f"{n_rows - 1}: X has {n_rows} rows."
+            f"Got {name} as a tuple of {width} arrays of length {width}, but expected no "
+            f"doubt whether these are rows or columns: give np.stack({name}) for rows, "
+            f"np.column_stack({name}) for columns."
         )
+    return np.column_stack(tuples)
+
+
+def check_tuples(name, tuples, width, n_rows):
+    """Triplets or pairs: row indices in range, all different within a tuple.
+
+    As :func:`check_index_tuples`, which says what the parameters are.
+    """
+    meaning = "row indices into X, not the rows themselves"
+    tuples = check_index_tuples(name, tuples, width, n_rows, meaning)
     same = np.zeros(len(tuples), dtype=bool)
     for i, j in combinations(range(width), 2):
         same |= tuples[:, i] == tuples[:, j]
@@ -292,39 +488,209 @@ def count_contradictions(pairs, similar, n_rows):
     return len(np.intersect1d(keys[similar], keys[~similar]))
 
 
+def _unmasked(values):
+    """Values of a masked array, in which what the mask hides is None."""
+    if np.ma.is_masked(values):
+        return np.where(np.ma.getmaskarray(values), None, values)
+    return values
+
+
+def _is_truth_value(value):
+    return isinstance(value, (Number, np.bool_)) and value in (0, 1)
+
+
 def encode_labels(y):
-    """Labels of any type as integers 0 … n_classes - 1.
+    """Labels of any type as integers 0 … n_classes - 1, see :func:`distinct_labels`."""
+    return distinct_labels(y)[1]
+
+
+def distinct_labels(y):
+    """Labels of any type, each once, and which of them a row has.
+
+    Two labels are one class if they are equal and have the same hash.
+
+    Parameters
+    ----------
+    y : array-like of shape (n,)
+
+    Returns
+    -------
+    labels : ndarray of shape (n_classes,)
+        Sorted if they have a total order, else as they first appear.
+    codes : ndarray of int of shape (n,)
 
     Raises
     ------
     ValueError
-        For missing labels, labels that cannot be told apart or ordered, and targets of
-        a regression.
+        For several labels a row, missing labels, labels of several types or without a
+        hash, and targets of a regression.
     """
-    if y is None:
-        raise ValueError("Got y=None, but expected class labels, one for each row.")
-    y = column_or_1d(y, warn=True)
+    y = _one_label_a_row(y)
+    if y.dtype.kind in "OT":
+        return _distinct_objects(y.astype(object))
+    if y.dtype.kind in "fmM" and np.isnan(y).any():
+        raise _missing_labels()
     if y.dtype.kind == "f":
-        if not np.isfinite(y).all():
-            raise ValueError("Input y contains NaN or infinity, but labels are needed.")
+        if np.isinf(y).any():
+            raise ValueError("Input y contains infinity, but expected class labels.")
         if (y != np.floor(y)).any():
             raise ValueError(
                 "Unknown label type: continuous. Got y with fractional values, such as "
                 f"{y[y != np.floor(y)][0]}, but expected class labels. For a "
                 "regression target, bin it first, for example with KBinsDiscretizer."
             )
-    elif y.dtype.kind == "c":
-        raise ValueError("Complex data not supported: got complex labels y.")
-    elif y.dtype.kind == "O" and any(v is None or v != v for v in y):
-        raise ValueError("Input y contains NaN or None, but labels are needed.")
+    labels, codes = np.unique(y, return_inverse=True)
+    return labels, codes.reshape(-1)
+
+
+def merge_labels(a, b):
+    """:func:`distinct_labels` of two arrays of labels, one after the other."""
+    if a.dtype.kind != b.dtype.kind:
+        # Objects meet without a change of type: 1 does not become "1".
+        a, b = (np.fromiter(labels, object, len(labels)) for labels in (a, b))
+    return distinct_labels(np.concatenate([a, b]))
+
+
+def _one_label_a_row(y):
+    """Labels as an array of one dimension."""
+    if y is None:
+        raise ValueError("Got y=None, but expected class labels, one for each row.")
+    given = type(y).__name__
+    if np.ma.is_masked(y):
+        y = np.asarray(_unmasked(y))
+    elif not hasattr(y, "shape"):
+        y = _array_of(y)
+    elif _is_nullable_integer(y):
+        # scikit-learn makes floats of these, and of several large integers one.
+        y = np.asarray(y)
+    is_column = len(y.shape) == 2 and y.shape[1] == 1
+    if issparse(y) or not (len(y.shape) == 1 or is_column):
+        plain = y.shape and not issparse(y)
+        raise _several_labels(f"shape {y.shape}" if plain else f"type {given}")
+    if np.iscomplexobj(y):
+        raise _complex_labels()
+    return column_or_1d(y, warn=True)
+
+
+def _is_nullable_integer(y):
+    """Whether it is a column of pandas' own integers, which may be missing."""
+    dtype = getattr(y, "dtype", None)
+    return not isinstance(dtype, np.dtype) and getattr(dtype, "kind", None) in ("i", "u")
+
+
+def _array_of(y):
+    """A list of labels as an array."""
     try:
-        return np.unique(y, return_inverse=True)[1].reshape(-1)
-    except TypeError as error:
-        kinds = sorted({type(v).__name__ for v in y})
+        array = np.asarray(y)
+    except ValueError:
+        raise _several_labels("rows of different lengths") from None
+    # Among strings numpy makes "nan" of NaN.
+    is_mixed = array.dtype.kind in "SU" and set(map(type, y)) - {str, bytes}
+    if is_mixed and any(map(_is_missing, np.asarray(y, dtype=object).flat)):
+        raise _missing_labels()
+    return array
+
+
+def _distinct_objects(y):
+    try:
+        labels = list(dict.fromkeys(y))
+    except TypeError:
         raise ValueError(
-            f"Unknown label type: got y with labels of types {kinds}, but expected "
-            "labels of one type. Convert them first, for example with y.astype(str)."
-        ) from error
+            f"Unknown label type: got y with labels of types {_types_of(y)}, but expected "
+            "one label for each row that has a hash, such as a string, an integer or a "
+            "tuple. Convert them first, for example sets with frozenset."
+        ) from None
+    if any(map(_is_missing, labels)):
+        raise _missing_labels()
+    if any(isinstance(label, (complex, np.complexfloating)) for label in labels):
+        raise _complex_labels()
+    labels = _in_order(labels)
+    code_of = {label: code for code, label in enumerate(labels)}
+    codes = np.fromiter(map(code_of.__getitem__, y), np.intp, len(y))
+    return np.fromiter(labels, object, len(labels)), codes
+
+
+def _in_order(labels):
+    """Different labels sorted, or as they are if their type has no total order."""
+    try:
+        ordered = sorted(labels)
+        # The < of sets, for one, does not order all of them.
+        is_total = all(a < b for a, b in pairwise(ordered))
+    except (TypeError, ValueError):
+        types = _types_of(labels)
+        if len(types) > 1:
+            raise ValueError(
+                f"Unknown label type: got y with labels of types {types}, but expected "
+                "labels of one type. Convert them first, for example with y.astype(str)."
+            ) from None
+        is_total = False
+    return ordered if is_total else labels
+
+
+def _types_of(values):
+    return sorted({type(value).__name__ for value in values})
+
+
+def _is_missing(label):
+    """Whether it is None, or not equal to itself as NaN, NaT and pandas' NA."""
+    if isinstance(label, (tuple, frozenset)):
+        return any(map(_is_missing, label))
+    same = label == label
+    return label is None or not (isinstance(same, (bool, np.bool_)) and same)
+
+
+def _missing_labels():
+    return ValueError(
+        "Input y contains NaN, None or another missing value, but expected a label for "
+        "each row. Leave out the rows without one."
+    )
+
+
+def _complex_labels():
+    return ValueError(
+        "Complex data not supported: got complex numbers in y, but expected class labels, "
+        "such as integers or strings."
+    )
+
+
+def _several_labels(got):
+    return ValueError(
+        f"Got y of {got}, but expected one label for each row, an array of shape "
+        "(n_samples,). Of several labels of a row make one, for example a string of all."
+    )
+
+
+def warn_about_labels(labels, n_rows, stacklevel):
+    """Warn of numbers that are hardly classes.
+
+    Parameters
+    ----------
+    labels : ndarray of shape (n_classes,)
+        From :func:`distinct_labels`.
+    n_rows : int
+        How many rows have them.
+    stacklevel : int
+        Of the user's line, seen from here.
+    """
+    n_classes = len(labels)
+    if labels.dtype.kind == "f" and n_classes > max(2, n_rows / 4):
+        warn(
+            f"Got y of floats with {n_classes} different values in {n_rows} rows: a "
+            "regression target? If it is, bin it first, for example with "
+            "KBinsDiscretizer. If these are classes, convert them: y.astype(int).",
+            UserWarning,
+            stacklevel=stacklevel,
+        )
+    are_numbers = labels.dtype.kind in "if" or isinstance(labels[0], int)
+    # They are in order, so that all others are 0 or more.
+    if are_numbers and n_classes > 3 and labels[0] == -1:
+        warn(
+            "Got y with -1 among non-negative integers: unlabelled rows? They count as a "
+            "class. If they are none, leave them out: X[y != -1] and y[y != -1]. If they "
+            "are, give it another number.",
+            UserWarning,
+            stacklevel=stacklevel,
+        )
 
 
 def check_classes(y):
@@ -344,8 +710,9 @@ def check_classes(y):
         )
     if sizes.max() < 2:
         raise ValueError(
-            f"Got {len(sizes)} classes of one row each, but expected at least one class "
-            "with 2 rows: without a second row there is nothing to pull together."
+            f"Got {len(sizes)} classes of one row each, where copies of a row are one row, "
+            "but expected at least one class with 2 rows: without a second row there is "
+            "nothing to pull together."
         )
 
 
@@ -360,9 +727,10 @@ def check_map_size(n_components, n_features):
 
 
 def check_embedding(E, y):
-    """An embedding and its labels, for the functions that take arrays directly."""
-    E = check_array(E, dtype=[np.float64, np.float32], input_name="E")
-    y = encode_labels(y)
-    check_consistent_length(E, y)
-    check_classes(y)
-    return E, y
+    """An embedding in float64, and its labels as integers, to learn from both."""
+    E = check_rows(E, "E", dtype=np.float64)
+    labels, codes = distinct_labels(y)
+    check_consistent_length(E, codes)
+    check_classes(codes)
+    warn_about_labels(labels, len(codes), stacklevel=5)
+    return E, codes

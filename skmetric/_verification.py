@@ -1,14 +1,19 @@
 """Verification: from the distance of a pair to "the same" or "not the same"."""
 
+import math
+import warnings
 from typing import NamedTuple
 
 import numpy as np
 from sklearn.utils import check_array
 
-from ._validation import check_number, check_similar, check_word, short
+from ._validation import as_array, check_number, check_similar, check_word, short
 
 CRITERIA = ("accuracy", "f1", "tpr_at_fpr", "tnr_at_tpr")
 WITH_RATE = ("tpr_at_fpr", "tnr_at_tpr")
+# The rule of three: if none of n pairs is an error, the error rate is below 3 / n, at a
+# confidence of 95 %.
+RULE_OF_THREE = 3
 
 
 class VerificationCurve(NamedTuple):
@@ -68,8 +73,7 @@ def verification_curve(distances, similar):
     array([1. , 0.5, 0. , 0. ])
     """
     thresholds, tp, fp = _accepted(distances, similar)
-    fnmr = (tp[-1] - tp) / tp[-1]
-    return VerificationCurve(thresholds, fp / fp[-1], fnmr)
+    return VerificationCurve(thresholds, *_error_rates(tp, fp))
 
 
 def equal_error_rate(distances, similar):
@@ -94,6 +98,11 @@ def equal_error_rate(distances, similar):
     ValueError
         As for :func:`verification_curve`.
 
+    Notes
+    -----
+    A rate well above 0.5 is that of numbers which are larger for similar pairs, such as
+    similarities: negate them.
+
     Examples
     --------
     >>> from skmetric.metrics import equal_error_rate
@@ -101,6 +110,11 @@ def equal_error_rate(distances, similar):
     0.5
     """
     _, fmr, fnmr = verification_curve(distances, similar)
+    return _crossing(fmr, fnmr)
+
+
+def _crossing(fmr, fnmr):
+    """Where the two rates of a curve are equal."""
     surplus = fmr - fnmr
     after = int(np.argmax(surplus >= 0))
     share = surplus[after - 1] / (surplus[after - 1] - surplus[after])
@@ -131,13 +145,18 @@ def tar_at_far(distances, similar, far):
     ValueError
         As for :func:`verification_curve`, and for a `far` out of range.
 
+    Notes
+    -----
+    The score is of the pairs given. With fewer than 3 / `far` dissimilar ones it says
+    little about others, see :func:`verification_threshold`.
+
     Examples
     --------
     >>> from skmetric.metrics import tar_at_far
     >>> tar_at_far([1.0, 2.0, 3.0, 4.0], [True, False, True, False], far=0.1)
     0.5
     """
-    check_number("far", far, at_least=0, at_most=1)
+    far = check_number("far", far, at_least=0, at_most=1)
     _, fmr, fnmr = verification_curve(distances, similar)
     return float(1 - fnmr[fmr <= far][-1])
 
@@ -174,8 +193,19 @@ def verification_threshold(distances, similar, criterion="accuracy", rate=None):
         missing, out of range or of no use; or if no similar pair can be accepted without
         more than `rate` of the dissimilar ones.
 
+    Warns
+    -----
+    UserWarning
+        For fewer than 3 / `rate` dissimilar pairs under ``"tpr_at_fpr"``, or fewer than
+        3 / (1 - `rate`) similar ones under ``"tnr_at_tpr"``, unless the share of errors
+        asked for is 0; and for similar pairs with the larger distances.
+
     Notes
     -----
+    By the rule of three, 3 / `rate` pairs are the fewest that can show, with 95 %
+    confidence, that a rate is kept on other pairs: that takes not a single error among
+    them. A threshold that allows for some errors takes several times as many.
+
     Accuracy is of the pairs given: where these hold more dissimilar pairs than will be
     met later, it is the threshold for the wrong mix, and a rate is the better criterion.
 
@@ -188,8 +218,14 @@ def verification_threshold(distances, similar, criterion="accuracy", rate=None):
     >>> verification_threshold(distances, similar, "tnr_at_tpr", rate=1.0)
     5.0
     """
-    check_criterion(criterion, rate)
+    return find_threshold(distances, similar, criterion, rate, stacklevel=4)
+
+
+def find_threshold(distances, similar, criterion, rate, stacklevel):
+    """As :func:`verification_threshold`, with warnings that point at so far a caller."""
+    rate = check_criterion(criterion, rate)
     thresholds, tp, fp = _accepted(distances, similar)
+    _warn_of_similarities(tp, fp, stacklevel)
     value = _values(criterion, rate, tp, fp)
     best = int(np.argmax(value))
     if criterion == "tpr_at_fpr" and tp[best] == 0:
@@ -198,11 +234,15 @@ def verification_threshold(distances, similar, criterion="accuracy", rate=None):
             f"accepted with less than {fp[tp > 0][0] / fp[-1]:.3g} of the dissimilar "
             "ones: raise rate."
         )
+    if criterion == "tpr_at_fpr":
+        _warn_of_few(rate, rate, fp[-1], "dissimilar", stacklevel)
+    if criterion == "tnr_at_tpr":
+        _warn_of_few(rate, 1 - rate, tp[-1], "similar", stacklevel)
     return _between(thresholds, best)
 
 
 def check_criterion(criterion, rate):
-    """Refuse an unknown criterion, and a rate that does not go with it."""
+    """The rate; an unknown criterion, and a rate that does not go with it, are refused."""
     check_word("criterion", criterion, CRITERIA)
     if criterion in WITH_RATE:
         if rate is None:
@@ -210,8 +250,8 @@ def check_criterion(criterion, rate):
                 f"Got rate=None, but expected a number in [0, 1] for criterion="
                 f"{criterion!r}: the rate to be kept."
             )
-        check_number("rate", rate, at_least=0, at_most=1)
-    elif rate is not None:
+        return check_number("rate", rate, at_least=0, at_most=1)
+    if rate is not None:
         raise ValueError(
             f"Got rate={short(rate)}, but expected None for criterion={criterion!r}. Use "
             f"one of {list(WITH_RATE)} to keep a rate."
@@ -220,6 +260,7 @@ def check_criterion(criterion, rate):
 
 def check_distances(distances, similar):
     """Float64 distances and booleans, with pairs of both kinds."""
+    as_array("distances", distances, "one number a pair")
     distances = check_array(
         distances, dtype=np.float64, ensure_2d=False, input_name="distances"
     )
@@ -237,6 +278,37 @@ def check_distances(distances, similar):
     return distances, similar
 
 
+def _warn_of_few(rate, allowed, n_pairs, kind, stacklevel):
+    """Warn of a share of errors that so few pairs cannot show to be kept."""
+    # The last digits of 1 - rate are lost: 3 / (1 - .9) is a bit above 30.
+    least = np.ceil(RULE_OF_THREE / float(allowed) - 1e-6) if 0 < allowed < 1 else 0
+    if n_pairs < least:
+        warnings.warn(
+            f"Got rate={rate} with {n_pairs} {kind} pairs, but expected at least "
+            f"{least:.10g}: with fewer, not even the lack of any error among them shows "
+            "that the rate is kept on other pairs. Give more pairs, or allow for more "
+            "errors.",
+            UserWarning,
+            stacklevel=stacklevel,
+        )
+
+
+def _warn_of_similarities(tp, fp, stacklevel):
+    """Warn of distances that are larger for similar pairs, by more than chance."""
+    error_rate = _crossing(*_error_rates(tp, fp))
+    # Its standard deviation for pairs of one distribution, independent of each other.
+    # Those of the same rows are not, so four of these must be a tenth at least.
+    deviation = math.sqrt(1 / tp[-1] + 1 / fp[-1]) / 4
+    if error_rate > 0.5 + max(4 * deviation, 0.1):
+        warnings.warn(
+            f"Got distances with an equal error rate of {error_rate:.3g}, but expected at "
+            "most 0.5: similar pairs must have the smaller distances. Negate "
+            "similarities, and check that similar is True for pairs that belong together.",
+            UserWarning,
+            stacklevel=stacklevel,
+        )
+
+
 def _accepted(distances, similar):
     """Thresholds, and how many similar and dissimilar pairs each accepts."""
     distances, similar = check_distances(distances, similar)
@@ -246,6 +318,11 @@ def _accepted(distances, similar):
     )
     tp, fp = (np.concatenate([[0], np.cumsum(counts)]) for counts in (tp, fp))
     return np.concatenate([[-np.inf], values]), tp, fp
+
+
+def _error_rates(tp, fp):
+    """False match and false non-match rates."""
+    return fp / fp[-1], (tp[-1] - tp) / tp[-1]
 
 
 def _values(criterion, rate, tp, fp):

@@ -1,16 +1,19 @@
 """PairVerifier: a threshold on the distances of any fitted learner or transformer."""
 
+from collections.abc import Sequence
+
 import numpy as np
-from scipy.sparse import issparse
+from scipy.sparse import csr_array, issparse
 from sklearn import get_config
 from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.metrics import accuracy_score
 from sklearn.utils import check_array, check_consistent_length, gen_batches
 from sklearn.utils.validation import check_is_fitted
 
+from ._base import all_or_nothing
 from ._links import PAGE
-from ._validation import check_similar, short
-from ._verification import check_criterion, verification_threshold
+from ._validation import check_index_tuples, check_similar, short
+from ._verification import check_criterion, find_threshold
 from .distances import paired_distances
 
 
@@ -79,13 +82,15 @@ class PairVerifier(ClassifierMixin, BaseEstimator):
         self.criterion = criterion
         self.rate = rate
 
+    @all_or_nothing
     def fit(self, pairs, similar, X=None):
         """Choose the threshold.
 
         Parameters
         ----------
         pairs : array-like of int of shape (n_pairs, 2), or tuple of two arrays
-            Row indices into `X`; or, without `X`, arrays A and B of n_pairs rows each.
+            Row indices into `X`, also as a tuple of two arrays or a MultiIndex; or,
+            without `X`, arrays A and B of n_pairs rows each.
         similar : array-like of shape (n_pairs,)
             True where the two belong together, False where they do not.
         X : {array-like, sparse matrix, dataframe} of shape (n_samples, n_features), \
@@ -99,14 +104,19 @@ default=None
 
         Raises
         ------
-        ValueError
+        ValueError, TypeError
             For pairs that are none, a `similar` that is not boolean or of one kind only,
             and what :func:`verification_threshold` refuses.
+
+        Warns
+        -----
+        UserWarning
+            As :func:`verification_threshold` does.
         """
         check_criterion(self.criterion, self.rate)
         distances = self._distances(pairs, X)
-        self.threshold_ = verification_threshold(
-            distances, similar, self.criterion, self.rate
+        self.threshold_ = find_threshold(
+            distances, similar, self.criterion, self.rate, stacklevel=5
         )
         self.classes_ = np.array([False, True])
         return self
@@ -163,10 +173,12 @@ default=None
         distance = distance_of(self.estimator)
         if X is None:
             return distance(*_two_arrays(pairs))
+        n_rows = _count_rows("X", X)
         X = X.tocsr() if hasattr(X, "tocsr") else X
-        n_rows, row_size = _size(X)
-        pairs = _row_indices(pairs, n_rows)
-        at_once = max(1, int(get_config()["working_memory"] * 2**20 / (64 * row_size)))
+        meaning = "row indices into X. To give two arrays (A, B), leave X out"
+        pairs = check_index_tuples("pairs", pairs, 2, n_rows, meaning)
+        entries = get_config()["working_memory"] * 2**20 / 64
+        at_once = max(1, int(entries / _row_size(X)))
         return np.concatenate(
             [
                 distance(*(_take(X, column) for column in pairs[part].T))
@@ -202,9 +214,9 @@ def distance_of(estimator):
 
 def _euclidean(A, B):
     A, B = (check_array(Z, accept_sparse="csr", dtype=np.float64) for Z in (A, B))
-    if not issparse(A):
+    if not (issparse(A) or issparse(B)):
         return paired_distances(A, B, "euclidean")
-    difference = A - B
+    difference = csr_array(A) - csr_array(B)
     return np.sqrt(np.asarray(difference.multiply(difference).sum(axis=1)).ravel())
 
 
@@ -215,35 +227,33 @@ def _two_arrays(pairs):
             f"Got pairs {got} without X, but expected a tuple of two arrays (A, B), or "
             "row indices together with the rows X."
         )
+    for name, rows in zip("AB", pairs, strict=True):
+        _count_rows(name, rows)
     check_consistent_length(*pairs)
     return pairs
 
 
-def _row_indices(pairs, n_rows):
-    pairs = np.asarray(pairs)
-    if pairs.ndim != 2 or pairs.shape[1] != 2 or len(pairs) == 0:
-        raise ValueError(
-            f"Got pairs of shape {pairs.shape}, but expected (n_pairs, 2) row indices into "
-            "X, at least one. To give two arrays (A, B), leave X out."
+def _count_rows(name, X):
+    """How many rows there are; refuses what holds none."""
+    shape = getattr(X, "shape", None)
+    is_listed = isinstance(X, Sequence) and not isinstance(X, (str, bytes))
+    if shape == () or (shape is None and not is_listed):
+        raise TypeError(
+            f"Got {name}={short(X)}, but expected an array, a sparse matrix, a data frame "
+            "or a list of rows."
         )
-    if pairs.dtype.kind not in "iu":
-        raise ValueError(
-            f"Got pairs of type {pairs.dtype}, but expected integers: row indices into X."
-        )
-    if pairs.min() < 0 or pairs.max() >= n_rows:
-        raise ValueError(
-            f"Got pairs with row indices from {pairs.min()} to {pairs.max()}, but expected "
-            f"them from 0 to {n_rows - 1}, the rows of X."
-        )
-    return pairs
+    n_rows = shape[0] if shape else len(X)
+    if n_rows == 0:
+        raise ValueError(f"Got no rows in {name}, but expected at least one.")
+    return n_rows
 
 
-def _size(X):
-    """Rows, and numbers in a row."""
+def _row_size(X):
+    """Numbers in a row, about."""
     if not hasattr(X, "shape"):
-        return len(X), np.size(X[0])
+        return max(1, np.size(X[0]))
     n_numbers = X.nnz if hasattr(X, "nnz") else np.prod(X.shape)
-    return X.shape[0], 1 + int(n_numbers) // X.shape[0]
+    return 1 + int(n_numbers) // X.shape[0]
 
 
 def _take(X, rows):

@@ -11,9 +11,10 @@ from numbers import Integral
 import dask.array as da
 import numpy as np
 from dask import delayed
+from sklearn.utils import assert_all_finite
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from ._base import FLOATS, WORDS, all_or_nothing
+from ._base import WORDS, all_or_nothing
 from ._cluster import learn_over_partitions
 from ._compat import with_callbacks
 from ._contrastive import ContrastiveMetricLearner
@@ -21,11 +22,18 @@ from ._initialization import initial_map
 from ._labelled_partitions import LabelledPartitions
 from ._maps import map_rows
 from ._partitioned_retrieval import report_of_sample
-from ._partitions import rows_of, troubles_of_the_cluster
+from ._partitions import answer_of, rows_of
 from ._ranking import METRICS
 from ._retrieval import DEFAULT_SCORES
 from ._triplet import TripletMetricLearner
-from ._validation import check_number, check_parameters, check_word, random_state_of
+from ._validation import (
+    check_number,
+    check_parameters,
+    check_word,
+    float_dtype,
+    float_dtypes,
+    random_state_of,
+)
 
 __all__ = [
     "DaskContrastiveMetricLearner",
@@ -58,7 +66,7 @@ class OverPartitions:
 
     @all_or_nothing
     @with_callbacks
-    def fit(self, X, y):
+    def fit(self, X, y=None):
         """Learn the map from labelled rows, wherever they are.
 
         Parameters
@@ -82,12 +90,15 @@ class OverPartitions:
             For a parameter or data that nothing can be learnt from, several chunks of
             columns, and partitions with a single class.
         RuntimeError
-            If workers die one after the other, or the scheduler does not answer.
-            Whenever a fit does not end, also by Ctrl-C, the estimator stays as it was and
-            work under way is cancelled.
+            If workers die one after the other, the scheduler does not answer, or there is
+            no worker for 5 minutes, or as long as
+            ``dask.config.set({"skmetric.no-workers-timeout": "1 hour"})`` says. Whenever a
+            fit does not end, also by Ctrl-C, the estimator stays as it was and work under
+            way is cancelled.
         """
-        with self._checked(X, y, reset=True) as parts:
-            return self._fit(parts, parts, {"X": X, "y": y})
+        parts, settings = self._checked(X, y, reset=True)
+        with parts:
+            return self._fit(settings, parts, parts, {"X": X, "y": y})
 
     def transform(self, X):
         """Map rows to the learnt space, when they are asked for.
@@ -101,14 +112,14 @@ class OverPartitions:
         -------
         Z : dask array or dask dataframe of shape (n_samples, n_components)
             An array for an array, a dataframe for a dataframe, in the same partitions. What
-            is in memory is mapped at once.
+            is in memory is mapped at once. NaN and infinity are refused as rows are mapped.
         """
         check_is_fitted(self)
         if not is_dask(X):
             return super().transform(X)
         check_whole_rows(X, "X")
         check_features(self, X, reset=False)
-        dtype = np.float32 if array_dtype(X) == np.float32 else np.float64
+        dtype = float_dtype(array_dtype(X))
         arguments = delayed(self.components_), self.metric, dtype
         if isinstance(X, da.Array):
             k = len(self.components_)
@@ -136,18 +147,19 @@ class OverPartitions:
         return learner
 
     def _checked(self, X, y, reset):
-        check_parameters(self, WORDS)
+        settings = check_parameters(self, WORDS)
         check_whole_rows(X, "X")
         check_features(self, X, reset)
         # Refuses unknown words before any work is done.
-        self._constraints(X.shape[1])
-        return LabelledPartitions(*aligned(as_array(X, "X"), as_array(y, "y")))
+        settings._constraints(X.shape[1])
+        parts = LabelledPartitions(*aligned(as_array(X, "X"), as_array(y, "y")))
+        return parts, settings
 
-    def _initial_map(self, parts, target, random_state):
-        return initial_map(parts, self.n_components, self.init, random_state)
+    def _initial_map(self, settings, parts, target, random_state):
+        return initial_map(parts, settings.n_components, self.init, random_state)
 
-    def _learn(self, parts, target, W0, start, random_state, monitor):
-        return learn_over_partitions(self, parts, W0, start, random_state, monitor)
+    def _learn(self, settings, parts, target, W0, start, random_state, monitor):
+        return learn_over_partitions(settings, parts, W0, start, random_state, monitor)
 
     def _sample(self, parts):
         return parts.sample
@@ -312,7 +324,7 @@ def retrieval_report(
     map_at_r        0.7500
     4 queries, 1 left out
     """
-    check_number("n_queries", n_queries, kind=Integral, at_least=1)
+    n_queries = check_number("n_queries", n_queries, kind=Integral, at_least=1)
     if check_word("metric", metric, METRICS) == "sqeuclidean":
         metric = "euclidean"  # The ranking is the same.
     check_whole_rows(E, "E")
@@ -357,7 +369,8 @@ def not_dask(collection, name):
 def check_features(estimator, X, reset):
     """Note or check the number and the names of the columns."""
     meta = np.empty((0, X.shape[1]), X.dtype) if isinstance(X, da.Array) else X._meta
-    validate_data(estimator, meta, reset=reset, dtype=FLOATS, ensure_min_samples=0)
+    dtype = float_dtypes(meta)
+    validate_data(estimator, meta, reset=reset, dtype=dtype, ensure_min_samples=0)
 
 
 def as_array(collection, name):
@@ -369,8 +382,11 @@ def as_array(collection, name):
         collection = collection.map_partitions(np.asarray, meta=meta)
     if not np.isnan(collection.chunks[0]).any():
         return collection
-    with troubles_of_the_cluster():
-        return collection.copy().compute_chunk_sizes()
+    blocks = collection.to_delayed().reshape(collection.numblocks[0], -1)[:, 0]
+    shapes = answer_of(delayed([delayed(np.shape)(block) for block in blocks]))
+    known = collection.copy()
+    known._chunks = tuple(n_rows for n_rows, *_ in shapes), *collection.chunks[1:]
+    return known
 
 
 def aligned(X, y, name="X"):
@@ -389,7 +405,9 @@ def aligned(X, y, name="X"):
 
 def map_block(block, W, metric, dtype):
     """A block of mapped rows."""
-    return map_rows(rows_of(block, dtype), W.astype(dtype, copy=False), metric)
+    X = rows_of(block, dtype)
+    assert_all_finite(X, input_name="X")
+    return map_rows(X, W, metric)
 
 
 def map_frame(frame, W, metric, dtype, columns):

@@ -13,11 +13,18 @@ distances and ``C = G + G.T``, the gradient with respect to the rows is
 import numpy as np
 from scipy.sparse import issparse
 
+from ._scales import rows_to_scale
+from ._sorting import slices
 from ._validation import check_word
 
 __all__ = ["METRICS", "paired_distances"]
 
 METRICS = ("sqeuclidean", "euclidean", "cosine")
+# Rows are far out at so many times the distance that the median row has from the median.
+FAR_OUT = 2**20
+# Below this share of the squared norms a product of matrices leaves a squared distance
+# with fewer than about nine digits.
+DOUBTFUL = 2.0**-20
 
 
 def __dir__():
@@ -44,13 +51,48 @@ def embed(Z, metric):
     if metric != "cosine":
         Z -= _round_centre(Z)
         return Z, None
-    norms = np.sqrt(np.einsum("ij,ij->i", Z, Z))[:, None]
-    Z *= _inverse(norms)
-    return Z, norms
+    norms, exponents = _norms(Z)
+    Z *= _inverse(norms[:, None])
+    return Z, np.ldexp(norms, exponents)[:, None]
+
+
+def _norms(Z):
+    """Norms of rows, those brought to scale in place whose squares would lose digits.
+
+    Returns
+    -------
+    norms : ndarray of shape (n,)
+    exponents : 0 or ndarray of int of shape (n,)
+        Row i and its norm times ``2.0**exponents[i]`` are what they were.
+    """
+    norms = np.sqrt(np.einsum("ij,ij->i", Z, Z))
+    limits = np.finfo(Z.dtype)
+    odd = np.flatnonzero(~((norms > (limits.tiny / limits.eps) ** 0.5) & (norms < np.inf)))
+    odd = odd[Z[odd].any(axis=1)]
+    if not len(odd):
+        return norms, 0
+    exponents = np.zeros(len(Z), dtype=np.intc)
+    Z[odd], exponents[odd] = rows_to_scale(Z[odd])
+    norms[odd] = np.sqrt(np.einsum("ij,ij->i", Z[odd], Z[odd]))
+    return norms, exponents
 
 
 def _inverse(norms):
-    return np.divide(1, norms, out=np.zeros_like(norms), where=norms > 0)
+    # Of smaller ones it would be infinite.
+    held = norms >= np.finfo(norms.dtype).tiny
+    return np.divide(1, norms, out=np.zeros_like(norms), where=held)
+
+
+def about_most(E):
+    """Subtract the middle of the rows in place, which changes no distance, saves digits.
+
+    That is the mean, as :func:`embed` takes it, but the median if some rows are so far
+    out that the others would lose all digits to their mean.
+    """
+    median = np.median(E, axis=0)
+    reach = np.abs(E - median).max(axis=1)
+    E -= median if reach.max() > FAR_OUT * np.median(reach) else _round_centre(E)
+    return E
 
 
 def _round_centre(Z):
@@ -117,13 +159,45 @@ def block_distances(factors, rows, metric):
     return D
 
 
+def close_distances(factors, rows, metric, E):
+    """As :func:`block_distances`, with all digits between rows that are close, too.
+
+    Parameters
+    ----------
+    factors, rows, metric
+        As for :func:`block_distances`.
+    E : ndarray of shape (n, k)
+        The rows that the factors are of, wherever 0 is.
+
+    Returns
+    -------
+    D : ndarray of shape (b, n)
+    """
+    sphere = metric == "cosine"
+    D = block_distances(factors, rows, "cosine" if sphere else "sqeuclidean")
+    squares = factors[1][:, -1]
+    # One number first, as a comparison with each sum of two takes longer.
+    near = np.flatnonzero(2 * DOUBTFUL * squares.max() > D)
+    heads, tails = np.divmod(near, D.shape[1])
+    doubtful = DOUBTFUL * (squares[heads + rows.start] + squares[tails]) > D.ravel()[near]
+    doubtful &= heads + rows.start != tails
+    heads, tails = heads[doubtful], tails[doubtful]
+    for part in slices(len(heads), max(1, 2**20 // E.shape[1])):
+        a, b = heads[part], tails[part]
+        difference = E[a + rows.start] - E[b]
+        D[a, b] = np.einsum("ij,ij->i", difference, difference) / (2 if sphere else 1)
+    return np.sqrt(D, out=D) if metric == "euclidean" else D
+
+
 def slope_by_square(G, D, metric):
     """Turn a gradient by distance, maybe sparse, into one by squared distance, in place."""
     if issparse(G):
         rows = np.repeat(np.arange(G.shape[0]), np.diff(G.indptr))
         slope_by_square(G.data, D[rows, G.indices], metric)
     elif metric == "euclidean":
-        inverse = np.divide(0.5, D, out=np.zeros_like(D), where=D > 0)
+        # Of smaller distances it would be infinite.
+        held = np.finfo(D.dtype).tiny <= D
+        inverse = np.divide(0.5, D, out=np.zeros_like(D), where=held)
         G *= inverse
     elif metric == "cosine":
         G *= 0.5
@@ -198,9 +272,9 @@ def paired_distances(A, B, metric):
     """
     check_word("metric", metric, METRICS)
     difference = A - B
-    squared = np.einsum("ij,ij->i", difference, difference)
     if metric == "euclidean":
-        return np.sqrt(squared)
+        return np.ldexp(*_norms(difference))
+    squared = np.einsum("ij,ij->i", difference, difference)
     return squared / 2 if metric == "cosine" else squared
 
 
@@ -212,5 +286,6 @@ def paired_pullback(g, A, B, metric):
     """
     difference = A - B
     slope = np.array(g, dtype=difference.dtype)
-    distances = paired_distances(A, B, metric) if metric == "euclidean" else None
+    # A power of two that both are divided by cancels.
+    distances = _norms(difference)[0] if metric == "euclidean" else None
     return 2 * slope_by_square(slope, distances, metric)[:, None] * difference

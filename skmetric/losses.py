@@ -24,7 +24,13 @@ References
 
 import numpy as np
 
-from ._validation import check_aligned, check_number, check_similar, check_word
+from ._validation import (
+    CHECKED_LATER,
+    check_aligned,
+    check_number,
+    check_similar,
+    check_word,
+)
 from .distances import (
     METRICS,
     embed,
@@ -148,7 +154,7 @@ def triplet_loss(
     ------
     ValueError
         For rows that do not align, NaN or infinity, a margin that is not greater than
-        0, or an unknown word.
+        0, an unknown word, or a loss or gradient that is not finite.
 
     Examples
     --------
@@ -158,19 +164,21 @@ def triplet_loss(
     2.0
     """
     arrays = check_aligned(anchors=anchors, positives=positives, negatives=negatives)
-    check_number("margin", margin, above=0)
-    places = _placed(arrays, metric, normalize)
+    margin = check_number("margin", margin, above=0)
+    check_word("metric", metric, METRICS)
     cost_of = LOSSES[check_word("loss", loss, LOSSES)]
-    (A, _), (P, _), (N, _) = places
-    v = paired_distances(A, P, metric) - paired_distances(A, N, metric) + margin
-    cost, slope = cost_of(v)
-    if not return_gradient:
-        return float(cost.mean())
-    slope = slope / len(v)
-    towards = paired_pullback(slope, A, P, metric)
-    away = paired_pullback(slope, A, N, metric)
-    gradients = _given((towards - away, -towards, away), places)
-    return float(cost.mean()), gradients
+    with np.errstate(**CHECKED_LATER):
+        places = _placed(arrays, metric, normalize)
+        (A, _), (P, _), (N, _) = places
+        v = paired_distances(A, P, metric) - paired_distances(A, N, metric) + margin
+        cost, slope = cost_of(v)
+        if not return_gradient:
+            return _finite(cost.mean())
+        slope = slope / len(v)
+        towards = paired_pullback(slope, A, P, metric)
+        away = paired_pullback(slope, A, N, metric)
+        gradients = _given((towards - away, -towards, away), places)
+        return _finite(cost.mean(), gradients)
 
 
 def contrastive_loss(
@@ -222,7 +230,7 @@ def contrastive_loss(
     ------
     ValueError
         For rows that do not align, NaN or infinity, margins out of range, an unknown
-        word, or a `similar` that is not boolean.
+        word, a `similar` that is not boolean, or a loss or gradient that is not finite.
 
     References
     ----------
@@ -237,24 +245,36 @@ def contrastive_loss(
     """
     arrays = check_aligned(A=A, B=B)
     similar = check_similar(similar, len(arrays[0]))
-    check_number("margin", margin, above=0)
-    check_number("pos_margin", pos_margin, at_least=0, below=margin)
-    places = _placed(arrays, metric, normalize)
+    margin = check_number("margin", margin, above=0)
+    pos_margin = check_number("pos_margin", pos_margin, at_least=0, below=margin)
+    check_word("metric", metric, METRICS)
     cost_of = LOSSES[check_word("loss", loss, LOSSES)]
-    (A, _), (B, _) = places
-    distances = paired_distances(A, B, metric)
-    v = np.where(similar, distances - pos_margin, margin - distances)
-    cost, slope = cost_of(v)
-    if not return_gradient:
-        return float(cost.mean())
-    slope = np.where(similar, slope, -slope) / len(v)
-    dA = paired_pullback(slope, A, B, metric)
-    return float(cost.mean()), _given((dA, -dA), places)
+    with np.errstate(**CHECKED_LATER):
+        places = _placed(arrays, metric, normalize)
+        (A, _), (B, _) = places
+        distances = paired_distances(A, B, metric)
+        v = np.where(similar, distances - pos_margin, margin - distances)
+        cost, slope = cost_of(v)
+        if not return_gradient:
+            return _finite(cost.mean())
+        slope = np.where(similar, slope, -slope) / len(v)
+        dA = paired_pullback(slope, A, B, metric)
+        return _finite(cost.mean(), _given((dA, -dA), places))
+
+
+def _finite(loss, gradients=()):
+    """The loss, with its gradients if there are some; an error if they are not finite."""
+    if not (np.isfinite(loss) and all(np.isfinite(g).all() for g in gradients)):
+        raise ValueError(
+            f"Got rows and margins whose loss or its gradient is beyond {loss.dtype}, but "
+            "expected them to be finite. Bring the rows to one scale, and lower margins "
+            "that are large."
+        )
+    return (float(loss), gradients) if gradients else float(loss)
 
 
 def _placed(arrays, metric, normalize):
     """Rows where distances are taken, each with what leads a gradient back."""
-    check_word("metric", metric, METRICS)
     if metric == "cosine" or normalize:
         return [embed(X.copy(), "cosine") for X in arrays]
     return [(X, None) for X in arrays]

@@ -10,7 +10,8 @@ are arrays, its answer is index arrays, and any callable of the same signature i
 strategy too:
 
 ``positives(distances, candidates, random_state) -> (anchors, positives)``
-    `distances` and the boolean `candidates` have shape (n_anchors, n_rows).
+    `distances` and the boolean `candidates` have shape (n_anchors, n_rows). Here
+    distances are in float64, in a fit in the dtype of X.
     ``candidates[a, p]`` is true where row p is of the class of anchor a and is not a
     itself. Returns two integer arrays of one length: pairs for which `candidates` holds,
     ordered by anchor.
@@ -20,9 +21,12 @@ strategy too:
     the given (anchor, positive) pairs. The contrastive learner has no positive to
     compare with; it passes ``positives=None`` and every anchor once.
 
-The same arguments shall give the same answer: L-BFGS asks again for what does not fit in
-memory. Ties go to the smallest index. Self is excluded by index, so duplicated rows are
-legal.
+The same arguments must give the same answer: L-BFGS asks again for what does not fit in
+memory. `distances` and `candidates` are read-only. How many anchors a block has depends on
+scikit-learn's ``working_memory``; what a strategy draws does not if it is one array a call,
+the numbers for one anchor after those for another. Ties go to the smallest index. Self is
+excluded by index. Copies of a row are rows like others here; the learners merge those with
+one label first.
 
 References
 ----------
@@ -39,9 +43,15 @@ from numbers import Integral
 import numpy as np
 from sklearn.utils.random import sample_without_replacement
 
+from ._scales import in_units, to_scale
+from ._sorting import most_an_anchor, slices
 from ._strategies import (
+    all_for_nearest,
     all_rows,
     candidates_of,
+    draws,
+    entries_at_once,
+    own_streams,
     resolve_strategies,
     row_blocks,
     select_pairs,
@@ -49,7 +59,7 @@ from ._strategies import (
     with_each,
 )
 from ._validation import check_embedding, check_number, check_word, random_state_of
-from .distances import METRICS, block_distances, embed, gram_factors
+from .distances import METRICS, about_most, close_distances, embed, gram_factors
 
 __all__ = ["mine_pairs", "mine_triplets"]
 
@@ -101,6 +111,11 @@ callable, default="nearest"
     ValueError
         For an unknown word, fewer than two classes, or no class with two rows.
 
+    Warns
+    -----
+    UserWarning
+        For labels of which the learner would warn.
+
     Examples
     --------
     >>> from skmetric.mining import mine_triplets
@@ -123,17 +138,21 @@ callable, default="nearest"
         n_impostors=n_impostors,
     )
     if max_triplets is not None:
-        check_number("max_triplets", max_triplets, kind=Integral, at_least=1)
+        max_triplets = check_number("max_triplets", max_triplets, kind=Integral, at_least=1)
+    strategies = all_for_nearest(*strategies, y)
     every_negative = strategies[1] is None
-    found = _Sample(None if every_negative else max_triplets, rng)
+    limit = None if every_negative else max_triplets
+    *of_strategies, of_sample = own_streams(
+        rng, [*map(draws, strategies), limit is not None]
+    )
+    found = _Sample(limit)
     for rows in row_blocks(len(y)):
         anchors, columns, away = select_triplets(
-            distances_of(rows), y, rows, *strategies, rng
+            distances_of(rows), y, rows, *strategies, of_strategies
         )
-        if isinstance(away, tuple):
-            anchors, columns, away = with_each(anchors, columns, away)
-        parts = [anchors + rows.start, columns]
-        found.add(np.stack(parts if every_negative else [*parts, away], axis=1))
+        for triplets in _in_portions(anchors, columns, away, limit):
+            triplets[:, 0] += rows.start
+            found.add(triplets, of_sample)
     if every_negative:
         return _with_every_negative(found.rows, y, max_triplets, rng)
     return found.rows
@@ -189,6 +208,11 @@ default="all"
     ValueError
         For an unknown word, fewer than two classes, or no class with two rows.
 
+    Warns
+    -----
+    UserWarning
+        For labels of which the learner would warn.
+
     Examples
     --------
     >>> from skmetric.mining import mine_pairs
@@ -212,53 +236,93 @@ default="all"
         n_impostors=n_impostors,
     )
     if max_pairs is not None:
-        check_number("max_pairs", max_pairs, kind=Integral, at_least=1)
+        max_pairs = check_number("max_pairs", max_pairs, kind=Integral, at_least=1)
     once = [strategy in (None, all_rows) for strategy in strategies]
-    found = _Sample(max_pairs, rng)
+    limited = max_pairs is not None
+    streams = own_streams(rng, [*map(draws, strategies), limited, limited])
+    found = _Sample(max_pairs)
     for rows in row_blocks(len(y)):
-        similar, dissimilar = select_pairs(distances_of(rows), y, rows, *strategies, rng)
-        if dissimilar is None:
-            dissimilar = np.nonzero(candidates_of(y, rows)[1])
-        for (anchors, columns), is_once in zip((similar, dissimilar), once, strict=True):
+        sides = select_pairs(distances_of(rows), y, rows, *strategies, streams[:2])
+        if sides[1] is None:
+            sides = sides[0], np.nonzero(candidates_of(y, rows)[1])
+        for (anchors, columns), is_once, rng in zip(sides, once, streams[2:], strict=True):
             pairs = np.stack([anchors + rows.start, columns], axis=1)
-            found.add(pairs[pairs[:, 0] < pairs[:, 1]] if is_once else pairs)
+            found.add(pairs[pairs[:, 0] < pairs[:, 1]] if is_once else pairs, rng)
     pairs = found.rows
-    return pairs, y[pairs[:, 0]] == y[pairs[:, 1]]
+    similar = y[pairs[:, 0]] == y[pairs[:, 1]]
+    # They came block by block.
+    order = np.argsort(~similar, kind="stable")
+    return pairs[order], similar[order]
 
 
 def _prepare(E, y, metric, random_state, pairs, **words):
     check_word("metric", metric, METRICS)
     for name in ("n_neighbors", "n_impostors"):
-        check_number(name, words[name], kind=Integral, at_least=1)
+        words[name] = check_number(name, words[name], kind=Integral, at_least=1)
     E, y = check_embedding(E, y)
     strategies = resolve_strategies(
         **words, metric=metric, n_components=E.shape[1], pairs=pairs
     )
-    factors = gram_factors(embed(E.copy(), metric)[0], metric)
     rng = random_state_of(random_state)
-    return strategies, partial(block_distances, factors, metric=metric), y, rng
+    own_units = callable(words["positives"]) or callable(words["negatives"])
+    return strategies, _distances_of(E, metric, own_units), y, rng
+
+
+def _distances_of(E, metric, own_units):
+    """Distances from the rows of a slice to all rows, as a function of that slice."""
+    if metric == "cosine":
+        E, _ = embed(E.copy(), metric)
+        return partial(close_distances, gram_factors(E, metric), metric=metric, E=E)
+    # The words compare distances only, whose order another unit does not change.
+    E, exponent = to_scale(E)
+    exponent *= 1 if metric == "euclidean" else 2
+    factors = gram_factors(about_most(E.copy()), metric)
+
+    def distances_of(rows):
+        D = close_distances(factors, rows, metric, E)
+        return in_units(D, exponent, D.dtype, what="E") if own_units and exponent else D
+
+    return distances_of
 
 
 class _Sample:
     """All rows added, or `limit` of them, drawn uniformly, in the order they came.
 
-    Each row draws a number and the smallest numbers stay, so that no more than the
+    Each row draws a number and the smallest numbers stay, so that no more than twice the
     limit and one addition are held at a time.
     """
 
-    def __init__(self, limit, rng):
-        self.limit, self.rng = limit, rng
-        self.rows, self.numbers = None, np.empty(0)
+    def __init__(self, limit):
+        self.limit, self._parts, self._numbers = limit, [], []
 
-    def add(self, rows):
-        self.rows = rows if self.rows is None else np.concatenate([self.rows, rows])
+    def add(self, rows, random_state):
+        self._parts.append(rows)
         if self.limit is None:
             return
-        drawn = self.rng.uniform(size=len(rows))
-        self.numbers = np.concatenate([self.numbers, drawn])
-        if len(self.rows) > self.limit:
-            keep = np.sort(np.argpartition(self.numbers, self.limit)[: self.limit])
-            self.rows, self.numbers = self.rows[keep], self.numbers[keep]
+        self._numbers.append(random_state.uniform(size=len(rows)))
+        if sum(map(len, self._parts)) > self.limit:
+            numbers = np.concatenate(self._numbers)
+            keep = np.sort(np.argpartition(numbers, self.limit)[: self.limit])
+            self._parts, self._numbers = [self.rows[keep]], [numbers[keep]]
+
+    @property
+    def rows(self):
+        return np.concatenate(self._parts)
+
+
+def _in_portions(anchors, columns, away, limit):
+    """Triplets of a block, or its pairs if all negatives are meant.
+
+    With a limit no more at a time than that, or than entries at once.
+    """
+    if not isinstance(away, tuple):
+        yield np.column_stack([anchors, columns] + ([] if away is None else [away]))
+        return
+    size = len(anchors)
+    if limit is not None:
+        size = max(limit, entries_at_once()) // max(most_an_anchor(away[0]), 1)
+    for part in slices(max(1, len(anchors)), max(1, size)):
+        yield np.column_stack(with_each(anchors[part], columns[part], away))
 
 
 def _with_every_negative(pairs, y, limit, rng):

@@ -80,8 +80,8 @@ class ClassDisjointShuffleSplit:
         ValueError
             For a parameter out of range, labels that are none, or fewer than two classes.
         """
-        check_number("n_splits", self.n_splits, kind=Integral, at_least=1)
-        check_number("test_size", self.test_size, above=0, below=1)
+        n_splits = check_number("n_splits", self.n_splits, kind=Integral, at_least=1)
+        test_size = check_number("test_size", self.test_size, above=0, below=1)
         codes = encode_labels(y)
         sizes = np.bincount(codes)
         if len(sizes) < 2:
@@ -90,8 +90,8 @@ class ClassDisjointShuffleSplit:
                 "and another to test on."
             )
         rng = random_state_of(self.random_state)
-        for _ in range(self.n_splits):
-            tested = np.isin(codes, self._draw(sizes, rng))
+        for _ in range(n_splits):
+            tested = np.isin(codes, _draw(sizes, test_size, rng))
             yield np.flatnonzero(~tested), np.flatnonzero(tested)
 
     def get_n_splits(self, X=None, y=None, groups=None):
@@ -109,18 +109,19 @@ class ClassDisjointShuffleSplit:
         """
         return self.n_splits
 
-    def _draw(self, sizes, rng):
-        """Classes to test on."""
-        n_classes = len(sizes)
-        n_test = min(max(round(self.test_size * n_classes), 1), n_classes - 1)
-        n_drawn = min(n_test, n_classes - n_test)
-        # Classes of one size come in random order.
-        by_size = np.lexsort((rng.uniform(size=n_classes), sizes))
-        drawn = [rng.choice(group) for group in np.array_split(by_size, n_drawn)]
-        return drawn if n_drawn == n_test else np.setdiff1d(by_size, drawn)
-
     def __repr__(self):
         return (
             f"{type(self).__name__}(n_splits={self.n_splits}, "
             f"test_size={self.test_size}, random_state={self.random_state})"
         )
+
+
+def _draw(sizes, test_size, rng):
+    """Classes to test on."""
+    n_classes = len(sizes)
+    n_test = min(max(round(test_size * n_classes), 1), n_classes - 1)
+    n_drawn = min(n_test, n_classes - n_test)
+    # Classes of one size come in random order.
+    by_size = np.lexsort((rng.uniform(size=n_classes), sizes))
+    drawn = [rng.choice(group) for group in np.array_split(by_size, n_drawn)]
+    return drawn if n_drawn == n_test else np.setdiff1d(by_size, drawn)

@@ -4,8 +4,11 @@ import inspect
 import os
 import pickle
 import signal
+import subprocess
+import sys
 import threading
 import time
+from fractions import Fraction
 from itertools import permutations, product
 
 import numpy as np
@@ -21,6 +24,7 @@ from skmetric._neighbourhoods import Neighbourhoods
 from skmetric._objective import choose, evaluate
 from skmetric.metrics import retrieval_report as local_report
 
+dask = pytest.importorskip("dask")
 da = pytest.importorskip("dask.array")
 distributed = pytest.importorskip("distributed")
 
@@ -263,6 +267,101 @@ def test_names_of_classes_are_of_any_type():
         np.testing.assert_allclose(np.abs(found), np.abs(expected), rtol=1e-7)
 
 
+def objects(values):
+    """An array of any values."""
+    return np.fromiter(values, dtype=object)
+
+
+def test_labels_without_an_order(client):
+    sets = [frozenset("ab"), frozenset("bc"), frozenset("c"), frozenset("a")]
+    expected = triplets(init="lda").fit(*parted(60)).components_
+    labels = objects(sets[code] for code in Y)
+    found = triplets(init="lda").fit(*parted(60, X, labels)).components_
+    np.testing.assert_allclose(np.abs(found), np.abs(expected), rtol=1e-7)
+    scores = {"n_queries": 100, "random_state": 0}
+    here, there = (
+        skdask.retrieval_report(*parted(60, X, y), **scores) for y in (labels, Y)
+    )
+    assert dict(here) == dict(there)
+
+
+def learn(rows, labels):
+    triplets().fit(rows, labels)
+
+
+@pytest.mark.parametrize("ask", [learn, skdask.retrieval_report])
+def test_labels_of_several_types_in_several_partitions(ask):
+    rows, labels = parted(120)
+    for other in (labels.astype(str), labels.astype(str).astype(object)):
+        mixed = da.concatenate([labels[:120].astype(object), other[120:]])
+        with pytest.raises(ValueError, match=r"'str.*labels of one type"):
+            ask(rows, mixed)
+    # Blocks need not be of the type that the array has.
+    lying = labels.map_blocks(
+        lambda block, block_info: (
+            block if block_info[0]["chunk-location"][0] else block > 1
+        ),
+        dtype=labels.dtype,
+    )
+    ask(rows, lying)
+    lying = labels.map_blocks(
+        lambda block, block_info: (
+            block.astype(str) if block_info[0]["chunk-location"][0] else block
+        ),
+        dtype=labels.dtype,
+    )
+    with pytest.raises(ValueError, match="labels of one type"):
+        ask(rows, lying)
+
+
+@pytest.mark.parametrize("ask", [learn, skdask.retrieval_report])
+@pytest.mark.parametrize(
+    "labels",
+    [
+        np.where(Y == 0, np.nan, Y),
+        np.where(Y == 0, None, Y),
+        np.where(Y == 0, "NaT", "2020").astype("M8[D]"),
+        np.ma.array(Y, mask=Y == 0),
+    ],
+    ids=["NaN", "None", "NaT", "masked"],
+)
+def test_missing_labels(ask, labels):
+    with pytest.raises(ValueError, match="Input y contains NaN"):
+        ask(*parted(60, X, labels))
+
+
+def test_missing_labels_of_dataframes():
+    try:
+        import dask.dataframe as dd
+        import pandas as pd
+    except ImportError as error:  # also of a pyarrow for a later numpy
+        pytest.skip(str(error))
+    for dtype in ("Int64", "string", "category"):
+        labels = pd.Series(np.where(np.arange(240) == 100, None, Y)).astype(dtype)
+        with pytest.raises(ValueError, match="Input y contains NaN"):
+            triplets().fit(parted(60)[0], dd.from_pandas(labels, npartitions=4))
+
+
+@pytest.mark.parametrize(
+    ("labels", "words"),
+    [
+        (np.arange(240) % 80.0, "80 different values in 240 rows: a regression target"),
+        (np.where(np.arange(240) % 5, Y, -1), "unlabelled rows"),
+    ],
+)
+def test_numbers_that_are_hardly_classes(labels, words):
+    with pytest.warns(UserWarning, match=words) as caught:
+        triplets(max_iter=300).fit(*parted(120, X, labels))
+    about = [w for w in caught if not issubclass(w.category, ConvergenceWarning)]
+    assert [warning.filename for warning in about] == [__file__]
+    skdask.retrieval_report(*parted(120, X, labels))
+
+
+def test_a_fit_without_labels():
+    with pytest.raises(TypeError, match="y of type NoneType, but expected a dask"):
+        triplets().fit(parted(60)[0])
+
+
 def test_empty_and_uneven_partitions(client):
     sizes = (100, 0, 130, 0, 10)
     full = tuple(size for size in sizes if size)
@@ -347,6 +446,25 @@ def test_transform_keeps_chunks_and_tells_its_dtype(client, metric, dtype):
     np.testing.assert_array_equal(learner.transform((10 * X).astype(dtype)), local)
 
 
+def test_half_precision_becomes_single():
+    half = X.astype(np.float16)
+    rows, labels = parted(70, half)
+    learner = triplets().fit(rows, labels)
+    expected = triplets().fit(*parted(70, half.astype(np.float32)))
+    np.testing.assert_array_equal(learner.components_, expected.components_)
+    Z = learner.transform(rows)
+    assert Z.dtype == Z.compute().dtype == learner.components_.dtype == np.float32
+
+
+@pytest.mark.parametrize("init", ["identity", "pca", "lda", "random"])
+@pytest.mark.parametrize("factor", [1e-162, 1e-155, 1e155, 1e306])
+def test_rows_whose_squares_float64_cannot_hold_are_refused(init, factor):
+    learner = triplets(init=init)
+    with pytest.raises(ValueError, match=r"Got X of float64 whose rows are .* apart"):
+        learner.fit(*parted(120, factor * X))
+    assert not hasattr(learner, "components_")
+
+
 def test_sparse_blocks_stay_sparse():
     rows, labels = parted(60)
     kinds = []
@@ -361,6 +479,27 @@ def test_sparse_blocks_stay_sparse():
     np.testing.assert_allclose(other.transform(sparse).compute(), other.transform(X))
 
 
+@pytest.mark.parametrize("bad", [np.nan, np.inf])
+@pytest.mark.parametrize("kind", ["dense", "sparse", "dataframe"])
+def test_transform_refuses_what_the_local_one_does(bad, kind):
+    learner = triplets(max_iter=1).fit(*parted(60))
+    spoilt = X.copy()
+    spoilt[100, 2] = bad
+    with pytest.raises(ValueError, match="Input X contains") as local:
+        learner.to_local().transform(spoilt)
+    rows = da.from_array(spoilt, chunks=(60, -1))
+    if kind == "sparse":
+        rows = rows.map_blocks(csr_matrix)
+    elif kind == "dataframe":
+        rows = dask_dataframe().from_dask_array(rows)
+    Z = learner.transform(rows)
+    with pytest.raises(ValueError, match="Input X contains") as there:
+        Z.compute()
+    first, *_ = str(local.value).splitlines()
+    assert str(there.value).splitlines()[0] == first
+    np.testing.assert_allclose(Z.partitions[0].compute(), learner.transform(X[:60]))
+
+
 def test_transform_refuses_other_columns():
     learner = triplets(max_iter=1).fit(*parted(60))
     with pytest.raises(ValueError, match="features"):
@@ -369,12 +508,16 @@ def test_transform_refuses_other_columns():
         learner.transform(da.from_array(X, chunks=(60, 2)))
 
 
-def test_dataframes(client):
+def dask_dataframe():
     try:
-        import dask.dataframe as dd
-        import pandas as pd
+        import dask.dataframe
     except ImportError as error:  # also of a pyarrow for a later numpy
         pytest.skip(str(error))
+    return dask.dataframe
+
+
+def test_dataframes(client):
+    dd, pd = dask_dataframe(), pytest.importorskip("pandas")
     frame = pd.DataFrame(X, columns=list("abcdef"), index=np.arange(240) + 7)
     labels = pd.Series(np.array(["ash", "oak", "elm", "yew"])[Y], index=frame.index)
     rows, names = (dd.from_pandas(part, npartitions=4) for part in (frame, labels))
@@ -475,7 +618,9 @@ def tasks_of(dask_scheduler):
 
 @pytest.mark.parametrize("solver", ["lbfgs", "adam"])
 def test_margins_of_one_partition_are_the_local_ones(client, solver):
-    options = {"margin": "auto", "solver": solver, "batch_size": len(X)}
+    options = {"margin": "auto", "solver": solver}
+    if solver == "adam":
+        options["batch_size"] = len(X)
     there = skdask.DaskContrastiveMetricLearner(**settings(**options)).fit(*parted(-1))
     here = ContrastiveMetricLearner(**settings(**options)).fit(X, Y)
     assert there.margin_ == pytest.approx(here.margin_)
@@ -484,7 +629,9 @@ def test_margins_of_one_partition_are_the_local_ones(client, solver):
 
 @pytest.mark.parametrize("solver", ["lbfgs", "adam"])
 def test_margins_are_those_of_the_pairs_within_all_partitions(client, solver):
-    options = {"margin": "auto", "solver": solver, "batch_size": len(X)}
+    options = {"margin": "auto", "solver": solver}
+    if solver == "adam":
+        options["batch_size"] = len(X)
     learner = skdask.DaskContrastiveMetricLearner(**settings(**options)).fit(*parted(40))
     E, lengths = X @ learner.initial_components_.T, {True: [], False: []}
     for start in range(0, len(X), 40):
@@ -509,6 +656,176 @@ def test_a_scheduler_that_is_gone_is_a_clear_end(monkeypatch):
         with pytest.raises(RuntimeError, match="scheduler of the cluster"):
             learner.fit(*parted(60))
     assert not hasattr(learner, "components_")
+
+
+CLUSTER = """
+import asyncio
+import distributed
+
+async def main():
+    async with (
+        distributed.Scheduler(port=0, dashboard_address=":0") as scheduler,
+        distributed.Worker(scheduler.address, nthreads=1),
+    ):
+        print(scheduler.address, flush=True)
+        await scheduler.finished()
+
+asyncio.run(main())
+"""
+
+
+@pytest.mark.parametrize("name", ["SIGKILL", "SIGSTOP"])
+def test_a_scheduler_of_another_process_that_is_gone_is_a_clear_end(monkeypatch, name):
+    """Killed, or out of reach, where nothing says so but its silence."""
+    with subprocess.Popen(
+        [sys.executable, "-c", CLUSTER],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        text=True,
+    ) as process:
+        try:
+            client = distributed.Client(
+                process.stdout.readline().strip(), set_as_default=False, timeout=5
+            )
+            learner = triplets(max_iter=2).set_params(random_state=1)
+            before = dict(vars(learner))
+            at_step(monkeypatch, 3, lambda: process.send_signal(getattr(signal, name)))
+            with (
+                client.as_current(),
+                dask.config.set({"skmetric.no-workers-timeout": "1s"}),
+                pytest.raises(RuntimeError, match="scheduler of the cluster"),
+            ):
+                learner.fit(*parted(60))
+            assert vars(learner) == before
+        finally:
+            process.kill()
+            client.close()
+
+
+@pytest.fixture(scope="module")
+def idle_cluster():
+    with distributed.LocalCluster(
+        n_workers=0,
+        threads_per_worker=1,
+        processes=False,
+        dashboard_address=":0",
+        silence_logs=50,
+    ) as cluster:
+        yield cluster
+
+
+@pytest.fixture
+def client_without_workers(idle_cluster):
+    with (
+        distributed.Client(idle_cluster, set_as_default=False) as client,
+        client.as_current(),
+        dask.config.set({"skmetric.no-workers-timeout": "1s"}),
+    ):
+        yield client
+        idle_cluster.scale(0)
+        assert eventually(lambda: not client.nthreads())
+
+
+def unknown_chunks():
+    rows, labels = parted(60)
+    keep = da.from_array(np.ones(len(X), dtype=bool), chunks=60)
+    return rows[keep], labels[keep]
+
+
+@pytest.mark.parametrize(
+    "ask",
+    [
+        lambda: triplets().fit(*parted(60)),
+        lambda: triplets().fit(*unknown_chunks()),
+        lambda: skdask.retrieval_report(*parted(60)),
+    ],
+    ids=["fit", "unknown chunks", "retrieval"],
+)
+def test_a_cluster_without_workers_is_a_clear_end(client_without_workers, ask):
+    with pytest.raises(RuntimeError, match=r"no worker from the cluster for 1 s.*Start"):
+        ask()
+    assert eventually(lambda: not client_without_workers.run_on_scheduler(tasks_of))
+
+
+def test_workers_that_leave_for_good_are_a_clear_end_and_others_go_on(
+    client_without_workers, idle_cluster, monkeypatch
+):
+    def leave():
+        idle_cluster.scale(0)
+        assert eventually(lambda: not client_without_workers.nthreads())
+
+    idle_cluster.scale(1)
+    client_without_workers.wait_for_workers(1, timeout=20)
+    learner = triplets(max_iter=2).fit(*parted(60))
+    before = dict(vars(learner))
+    with monkeypatch.context() as patch:
+        at_step(patch, 3, leave)
+        with pytest.raises(RuntimeError, match=r"no worker.*skmetric\.no-workers-timeout"):
+            learner.fit(*parted(60))
+    assert vars(learner) == before
+    assert eventually(lambda: not client_without_workers.run_on_scheduler(tasks_of))
+    idle_cluster.scale(1)
+    with dask.config.set({"skmetric.no-workers-timeout": None}):
+        again = learner.fit(*parted(60)).components_
+    np.testing.assert_array_equal(again, before["components_"])
+
+
+def test_workers_may_come_late(client_without_workers, idle_cluster):
+    timer = threading.Timer(1.5, idle_cluster.scale, [1])
+    timer.start()
+    with dask.config.set({"skmetric.no-workers-timeout": "1 minute"}):
+        learner = triplets(max_iter=1).fit(*parted(60))
+    timer.join()
+    np.testing.assert_array_equal(
+        learner.components_, triplets(max_iter=1).fit(*parted(60)).components_
+    )
+
+
+def test_the_time_that_a_scheduler_waits_for_workers_is_a_clear_end():
+    with (
+        dask.config.set({"distributed.scheduler.no-workers-timeout": "500ms"}),
+        distributed.LocalCluster(
+            n_workers=0, processes=False, dashboard_address=":0", silence_logs=50
+        ) as short_of_time,
+        distributed.Client(short_of_time, set_as_default=False) as client,
+        client.as_current(),
+        pytest.raises(RuntimeError, match=r"0\.5 s.*distributed\.scheduler\.no-workers"),
+    ):
+        triplets().fit(*parted(60))
+
+
+@pytest.mark.parametrize("wrong", ["soon", 0, -1, "", "5 parsecs", [1], "nan"])
+def test_a_time_to_wait_for_workers_that_is_none(client_without_workers, wrong):
+    learner = triplets()
+    with (
+        dask.config.set({"skmetric.no-workers-timeout": wrong}),
+        pytest.raises(ValueError, match=r"Got skmetric\.no-workers-timeout=.*expected"),
+    ):
+        learner.fit(*parted(60))
+    assert not hasattr(learner, "n_features_in_")
+
+
+def out_of_reach(block):
+    raise TimeoutError("the bucket does not answer")
+
+
+def test_errors_of_the_data_are_not_taken_for_those_of_the_cluster(idle_client):
+    rows, labels = parted(60)
+    rows = rows.map_blocks(out_of_reach, dtype=float, meta=X[:0])
+    with pytest.raises(TimeoutError, match="bucket"):
+        triplets().fit(rows, labels)
+    with idle_client.as_current(), pytest.raises(TimeoutError, match="bucket"):
+        triplets().fit(rows, labels)
+
+
+def fit_within_a_task():
+    return triplets(max_iter=1).fit(*parted(60)).components_
+
+
+def test_a_task_may_fit_on_the_only_thread_there_is(client_without_workers, idle_cluster):
+    idle_cluster.scale(1)
+    found = client_without_workers.submit(fit_within_a_task).result(timeout=60)
+    np.testing.assert_array_equal(found, fit_within_a_task())
 
 
 def dying(block):
@@ -641,6 +958,54 @@ def test_retrieval_scores_of_a_sample():
         expected.append((y[np.argsort(far, kind="stable")[:5]] == y[query]).mean())
     assert report["precision_at_5"] == pytest.approx(np.mean(expected))
     assert report.n_queries == len(expected)
+
+
+@pytest.mark.parametrize("metric", ["euclidean", "cosine", "manhattan"])
+@pytest.mark.parametrize("power", [-1000, -540, 540, 1021])
+def test_retrieval_scores_at_any_scale(metric, power):
+    E, y = grid()
+
+    def over_partitions(E):
+        return dict(skdask.retrieval_report(*parted(70, E, y), metric=metric))
+
+    assert over_partitions(np.ldexp(E, power)) == over_partitions(E)
+
+
+def drawn(seed):
+    """Ten of 300 rows."""
+    return np.sort(np.random.RandomState(seed).permutation(300)[:10])
+
+
+@pytest.mark.parametrize("metric", ["euclidean", "manhattan"])
+@pytest.mark.parametrize("power", [-1000, 600, 1020])
+def test_partitions_of_several_scales(metric, power):
+    E, y = grid()
+    # The last two partitions are to another scale than all that is asked for.
+    E[:210] -= 2
+    E[210:] = np.ldexp(E[210:] + 8, power)
+    seed = next(s for s in range(999) if drawn(s).max() < 210)
+    report = skdask.retrieval_report(
+        *parted(70, E, y),
+        n_queries=10,
+        scores=["ndcg_at_299"],
+        random_state=seed,
+        metric=metric,
+    )
+    # From ordinary rows, the small ones are as far as 0 is.
+    E[np.abs(E) < 1e-200] = 0
+    exponent = 2 if metric == "euclidean" else 1
+    expected = []
+    for query in drawn(seed):
+        far = [
+            sum(Fraction(abs(value)) ** exponent for value in difference)
+            for difference in (E - E[query]).tolist()
+        ]
+        others = [i for i in range(300) if i != query]
+        nearest = sorted(others, key=lambda i: (far[i], i))
+        hits, gains = y[nearest] == y[query], 1 / np.log2(np.arange(2, 301))
+        n_relevant = np.count_nonzero(y == y[query]) - 1
+        expected.append(gains[hits].sum() / gains[:n_relevant].sum())
+    assert report["ndcg_at_299"] == pytest.approx(np.mean(expected), rel=1e-12)
 
 
 def test_retrieval_errors():

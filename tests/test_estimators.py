@@ -7,6 +7,7 @@ import sys
 import numpy as np
 import pytest
 from scipy.sparse import csr_matrix
+from sklearn import config_context
 from sklearn.base import clone
 from sklearn.datasets import load_iris, make_blobs
 from sklearn.exceptions import ConvergenceWarning
@@ -16,6 +17,7 @@ from threadpoolctl import threadpool_limits
 
 from skmetric import ContrastiveMetricLearner, TripletMetricLearner, _learning, _problem
 from skmetric._batches import half
+from skmetric._strategies import row_blocks
 from skmetric.metrics import retrieval_scorer
 
 LEARNERS = [TripletMetricLearner, ContrastiveMetricLearner]
@@ -35,7 +37,9 @@ def learner(request):
 def short(learner, solver, **parameters):
     """The learner, with a budget that is enough to move the map."""
     n = {"lbfgs": 200, "adam": 20, "sgd": 20}[solver]
-    settings = {"solver": solver, "max_iter": n, "batch_size": 60, "n_subsamples": 1}
+    settings = {"solver": solver, "max_iter": n, "n_subsamples": 1}
+    if solver != "lbfgs":
+        settings["batch_size"] = 60
     settings |= parameters
     return learner.set_params(**settings)
 
@@ -118,6 +122,30 @@ def test_duplicated_rows_and_constant_features(learner, solver, metric):
     assert moved(learner)
 
 
+@pytest.mark.parametrize(
+    ("positives", "negatives"),
+    [("random", "random"), ("random", "distance_weighted"), ("all", "random")],
+)
+def test_blocks_do_not_matter_to_what_is_drawn(learner, positives, negatives):
+    short(learner, "lbfgs", positives=positives, negatives=negatives, metric="cosine")
+    learner.set_params(n_components=3, tol=1e-3)
+    W = learner.fit(X, Y).components_
+    assert moved(learner)
+    with config_context(working_memory=64 * 25 * len(X) / 2**20):
+        assert len(row_blocks(len(X))) == 5
+        in_blocks = learner.fit(X, Y).components_
+    np.testing.assert_allclose(in_blocks, W, atol=1e-6)
+
+
+@pytest.mark.parametrize("n", [np.uint8(4), np.int8(4), np.int64(2**62)])
+def test_neighbors_may_be_counted_by_any_integer(learner, n):
+    short(learner, "lbfgs", n_neighbors=n, n_impostors=n, n_subsamples=2, tol=1e-3)
+    W = learner.fit(X, Y).components_
+    assert moved(learner)
+    learner.set_params(n_neighbors=int(n), n_impostors=int(n))
+    np.testing.assert_array_equal(learner.fit(X, Y).components_, W)
+
+
 @pytest.mark.parametrize("solver", ["lbfgs", "adam", "sgd"])
 def test_same_seed_same_bits(learner, solver):
     short(learner, solver, positives="random", negatives="random")
@@ -171,6 +199,15 @@ def test_float32_stays_and_is_near_float64(learner, solver, metric):
     assert np.linalg.norm(Z32 - Z) < 0.02 * np.linalg.norm(Z)
 
 
+def test_early_stopping_sees_float32_rows_far_from_zero(learner):
+    short(learner, "adam", early_stopping=True, tol=0)
+    # On a grid that float32 holds at both places.
+    near = np.round(4 * X) / 4
+    scores = learner.fit(near, Y).validation_scores_
+    far = (near + 2.0**20).astype(np.float32)
+    assert learner.fit(far, Y).validation_scores_[:3] == scores[:3]
+
+
 @pytest.mark.parametrize("solver", ["lbfgs", "adam", "sgd"])
 def test_float32_stays_where_parameters_are_scalars_of_numpy(learner, solver):
     """As a grid search gives them, such as one over ``numpy.linspace``."""
@@ -179,6 +216,42 @@ def test_float32_stays_where_parameters_are_scalars_of_numpy(learner, solver):
     assert {"momentum", "beta_1", "beta_2", "epsilon", "alpha"} <= numbers.keys()
     learner.set_params(**{name: np.float64(value) for name, value in numbers.items()})
     assert learner.fit(X.astype(np.float32), Y).components_.dtype == np.float32
+
+
+@pytest.mark.parametrize("make", [np.asarray, csr_matrix, "frame"])
+@pytest.mark.parametrize("solver", ["lbfgs", "adam"])
+def test_half_precision_becomes_single(learner, solver, make):
+    if make == "frame":
+        make = pytest.importorskip("pandas").DataFrame
+    half = X.astype(np.float16)
+    single = make(half.astype(np.float32))
+    if make is csr_matrix:
+        # scipy refuses to make one of half precision.
+        given = single.copy()
+        given.data = given.data.astype(np.float16)
+    else:
+        given = make(half)
+    expected = clone(short(learner, solver)).fit(single, Y)
+    learner.fit(given, Y)
+    assert learner.components_.dtype == np.float32
+    np.testing.assert_array_equal(learner.components_, expected.components_)
+    Z = learner.transform(given)
+    assert Z.dtype == np.float32
+    np.testing.assert_array_equal(Z, expected.transform(single))
+    others = half[::-1]
+    distances = learner.pair_distances(given, others)
+    assert distances.dtype == np.float32
+    np.testing.assert_array_equal(distances, expected.pair_distances(single, others))
+    # Whole numbers and mixed columns are what they were.
+    assert clone(learner).fit(np.rint(X).astype(np.int8), Y).components_.dtype == "f8"
+
+
+def test_columns_of_several_precisions(learner):
+    frame = pytest.importorskip("pandas").DataFrame(X.astype(np.float16))
+    short(learner, "adam")
+    assert learner.fit(frame.astype({0: np.float32}), Y).components_.dtype == "f4"
+    assert learner.fit(frame.astype({0: np.int64}), Y).components_.dtype == "f8"
+    assert learner.fit(frame.astype({0: object}), Y).components_.dtype == "f8"
 
 
 def test_a_map_may_have_more_components_than_features(learner):
@@ -244,7 +317,8 @@ def closed_form(W0, alpha):
     return W0 @ np.linalg.inv(np.eye(len(S)) + strength * S)
 
 
-IRIS, IRIS_Y = load_iris(return_X_y=True)
+# Without the copy of row 101.
+IRIS, IRIS_Y = (np.delete(array, 142, axis=0) for array in load_iris(return_X_y=True))
 IRIS = StandardScaler().fit_transform(IRIS)
 
 
@@ -283,11 +357,12 @@ def test_adam_and_lbfgs_agree(learner):
     # Smooth, one batch an epoch and a pull: one problem with one valley.
     learner.set_params(loss="softplus", positives="all", negatives="all", alpha=1.0)
     learner.set_params(n_subsamples=1)
-    learner.set_params(batch_size=len(X), tol=1e-9, max_iter=600, learning_rate_init=0.1)
+    learner.set_params(tol=1e-9, max_iter=600)
     exact = learner.set_params(solver="lbfgs").fit(X, Y)
     W, loss, first = exact.components_, exact.loss_, exact.loss_curve_[0]
     assert moved(exact)
-    near = learner.set_params(solver="adam", n_iter_no_change=600).fit(X, Y)
+    learner.set_params(batch_size=len(X), learning_rate_init=0.1, n_iter_no_change=600)
+    near = learner.set_params(solver="adam").fit(X, Y)
     assert near.loss_ == pytest.approx(loss, rel=1e-4)
     assert first > loss + 0.01
     assert np.linalg.norm(near.components_ - W) < 0.01 * np.linalg.norm(W)
@@ -448,7 +523,7 @@ def interrupt(monkeypatch):
     ("solver", "method"), [("lbfgs", "fit"), ("adam", "fit"), ("sgd", "partial_fit")]
 )
 def test_interrupt_leaves_everything_as_it_was(learner, interrupt, solver, method, history):
-    short(learner, solver, batch_size=30)
+    short(learner, solver, **({} if solver == "lbfgs" else {"batch_size": 30}))
     if history != "unfitted":
         learner.fit(X, Y)
     if history == "streamed" and solver != "lbfgs":

@@ -641,7 +641,7 @@ DISTANCES = [
     lambda d: d.astype(np.float32),
     lambda d: np.round(d),
     lambda d: 1e300 * d,
-    lambda d: -1e308 * d,
+    lambda d: -1e307 * d,
     lambda d: 1e-320 * d,
     lambda d: d[:, None],
     lambda d: np.where(d > 1, np.nan, d),

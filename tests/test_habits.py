@@ -6,6 +6,7 @@ import inspect
 import pickle
 import subprocess
 import sys
+from functools import partial
 from itertools import product
 
 import joblib
@@ -13,6 +14,7 @@ import numpy as np
 import pytest
 import sklearn
 from designs import covering
+from scipy.sparse import csr_matrix
 from sklearn.base import clone
 from sklearn.datasets import make_classification
 from sklearn.frozen import FrozenEstimator
@@ -20,12 +22,12 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import GridSearchCV, GroupKFold, cross_validate
 from sklearn.neighbors import KNeighborsClassifier
 from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import StandardScaler
+from sklearn.preprocessing import FunctionTransformer, StandardScaler
 
 import skmetric
 from skmetric import ContrastiveMetricLearner, TripletMetricLearner
 from skmetric.distances import paired_distances
-from skmetric.metrics import PairVerifier, retrieval_scorer
+from skmetric.metrics import PairVerifier, retrieval_report, retrieval_scorer
 from skmetric.mining import mine_pairs, mine_triplets
 from skmetric.model_selection import ClassDisjointShuffleSplit
 
@@ -320,3 +322,59 @@ def test_grid_search_in_two_processes(learner):
 def test_sentences_name_what_was_got_and_expected(call, sentence):
     with pytest.raises(ValueError, match=sentence):
         call()
+
+
+# Sparse rows as users have them
+
+
+def disordered(rows):
+    """CSR with its columns in disorder, an entry in two halves, and a zero that is kept."""
+    n, d = rows.shape
+    columns = np.tile(np.r_[np.arange(d)[::-1], 0, 1], (n, 1))
+    entries = np.column_stack([rows[:, ::-1], np.zeros(n), rows[:, 1] / 2])
+    entries[:, -4] /= 2
+    starts = np.arange(0, n * (d + 2) + 1, d + 2)
+    return csr_matrix((entries.ravel(), columns.ravel(), starts), shape=rows.shape)
+
+
+def of_all_pairs(call):
+    return lambda S: call(S, *mine_pairs(X[:20], Y[:20]))
+
+
+FITTED = TripletMetricLearner(n_components=2, random_state=0).fit(X, Y)
+CALLS = {
+    "transform": FITTED.transform,
+    "pair_distances": lambda S: FITTED.pair_distances(S, S[::-1]),
+    "score_triplets": lambda S: FITTED.score_triplets(S, mine_triplets(X, Y)),
+    "verifier": of_all_pairs(lambda S, *pairs: PairVerifier(FITTED).fit(*pairs, S)),
+    "verifier of a transformer": of_all_pairs(
+        lambda S, *pairs: PairVerifier(FunctionTransformer().fit(S)).fit(*pairs, S)
+    ),
+}
+for metric in ("euclidean", "cosine", "manhattan"):
+    for score in ("map", "precision_at_1", "mrr"):
+        CALLS[f"{score} by {metric}"] = partial(
+            retrieval_report, y=Y, scores=[score], metric=metric
+        )
+    CALLS[f"index by {metric}"] = lambda S, metric=metric: retrieval_report(
+        S, Y, index=S, index_labels=Y, metric=metric
+    )
+for init in ("identity", "pca", "random"):
+    for kind in LEARNERS:
+        for solver in ("lbfgs", "adam"):
+            k = 4 if init == "identity" else 2
+            CALLS[f"{kind.__name__}, {solver}, {init}"] = kind(
+                k, init=init, solver=solver, random_state=0
+            ).fit
+CALLS["fit_pairs"] = of_all_pairs(ContrastiveMetricLearner(random_state=0).fit_pairs)
+CALLS["partial_fit"] = TripletMetricLearner(random_state=0).partial_fit
+
+
+@pytest.mark.parametrize("name", CALLS)
+def test_sparse_rows_are_left_as_they_were(name):
+    call, rows, same = CALLS[name], disordered(X), disordered(X)
+    np.testing.assert_allclose(rows.toarray(), X)
+    by_labels = name.startswith(("Triplet", "Contrastive", "partial_fit"))
+    call(rows, Y) if by_labels else call(rows)
+    for part in ("data", "indices", "indptr"):
+        np.testing.assert_array_equal(getattr(rows, part), getattr(same, part))

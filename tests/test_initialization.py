@@ -2,8 +2,10 @@
 
 import numpy as np
 import pytest
+from scipy.sparse import csr_matrix
 
 from skmetric import TripletMetricLearner, _moments
+from skmetric._copies import Labels
 from skmetric._initialization import MAX_SCATTER, LabelledRows, pca
 
 MANY = MAX_SCATTER + 76
@@ -83,7 +85,7 @@ def test_all_that_few_rows_have_to_give(d):
 
 
 def by_rows(X, y, k):
-    return LabelledRows(X, y).lda(k)
+    return LabelledRows(X, Labels.of(X, y)).lda(k)
 
 
 def by_moments(X, y, k):
@@ -157,3 +159,111 @@ def test_rows_whose_squares_float32_cannot_hold_are_refused(init, factor):
         rtol=1e-6,
         atol=1e-6,
     )
+
+
+@pytest.mark.parametrize("init", ["identity", "pca", "lda", "random"])
+@pytest.mark.parametrize("factor", [1e-300, 1e-170, 1e-162, 1e-155, 1e152, 1e200, 1e306])
+@pytest.mark.parametrize("kind", [np.asarray, csr_matrix])
+def test_rows_whose_squares_float64_cannot_hold_are_refused(init, factor, kind):
+    if init == "lda" and kind is csr_matrix:
+        pytest.skip("LDA needs dense rows")
+    rng = np.random.default_rng(0)
+    X = factor * rng.standard_normal((40, 3))
+    learner = TripletMetricLearner(init=init, n_components=2, random_state=0)
+    with pytest.raises(
+        ValueError, match=r"Got X of float64 whose rows are .* apart"
+    ) as got:
+        learner.fit(kind(X), np.arange(40) % 4)
+    # The distance named is the one there is: about that of the features.
+    named = float(str(got.value).split("rows are ")[1].split(" apart")[0])
+    assert factor / 10 < named < factor * 20
+
+
+def test_a_small_feature_beside_a_constant_one_is_seen():
+    small = 1e-170 * np.random.default_rng(0).standard_normal(40)
+    X = np.column_stack([np.ones(40), small])
+    for init in ("identity", "pca"):
+        with pytest.raises(ValueError, match=r"rows are \d.*e-(169|170) apart"):
+            TripletMetricLearner(init=init, random_state=0).fit(X, np.arange(40) % 4)
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("size", [1e-170, 1e-155, 1e155, 1e200])
+def test_a_map_whose_squares_cannot_be_held_is_refused(dtype, size):
+    X, y = classes(dtype)
+    before = size * np.eye(6)
+    learner = TripletMetricLearner(init=before)
+    # float32 knows these numbers as 0 or infinity.
+    with pytest.raises(ValueError, match=r"init .*(largest entry|of zeros only|infinity)"):
+        learner.fit(X, y)
+    assert vars(learner) == vars(TripletMetricLearner(init=before))
+
+
+@pytest.mark.parametrize("size", [1e-100, 1e100])
+def test_a_map_may_undo_the_scale_of_rows(size):
+    X, y = classes(np.float64)
+    learner = TripletMetricLearner(init=size * np.eye(6), solver="adam", random_state=0)
+    expected = TripletMetricLearner(init=np.eye(6), solver="adam", random_state=0)
+    expected = expected.fit(X, y).transform(X)
+    np.testing.assert_allclose(
+        learner.fit(X / size, y).transform(X / size),
+        expected,
+        atol=1e-9 * np.abs(expected).max(),
+    )
+    with pytest.raises(ValueError, match=r"rows are .* apart under the map given as init"):
+        learner.fit(X * size**0.7, y)
+
+
+@pytest.mark.parametrize("value", [0, 0.1, 1, 1e8])
+@pytest.mark.parametrize("k", [1, 2, 3])
+def test_sparse_rows_that_are_all_alike_have_any_directions(value, k):
+    X = csr_matrix(np.full((30, 4), value))
+    W = LabelledRows(X, None).pca(k, np.random.RandomState(0))
+    np.testing.assert_array_equal(W @ W.T, np.eye(k))
+
+
+@pytest.mark.parametrize("n_components", [None, 1])
+def test_a_single_sparse_feature(n_components):
+    X, y = classes(np.float64)
+    learner = TripletMetricLearner(n_components, init="pca", random_state=0)
+    dense = learner.fit(X[:, :1], y).components_
+    np.testing.assert_allclose(learner.fit(csr_matrix(X[:, :1]), y).components_, dense)
+
+
+def test_sparse_rows_that_differ_by_rounding_have_directions_or_are_refused():
+    X = np.ones((30, 4))
+    X[0, 0] += np.finfo(float).eps
+    learner = TripletMetricLearner(2, init="pca", random_state=0)
+    try:
+        learner.fit(csr_matrix(X), np.arange(30) % 3)
+    except ValueError as error:
+        # Some versions of ARPACK find none.
+        assert "Got init='pca' with sparse X whose features vary by 2.22e-16" in str(error)
+        assert not hasattr(learner, "components_")
+    else:
+        assert np.linalg.matrix_rank(learner.components_) == 2
+
+
+@pytest.mark.parametrize("lda", [by_rows, by_moments])
+@pytest.mark.parametrize("separate", [False, True])
+def test_lda_refuses_classes_of_one_mean(lda, separate):
+    X = np.array([[1.0, 0.5], [-1.0, 0.25], [3.0, 1.0], [-3.0, -0.25]] * 2)
+    X[4:] *= -1
+    X[:4] -= X[:4].mean(axis=0)
+    X[4:] -= X[4:].mean(axis=0)
+    if separate:
+        # Where the means differ, rows of a class do not.
+        X = np.column_stack([X, np.repeat([0.0, 1.0], 4)])
+    with pytest.raises(ValueError, match=r"means of the classes do not differ.*'pca'"):
+        lda(X, np.repeat([0, 1], 4), 1)
+
+
+@pytest.mark.parametrize("find", ["pca", "lda"])
+@pytest.mark.parametrize("factor", [1e-155, 1e155, 1e200])
+def test_moments_that_float64_cannot_hold_are_refused(find, factor):
+    X, y = classes(np.float64)
+    with np.errstate(over="ignore", invalid="ignore"):
+        moments = _moments.moments_of(factor * X)
+        given = {"pca": (2,), "lda": (_moments.class_moments_of(factor * X, y), 2)}[find]
+        with pytest.raises(ValueError, match=r"Got X of float64 whose rows are .* apart"):
+            getattr(_moments, find)(moments, *given)

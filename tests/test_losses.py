@@ -270,3 +270,16 @@ def test_options_out_of_range(option, names):
 def test_pos_margin_out_of_range(pos_margin):
     with pytest.raises(ValueError, match="pos_margin"):
         contrastive_loss(LEFT, RIGHT, SIMILAR, pos_margin=pos_margin)
+
+
+def test_half_precision_becomes_single():
+    rng = np.random.default_rng(0)
+    half = rng.standard_normal((3, 6, 4)).astype(np.float16)
+    loss, gradients = triplet_loss(*half, return_gradient=True)
+    expected, slopes = triplet_loss(*half.astype(np.float32), return_gradient=True)
+    assert loss == expected
+    for gradient, slope in zip(gradients, slopes, strict=True):
+        assert gradient.dtype == np.float32
+        np.testing.assert_array_equal(gradient, slope)
+    _, gradients = contrastive_loss(half[0], half[1], np.eye(6)[0], return_gradient=True)
+    assert gradients[0].dtype == np.float32

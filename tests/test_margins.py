@@ -31,6 +31,10 @@ def mean_length(E, pairs, similar, metric, weights=None):
     return sum(sides) / 2
 
 
+def in_batches(solver):
+    return {} if solver == "lbfgs" else {"batch_size": 20}
+
+
 def assert_margins(learner, unit):
     assert learner.margin_ == pytest.approx(1.5 * unit, rel=1e-6)
     assert learner.pos_margin_ == pytest.approx(0.5 * unit, rel=1e-6)
@@ -55,7 +59,7 @@ def test_of_mined_pairs(metric, words, make):
 @pytest.mark.parametrize("words", WORDS, ids="-".join)
 @pytest.mark.parametrize("solver", ["lbfgs", "adam", "sgd"])
 def test_the_same_numbers_give_the_same_map(solver, words):
-    learner = ContrastiveMetricLearner(solver=solver, batch_size=20, random_state=0)
+    learner = ContrastiveMetricLearner(solver=solver, random_state=0, **in_batches(solver))
     learner.set_params(n_subsamples=1, positives=words[0], negatives=words[1]).fit(X, Y)
     numbers = {"margin": learner.margin_, "pos_margin": learner.pos_margin_}
     given = clone(learner).set_params(**numbers).fit(X, Y)
@@ -66,7 +70,7 @@ def test_the_same_numbers_give_the_same_map(solver, words):
 def test_one_batch_measures_what_all_rows_do():
     learner = ContrastiveMetricLearner(solver="adam", batch_size=len(X), random_state=0)
     of_batch = learner.fit(X, Y).margin_
-    alone = learner.set_params(solver="lbfgs", n_subsamples=1).fit(X, Y)
+    alone = ContrastiveMetricLearner(solver="lbfgs", n_subsamples=1).fit(X, Y)
     assert of_batch == pytest.approx(alone.margin_)
 
 
@@ -78,7 +82,7 @@ def test_of_given_pairs(solver, metric):
     similar = Y[pairs[:, 0]] == Y[pairs[:, 1]]
     weights = rng.uniform(0.5, 2, size=len(pairs))
     learner = ContrastiveMetricLearner(metric=metric, solver=solver, random_state=0)
-    learner.set_params(batch_size=20).fit_pairs(X, pairs, similar, weights)
+    learner.set_params(**in_batches(solver)).fit_pairs(X, pairs, similar, weights)
     E = X @ learner.initial_components_.T
     assert_margins(learner, mean_length(E, pairs, similar, metric, weights))
 
@@ -136,3 +140,15 @@ def test_another_word(name):
         learner.fit(X, Y)
     with pytest.raises(TypeError, match=r"margin='auto', but expected a finite number > 0"):
         TripletMetricLearner(margin="auto").fit(X, Y)
+
+
+@pytest.mark.parametrize("metric", ["sqeuclidean", "euclidean"])
+def test_of_given_float32_pairs_far_from_zero(metric):
+    pairs, similar = mine_pairs(X, Y)
+    # On a grid that float32 holds at both places.
+    near = np.round(8 * X) / 8
+    W0 = np.random.default_rng(0).standard_normal((3, 5)).astype(np.float32)
+    learner = ContrastiveMetricLearner(3, init=W0, metric=metric)
+    unit = mean_length(near @ W0.T.astype(float), pairs, similar, metric)
+    learner.fit_pairs((near + 2.0**19).astype(np.float32), pairs, similar)
+    assert_margins(learner, unit)

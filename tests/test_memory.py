@@ -10,6 +10,7 @@ import sklearn
 
 from skmetric import ContrastiveMetricLearner, TripletMetricLearner
 from skmetric._objective import choose, evaluate
+from skmetric.mining import mine_triplets
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 LEARNERS = [TripletMetricLearner, ContrastiveMetricLearner]
@@ -81,6 +82,31 @@ def test_no_list_of_all_pairs_is_kept(Learner, negatives):
     with sklearn.config_context(working_memory=1):
         peak = peak_bytes(evaluated)
     assert peak < 0.5 * n * n * 8
+
+
+@pytest.mark.parametrize("k", [500, 10**6])
+@pytest.mark.parametrize("Learner", LEARNERS)
+def test_no_list_of_many_nearest_is_kept(Learner, k):
+    rng = np.random.default_rng(0)
+    n = 1500
+    y = np.arange(n) % 2
+    X = rng.standard_normal((n, 3)) + y[:, None]
+    learner = Learner(
+        solver="lbfgs", n_neighbors=k, n_impostors=k, n_subsamples=1, max_iter=1, tol=1.0
+    )
+    with sklearn.config_context(working_memory=2):
+        peak = peak_bytes(lambda: learner.fit(X, y))
+    assert peak < 0.5 * n * n * 8
+
+
+def test_of_many_triplets_some_are_held():
+    rng = np.random.default_rng(0)
+    n = 400
+    E, y = rng.standard_normal((n, 3)), np.arange(n) % 2
+    words = {"n_neighbors": 100, "n_impostors": 100, "max_triplets": 50}
+    with sklearn.config_context(working_memory=2):
+        peak = peak_bytes(lambda: mine_triplets(E, y, **words, random_state=0))
+    assert peak < 0.1 * n * 100 * 100 * 3 * 8
 
 
 def test_sparse_X_is_never_dense():

@@ -148,17 +148,51 @@ def test_pairs_against_loops(data, positives, negatives, metric, n_neighbors):
             assert found == every
 
 
-def test_blocks_do_not_matter(data):
+def drawn_positive(distances, candidates, random_state):
+    anchors = np.flatnonzero(candidates.any(axis=1))
+    keys = np.where(candidates, random_state.uniform(size=candidates.shape), -1)
+    return anchors, keys.argmax(axis=1)[anchors]
+
+
+def drawn_negative(distances, candidates, anchors, positives, random_state):
+    keys = np.where(
+        candidates[anchors], random_state.normal(size=(len(anchors), len(distances.T))), -99
+    )
+    return keys.argmax(axis=1)
+
+
+@pytest.mark.parametrize("limit", [None, 20])
+@pytest.mark.parametrize("n_neighbors", [2, 100])
+@pytest.mark.parametrize("negatives", [*NEGATIVES, drawn_negative])
+@pytest.mark.parametrize("positives", [*POSITIVES, drawn_positive])
+@pytest.mark.parametrize("mine", [mine_triplets, mine_pairs])
+def test_blocks_do_not_matter(data, mine, positives, negatives, n_neighbors, limit):
+    if mine is mine_pairs and negatives == "semihard":
+        pytest.skip("refused, see below")
     E, y = data
-    for positives, negatives in [("all", "semihard"), ("nearest", "all")]:
-        words = {"positives": positives, "negatives": negatives}
-        expected = mine_triplets(E, y, **words)
-        with config_context(working_memory=0.001):
-            np.testing.assert_array_equal(mine_triplets(E, y, **words), expected)
-    expected, _ = mine_pairs(E, y, positives="hard")
-    with config_context(working_memory=0.001):
-        found, _ = mine_pairs(E, y, positives="hard")
-    assert sorted(found.tolist()) == sorted(expected.tolist())
+    words = {
+        "positives": positives,
+        "negatives": negatives,
+        "metric": "cosine",
+        "n_neighbors": n_neighbors,
+        "max_triplets" if mine is mine_triplets else "max_pairs": limit,
+        "random_state": 0,
+    }
+    expected = mine(E, y, **words)
+    # Blocks of one row, and of seven.
+    for entries in (16, 7 * len(y)):
+        with config_context(working_memory=64 * entries / 2**20):
+            assert len(_strategies.row_blocks(len(y))) > 1
+            np.testing.assert_equal(mine(E, y, **words), expected)
+
+
+def test_positives_and_negatives_are_drawn_apart():
+    E, y = np.zeros((40, 1)), np.repeat([0, 1], 20)
+    words = {"positives": "random", "negatives": "random", "random_state": 0}
+    positives, negatives = mine_triplets(E, y, **words)[:, 1:].T
+    # Whose ranks among their candidates would be equal, were they of the same numbers.
+    ranks = positives - 20 * y - (positives > np.arange(40)), negatives - 20 * (1 - y)
+    assert np.count_nonzero(ranks[0] == ranks[1]) < 20
 
 
 @pytest.fixture(params=[0, 99], ids=["sorted", "compared"])
@@ -218,6 +252,31 @@ def test_labels_of_any_type(labels):
     expected = mine_triplets(E, [0, 0, 1, 1])
     y = np.repeat(np.array(labels), 2)
     np.testing.assert_array_equal(mine_triplets(E, y), expected)
+
+
+@pytest.mark.parametrize("mine", [mine_triplets, mine_pairs])
+def test_labels_without_an_order(mine):
+    E = np.random.default_rng(0).normal(size=(30, 2))
+    sets = [frozenset("ab"), frozenset("bc"), frozenset("c")]
+    y = np.arange(30) % 3
+    expected = mine(E, y, random_state=0)
+    found = mine(E, [frozenset(sets[code]) for code in y], random_state=0)
+    for one, other in zip(expected, found, strict=True):
+        np.testing.assert_array_equal(one, other)
+
+
+@pytest.mark.parametrize("mine", [mine_triplets, mine_pairs])
+@pytest.mark.parametrize(
+    ("y", "words"),
+    [
+        (np.arange(12.0) // 2, "6 different values in 12 rows: a regression target"),
+        (np.arange(12) % 4 - 1, "unlabelled rows"),
+    ],
+)
+def test_numbers_that_are_hardly_classes(mine, y, words):
+    with pytest.warns(UserWarning, match=words) as caught:
+        mine(np.eye(12), y)
+    assert [warning.filename for warning in caught] == [__file__]
 
 
 def assert_close_to_counts(counts, share):
@@ -430,10 +489,111 @@ def test_ties_whatever_the_mean():
     assert [2, 4, 1] in triplets.tolist()
 
 
-@pytest.mark.parametrize("column", [-1, 99, 0.5])
+@pytest.mark.parametrize("column", [-1, 99, 0.5, np.nan, None, "a", True])
 def test_callables_must_give_column_indices(column):
     def strategy(distances, candidates, anchors, positives, random_state):
         return np.full(len(anchors), column)
 
     with pytest.raises(ValueError, match="strategy for negatives"):
         mine_triplets([[0.0], [1.0], [3.0]], [0, 0, 1], negatives=strategy)
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        None,
+        7,
+        (i for i in range(2)),
+        ([0, 1], [1, 0], [2, 2]),
+        (None, None),
+        ([0.0, np.nan], [1, 0]),
+        ([[0], [1]], [[1], [0]]),
+        ([0, 1], [[1], [0]]),
+        ([[0], [0, 1]], [1, 0]),
+        (np.array([1, 0], dtype=np.uint8), np.array([0, 1], dtype=np.uint8)),
+        ([0, -1], [1, 0]),
+        ([0, 1], (i for i in (1, 0))),
+    ],
+)
+def test_what_is_not_two_arrays_of_indices_is_refused(answer):
+    E, y = [[0.0], [1.0], [3.0]], [0, 0, 1]
+    with pytest.raises(ValueError, match="strategy for positives"):
+        mine_triplets(E, y, positives=lambda *_: answer)
+    if not isinstance(answer, tuple):
+        with pytest.raises(ValueError, match="strategy for negatives"):
+            mine_triplets(E, y, negatives=lambda *_: answer)
+
+
+def test_callables_may_find_nothing():
+    E, y = [[0.0], [1.0], [3.0]], [0, 0, 1]
+    triplets = mine_triplets(E, y, positives=lambda *_: ([], []))
+    assert triplets.shape == (0, 3)
+    pairs, similar = mine_pairs(E, y, positives=lambda *_: ([], []))
+    assert len(pairs) and not similar.any()
+
+
+def test_callables_may_give_integers_of_any_width():
+    rng = np.random.default_rng(0)
+    E, y = rng.normal(size=(400, 2)), rng.integers(0, 3, 400)
+
+    def narrow(distances, candidates, random_state):
+        anchors = np.arange(len(candidates), dtype=np.uint8)
+        return anchors, candidates.argmax(axis=1).astype(np.uint16)
+
+    with config_context(working_memory=64 * 100 * 400 / 2**20):
+        found = mine_triplets(E, y, positives=narrow, negatives="hard")
+    first = [min(p for p in range(400) if y[p] == y[a] and p != a) for a in range(400)]
+    np.testing.assert_array_equal(found[:, :2], np.column_stack([np.arange(400), first]))
+
+
+@pytest.mark.parametrize("side", ["positives", "negatives"])
+def test_callables_cannot_change_what_others_need(data, side):
+    def meddle(distances, candidates, *others):
+        distances[~candidates] = np.inf
+
+    with pytest.raises(ValueError, match="read-only"):
+        mine_triplets(*data, **{side: meddle})
+
+
+@pytest.mark.parametrize("few", [0, 10**9], ids=["partitioned", "in turn"])
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("k", [1, 3, 40, 69, 70, 10**6])
+def test_nearest_against_sorting_either_way(k, dtype, few, monkeypatch):
+    monkeypatch.setattr(_strategies, "FEW_NEAREST", few)
+    # Many ties, also at the k-th place; anchors with few candidates, and with none.
+    rng = np.random.default_rng(0)
+    D = rng.integers(0, 5, (30, 70)).astype(dtype)
+    candidates = rng.random((30, 70)) < np.linspace(0, 1.2, 30)[:, None]
+    candidates[5], candidates[6] = False, True
+    anchors, columns = _strategies.nearest_rows(D, candidates, None, k)
+    found = list(zip(anchors.tolist(), columns.tolist(), strict=True))
+    expected = []
+    for a in range(30):
+        by_distance = sorted(np.flatnonzero(candidates[a]), key=lambda n: (D[a, n], n))
+        chosen = by_distance[:k]
+        expected += [(a, n) for n in (chosen if few else sorted(chosen))]
+    assert found == expected
+
+
+@pytest.mark.parametrize("k", [np.uint8(3), np.int8(100), np.int64(2**62)])
+def test_any_integer_is_a_number_of_neighbors(data, k):
+    words = {"positives": "nearest", "negatives": "nearest"}
+    same = min(int(k), 1000)
+    expected = mine_triplets(*data, **words, n_neighbors=same, n_impostors=same)
+    found = mine_triplets(*data, **words, n_neighbors=k, n_impostors=k)
+    np.testing.assert_array_equal(found, expected)
+    # Rows so long that far columns are left out first.
+    D, candidates = np.arange(3000.0)[None], np.ones((1, 3000), dtype=bool)
+    strategy, _ = _strategies.resolve_strategies(
+        **words, n_neighbors=k, n_impostors=k, metric="cosine", n_components=2, pairs=False
+    )
+    assert len(strategy(D, candidates, None)[0]) == min(int(k), 3000)
+
+
+def test_anchors_without_candidates_are_drawn_none(data):
+    D, candidates = np.ones((3, 4)), np.zeros((3, 4), dtype=bool)
+    candidates[1, 2:] = True
+    found = _strategies.distance_weighted_negatives(
+        D, candidates, np.array([1, 1]), None, np.random.RandomState(0), 3
+    )
+    assert set(found) <= {2, 3}

@@ -61,6 +61,14 @@ def test_seeds():
     )
 
 
+def test_labels_without_an_order():
+    sets = [frozenset("ab"), frozenset("bc"), frozenset("c"), frozenset("a")]
+    y = [frozenset(sets[code]) for code in np.arange(40) % 4]
+    for train, test in ClassDisjointShuffleSplit(20, random_state=0).split(None, y):
+        assert len(train) == len(test) == 20
+        assert not {y[i] for i in train} & {y[i] for i in test}
+
+
 def test_it_is_a_splitter():
     splits = ClassDisjointShuffleSplit(5, random_state=3)
     assert check_cv(splits) is splits

@@ -10,6 +10,7 @@ from sklearn import config_context
 
 from skmetric._batches import hold_out
 from skmetric._contrastive import PairConstraints
+from skmetric._copies import Labels
 from skmetric._maps import map_rows, mean_map, nearest_labels
 from skmetric._objective import Anew, choose, evaluate
 from skmetric._problem import MAX_JUDGED, Problem
@@ -120,11 +121,11 @@ def test_problem_gradient_and_penalty(data, kind, metric, by_entry):
     X, y, W = data
     constraints = constraints_of(kind, "all", "all", metric, "softplus")
     W0 = np.eye(3, 5) + 0.1
-    problem = Problem(X, y, W0, metric, constraints, by_entry)
+    problem = Problem(X, Labels.of(X, y), W0, metric, constraints, by_entry)
     problem.pull = 0.3
     U = W / problem.unit
     np.testing.assert_allclose(problem.components(U), W)
-    rows = problem.rows()
+    rows = problem.all_rows()
     choice = problem.choose(U, rows, None)
 
     def loss(V):
@@ -151,19 +152,18 @@ def test_sparse_rows_and_small_blocks(data, kind, positives, negatives, metric):
     X, y, W = data
     X = np.where(np.abs(X) > 0.4, X, 0)
     constraints = constraints_of(kind, positives, negatives, metric, "squared_hinge")
-    drawn = {"random", "distance_weighted"} & {positives, negatives}
-    choice = None
-    if drawn:
-        choice = choose(W, X, y, metric, constraints, np.random.RandomState(0))
-    dense = evaluate(W, X, y, metric, constraints, choice=choice)
-    sparse = evaluate(W, csr_matrix(X), y, metric, constraints, choice=choice)
+
+    def evaluated(X):
+        rng = np.random.RandomState(0)
+        return evaluate(W, X, y, metric, constraints, random_state=rng)
+
+    dense, sparse = evaluated(X), evaluated(csr_matrix(X))
     assert type(sparse.gradient) is np.ndarray
-    found = [sparse]
-    if not drawn:
-        with config_context(working_memory=TINY):
-            assert len(row_blocks(len(y))) == len(y)
-            found.append(evaluate(W, X, y, metric, constraints))
-            found.append(evaluate(W, csr_matrix(X), y, metric, constraints))
+    with config_context(working_memory=TINY):
+        assert len(row_blocks(len(y))) == len(y)
+        found = [sparse, evaluated(X), evaluated(csr_matrix(X))]
+        choice = choose(W, X, y, metric, constraints, np.random.RandomState(0))
+        found.append(evaluate(W, X, y, metric, constraints, choice=choice))
     for other in found:
         assert other.loss == pytest.approx(dense.loss, rel=1e-10)
         assert other.active_fraction == dense.active_fraction
@@ -301,7 +301,7 @@ def test_nearest_labels_over_several_blocks(metric):
     y = np.arange(9000)
     E, others = map_rows(queries, W, metric), map_rows(X, W, metric)
     nearest = ((E[:, None] - others) ** 2).sum(axis=2).argmin(axis=1)
-    assert len(np.unique(nearest // 4096)) > 1
+    assert len(np.unique(nearest // 2048)) > 1
     np.testing.assert_array_equal(nearest_labels(E, X, y, W, metric), nearest)
 
 
@@ -310,7 +310,7 @@ def test_of_many_rows_held_out_some_are_judged():
     y = np.arange(4 * MAX_JUDGED) % 2
     X = rng.normal(size=(len(y), 2)) + y[:, None]
     W = np.eye(2)
-    problem = Problem(X, y, W, "sqeuclidean", None)
+    problem = Problem(X, Labels.of(X, y), W, "sqeuclidean", None)
     kept, held = hold_out(y, 0.5, np.random.RandomState(0))
     right = nearest_labels(X[held], X[kept], y[kept], W, "sqeuclidean") == y[held]
     _, score = problem.hold_out(0.5, np.random.RandomState(0))
@@ -325,12 +325,13 @@ def test_a_problem_of_some_rows_is_that_of_their_copy(form):
     rng = np.random.default_rng(0)
     X, y, W = rng.normal(size=(90, 4)), np.arange(90) % 3, rng.normal(size=(2, 4))
     constraints = constraints_of("triplets", "all", "all", "sqeuclidean", "hinge")
-    problem = Problem(form(X), y, W, "sqeuclidean", constraints)
+    problem = Problem(form(X), Labels.of(X, y), W, "sqeuclidean", constraints)
     part, _ = problem.hold_out(0.3, np.random.RandomState(0))
     kept, _ = hold_out(y, 0.3, np.random.RandomState(0))
-    own = Problem(form(X[kept]), y[kept], W, "sqeuclidean", constraints)
+    labels = Labels.of(X[kept], y[kept])
+    own = Problem(form(X[kept]), labels, W, "sqeuclidean", constraints)
     U, batch = rng.normal(size=W.shape), rng.permutation(len(kept))[:20]
-    np.testing.assert_array_equal(part.y, y[kept])
+    np.testing.assert_array_equal(part.labels.codes, y[kept])
     for found, expected in (
         (part.on_batch(U, batch, None), own.on_batch(U, batch, None)),
         (share_of_all(part, U), share_of_all(own, U)),
@@ -393,6 +394,83 @@ def test_lists_that_do_not_fit_are_formed_anew_under_the_map_they_were_chosen_by
         assert found.loss == pytest.approx(expected.loss)
         assert found.n_constraints == expected.n_constraints
         assert_same_gradient(found.gradient, expected.gradient, 1e-9)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_lists_of_callables_and_of_many_nearest_are_formed_anew(data, kind, monkeypatch):
+    X, y, W = data
+
+    def every(distances, candidates, random_state):
+        return np.nonzero(candidates)
+
+    monkeypatch.setattr("skmetric._strategies.FEW_NEAREST", 1)
+    for positives, negatives in [
+        (every, "random"),
+        ("nearest", "all"),
+        ("hard", "nearest"),
+    ]:
+        constraints = constraints_of(kind, positives, negatives, "sqeuclidean", "hinge")
+        given = W, X, y, "sqeuclidean", constraints
+        kept = choose(*given, np.random.RandomState(0))
+        with config_context(working_memory=TINY):
+            anew = choose(*given, np.random.RandomState(0))
+            assert any(isinstance(selection, Anew) for selection in anew.selections)
+            elsewhere = -W[:, ::-1], *given[1:]
+            found = evaluate(*elsewhere, choice=anew)
+        expected = evaluate(*elsewhere, choice=kept)
+        assert found.loss == pytest.approx(expected.loss)
+        assert found.n_constraints == expected.n_constraints
+        assert_same_gradient(found.gradient, expected.gradient, 1e-9)
+
+
+@pytest.mark.parametrize("n_neighbors", [33, 38, 39, 40, 10**9])
+@pytest.mark.parametrize("kind", KINDS)
+def test_as_many_nearest_as_there_are_is_all(kind, n_neighbors):
+    rng = np.random.default_rng(0)
+    y = rng.permutation(np.repeat([0, 1, 3], [40, 7, 35]))
+    X, W = rng.normal(size=(len(y), 4)), rng.normal(size=(3, 4))
+    sizes = np.bincount(y)[y]
+    for n_impostors in (42, 74, 75, 10**9):
+        given = []
+        for negatives in ("nearest", "all"):
+            strategies = resolve_strategies(
+                "nearest" if negatives == "nearest" else "all",
+                negatives,
+                n_neighbors=n_neighbors,
+                n_impostors=n_impostors,
+                metric="sqeuclidean",
+                n_components=3,
+                pairs=kind == "pairs",
+            )
+            constraints = TripletConstraints("hinge", 0.6, *strategies)
+            if kind == "pairs":
+                constraints = PairConstraints("hinge", 1.1, 0.1, 3.0, *strategies)
+            given.append((W, X, y, "sqeuclidean", constraints))
+        choice, every = (choose(*args, None) for args in given)
+        near = np.minimum(sizes - 1, n_neighbors)
+        far = np.minimum(len(y) - sizes, n_impostors)
+        n = near @ far if kind == "triplets" else near.sum() + far.sum()
+        assert choice.totals.sum() == n
+        is_all = n_neighbors >= 39 and n_impostors >= 75
+        assert choice.same_as(every) == is_all
+        found, expected = (evaluate(*args, choice=choice) for args in given)
+        by_block = evaluate(*given[0])
+        assert by_block.n_constraints == found.n_constraints == n
+        assert by_block.loss == pytest.approx(found.loss, rel=1e-12)
+        if is_all:
+            assert found.loss == expected.loss
+            np.testing.assert_array_equal(found.gradient, expected.gradient)
+
+
+@designed()
+def test_rows_of_one_class_have_no_negatives(data, kind, positives, negatives, metric):
+    X, y, W = data
+    constraints = constraints_of(kind, positives, negatives, metric, "hinge")
+    rng = np.random.RandomState(0)
+    found = evaluate(W, X, np.zeros_like(y), metric, constraints, random_state=rng)
+    n = {"all": len(y) - 1, "nearest": 2}.get(positives, 1) * len(y)
+    assert found.n_constraints == (n if kind == "pairs" else 0)
+    assert np.isfinite(found.loss) and np.isfinite(found.gradient).all()
 
 
 @pytest.mark.parametrize("k", [5, 2, 8])

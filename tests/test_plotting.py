@@ -1,21 +1,25 @@
 """Pictures: what they draw are the numbers that anyone can compute."""
 
+import re
 import subprocess
 import sys
 
 import numpy as np
 import pytest
 from scipy.sparse import csr_array
+from scipy.spatial.distance import pdist
 from sklearn.base import clone
 from sklearn.datasets import load_digits, load_iris
 from sklearn.decomposition import PCA
-from sklearn.metrics import pairwise_distances, roc_curve
+from sklearn.exceptions import NotFittedError
+from sklearn.metrics import roc_curve
 from sklearn.model_selection import GridSearchCV, StratifiedKFold
 from sklearn.neighbors import KNeighborsClassifier
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import Normalizer, StandardScaler, normalize
 
 from skmetric import ContrastiveMetricLearner, TripletMetricLearner
+from skmetric._validation import short
 from skmetric.metrics import PairVerifier, equal_error_rate, retrieval_scorer
 from skmetric.mining import mine_pairs
 
@@ -122,12 +126,114 @@ def test_too_few_axes_are_refused(learner):
         plotting.EmbeddingDisplay.from_estimator(learner, X, Y, ax=axes)
 
 
+# What stands between two dollar signs is no mathematics, and this would be none.
+PRICE = r"from $5\frac{ to $7"
+
+
+def drawn_with(text):
+    """Every display, with that text wherever a user may give one."""
+    distances, similar = np.arange(6.0), np.arange(6) < 3
+    E = np.arange(24.0).reshape(12, 2)
+    items, rows = [text] * 12, np.arange(4).reshape(2, 2)
+    many = [f"{text} {i}" for i in range(13)] * 2
+    curves = {text: distances, "b": distances}
+    yield plotting.LossCurveDisplay([1], [1], name=text).plot()
+    yield plotting.MarginSweepDisplay([text, 1.0], [1, 2], [0, 0], score_name=text).plot()
+    yield plotting.PairDistanceDisplay(curves, similar, margins={text: 1.0}).plot()
+    yield plotting.PairDistanceDisplay.from_predictions({text: distances}, similar)
+    yield plotting.EmbeddingDisplay({text: E, "b": E}, [text, "b"] * 6).plot()
+    yield plotting.EmbeddingDisplay({"a": E}, [0, 1] * 6, titles={"a": text}).plot()
+    yield plotting.EmbeddingDisplay(np.zeros((26, 2)), many).plot()
+    yield plotting.RetrievalDisplay({text: rows}, [4, 5], [0, 1] * 6, items).plot()
+
+
+def test_text_is_drawn_as_it_is():
+    for display in drawn_with(PRICE):
+        display.figure_.canvas.draw()
+        texts = display.figure_.findobj(matplotlib.text.Text)
+        shown = [text for text in texts if "$" in text.get_text()]
+        assert shown and not any(text.get_parse_math() for text in shown)
+
+
+def refusals():
+    """Bad arguments of every display, by what the sentence starts with."""
+    distances, similar = np.arange(6.0), np.arange(6) < 3
+    E, y = np.arange(24.0).reshape(12, 2), [0, 1] * 6
+    loss, margins = plotting.LossCurveDisplay, plotting.MarginSweepDisplay
+    pairs, embedding = plotting.PairDistanceDisplay, plotting.EmbeddingDisplay
+    for none in (None, {}, {1, 2}, "text", 3.0, iter([1.0]), [[1], [1, 2]]):
+        got = f"={short(none)}, but expected"
+        yield f"loss{got}", lambda none=none: loss(none, [1]).plot()
+        yield f"active_fraction{got}", lambda none=none: loss([1], none).plot()
+        yield f"margins{got}", lambda none=none: margins(none, [1], [1]).plot()
+        yield f"scores{got}", lambda none=none: margins([1], none, [1]).plot()
+        yield f"spreads{got}", lambda none=none: margins([1], [1], none).plot()
+        if none == {}:
+            continue
+        yield f"distances{got}", lambda none=none: pairs(none, similar).plot()
+    yield "of shape (1, 1), but", lambda: loss([[1]], [1]).plot()
+    yield "no score but NaN", lambda: margins([1, 2], [np.nan] * 2, [0, 0]).plot()
+    yield "inconsistent numbers", lambda: margins([1, 2], [1], [1]).plot()
+    yield "inconsistent numbers", lambda: margins([1], [1], [1], [1, 2]).plot()
+    yield "an empty dict", lambda: pairs({}, similar).plot()
+    yield (
+        "thresholds=3, but expected None or a dict",
+        (lambda: pairs(distances, similar, thresholds=3).plot()),
+    )
+    yield (
+        "thresholds for ['b'], but expected some of the panels, ['a']",
+        (lambda: pairs({"a": distances}, similar, thresholds={"b": 1}).plot()),
+    )
+    yield (
+        "thresholds['a']=inf, but",
+        (lambda: pairs({"a": distances}, similar, thresholds={"a": np.inf}).plot()),
+    )
+    yield (
+        "margins[0]='auto', but",
+        (lambda: pairs(distances, similar, margins={0: "auto"}).plot()),
+    )
+    yield "gap=-1, but", lambda: pairs(distances, similar, gap=-1).plot()
+    yield "an empty dict", lambda: embedding({}, y).plot()
+    yield "embeddings of shape (12, 3)", lambda: embedding(np.ones((12, 3)), y).plot()
+    yield "inconsistent numbers", lambda: embedding(E, y[1:]).plot()
+    yield "titles='raw', but", lambda: embedding(E, y, titles="raw").plot()
+    yield "ax='left', but expected matplotlib", lambda: embedding(E, y).plot("left")
+
+
+@pytest.mark.parametrize(("sentence", "call"), list(refusals()))
+def test_bad_arguments_are_named_before_anything_is_drawn(sentence, call):
+    with pytest.raises((TypeError, ValueError), match=re.escape(sentence)) as caught:
+        call()
+    assert len(str(caught.value)) < 400
+    assert not plt.get_fignums()
+
+
+def test_data_frames_are_arrays_and_no_panels():
+    pd = pytest.importorskip("pandas")
+    frame, distances = pd.DataFrame(X[:, :2]), pd.Series(np.arange(6.0))
+    display = plotting.EmbeddingDisplay.from_predictions(frame, Y)
+    np.testing.assert_array_equal(display.embeddings["learnt"], X[:, :2])
+    plotting.PairDistanceDisplay.from_predictions(distances, np.arange(6) < 3)
+    items = pd.Series([f"row {i}" for i in range(len(X))], index=np.arange(len(X)) + 7)
+    display = plotting.RetrievalDisplay.from_predictions(
+        frame, Y, items, queries=[3], n_neighbors=2
+    )
+    expected = nearest_by_hand(X[:, :2], 3, 2)
+    np.testing.assert_array_equal(display.neighbors["learnt"], [expected])
+    lines = [text.get_text() for text in display.axes_[0].texts]
+    assert lines[0] == "row 3" and lines[1].endswith(f" row {expected[0]}")
+
+
 def test_an_estimator_that_maps_nothing_is_refused():
     knn = KNeighborsClassifier().fit(X, Y)
     with pytest.raises(TypeError, match="Got KNeighborsClassifier, but expected a learner"):
         plotting.EmbeddingDisplay.from_estimator(knn, X, Y)
     with pytest.raises(TypeError, match="Got PCA, but expected a learner of skmetric"):
         plotting.LossCurveDisplay.from_estimator(PCA().fit(X))
+    with pytest.raises(TypeError, match="Got str, but expected a learner of skmetric"):
+        plotting.LossCurveDisplay.from_estimator("learner" * 99)
+    with pytest.raises(NotFittedError):
+        plotting.LossCurveDisplay.from_estimator(TripletMetricLearner())
 
 
 # Loss
@@ -211,6 +317,72 @@ def test_a_search_of_several_scores_draws_the_one_that_it_refits():
         plotting.MarginSweepDisplay.from_estimator(search.fit(X, Y))
 
 
+def test_a_fit_that_failed_is_a_gap_and_never_the_best():
+    nan = np.nan
+    display = plotting.MarginSweepDisplay([1, 2, 3], [0.1, nan, 0.5], [0, nan, 0]).plot()
+    line, best = display.axes_[0].lines[0], display.axes_[0].lines[-1]
+    np.testing.assert_array_equal(line.get_ydata(), [0.1, nan, 0.5])
+    assert (best.get_xdata()[0], best.get_ydata()[0]) == (3, 0.5)
+    assert best.get_label() == "best: 3"
+    assert [t.get_text() for t in display.axes_[0].get_xticklabels()] == ["1", "2", "3"]
+
+
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.FitFailedWarning")
+@pytest.mark.filterwarnings("ignore:One or more of the test scores are non-finite")
+def test_of_a_margin_that_cannot_be_fitted_there_is_no_active_fraction():
+    # Of both settings with a margin of 0.5 one fails, and the other stands for it.
+    grid = {"margin": [-1.0, 0.5], "alpha": [-1.0, 0.1]}
+    learner = TripletMetricLearner(positives="all")
+    score = retrieval_scorer("map_at_r")
+    search = GridSearchCV(learner, grid, scoring=score, cv=StratifiedKFold(2)).fit(X, Y)
+    display = plotting.MarginSweepDisplay.from_estimator(search, X, Y)
+    assert display.margins.tolist() == [-1.0, 0.5]
+    assert np.isnan(display.scores).tolist() == [True, False]
+    assert np.isnan(display.active_fractions).tolist() == [True, False]
+    assert display.axes_[0].lines[-1].get_label() == "best: 0.5"
+
+
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+def test_an_automatic_margin_stands_beside_numbers():
+    learner = ContrastiveMetricLearner(max_iter=20)
+    score = retrieval_scorer("map_at_r")
+    # The setting of alpha alone has the learner's own margin.
+    grid = [{"margin": [2.0, "auto", 1.0]}, {"alpha": [10.0]}]
+    search = GridSearchCV(learner, grid, scoring=score, cv=StratifiedKFold(2)).fit(X, Y)
+    display = plotting.MarginSweepDisplay.from_estimator(search)
+    means = search.cv_results_["mean_test_score"]
+    assert display.margins.tolist() == ["auto", 1.0, 2.0]
+    assert display.scores.tolist() == [max(means[[1, 3]]), means[2], means[0]]
+    (axes,) = display.axes_
+    assert [t.get_text() for t in axes.get_xticklabels()] == ["auto", "1", "2"]
+    numbers, word = axes.lines[0], axes.collections[1].get_segments()[0]
+    assert numbers.get_xdata().tolist() == [1.0, 2.0]
+    assert word[0, 0] == axes.get_xticks()[0] < 1.0
+
+
+@pytest.mark.parametrize(
+    "margins", [[1.0, "auto"], ["auto"], ["auto", 0.1, 0.5, 20.0], ["auto", "none", 3.0]]
+)
+def test_words_stand_at_the_left_of_numbers_drawn_to_scale(margins):
+    scores = np.arange(1.0, len(margins) + 1)
+    (axes,) = plotting.MarginSweepDisplay(margins, scores, 0 * scores).plot().axes_
+    places = dict(zip(margins, axes.get_xticks(), strict=True))
+    numbers = [m for m in margins if not isinstance(m, str)]
+    assert [places[m] for m in numbers] == numbers
+    words = [places[m] for m in margins if isinstance(m, str)]
+    assert words == sorted(set(words))
+    if numbers:
+        assert max(words) < min(numbers)
+    low, high = axes.get_xlim()
+    assert all(low < place < high for place in places.values())
+    assert axes.lines[-1].get_label() == f"best: {margins[-1]}".replace(".0", "")
+
+
+def test_what_is_no_search_is_refused(learner):
+    with pytest.raises(TypeError, match=r"Got \w+MetricLearner, but expected a search"):
+        plotting.MarginSweepDisplay.from_estimator(learner)
+
+
 def test_a_search_without_a_margin_is_refused():
     search = GridSearchCV(
         ContrastiveMetricLearner(max_iter=200),
@@ -232,7 +404,7 @@ def test_distances_are_those_of_all_pairs_before_and_after(Learner, metric):
     learner = Learner(metric=metric, margin=0.9).fit(X, Y)
     display = plotting.PairDistanceDisplay.from_estimator(learner, X, Y)
     i, j = np.triu_indices(len(X), 1)
-    raw = pairwise_distances(X, metric=metric)[i, j]
+    raw = pdist(X, metric)
     for name, expected in {
         "raw": raw,
         "learnt": learner.pair_distances(X[i], X[j]),
@@ -275,6 +447,44 @@ def test_the_threshold_parts_as_many_of_either_kind():
     assert lines[f"threshold {threshold:.4g}"].get_xdata()[0] == threshold
 
 
+DISTANCES = np.array([1.0, 2, 2, 3, 2, 4, 5, 6])
+
+
+@pytest.mark.parametrize(
+    "distances",
+    [
+        np.zeros(8),
+        np.full(8, 3.0),
+        np.r_[np.zeros(6), 7.0, 9.0],
+        -DISTANCES,
+        np.full(8, -1e20),
+        1e-200 * DISTANCES,
+        1e300 * DISTANCES,
+    ],
+    ids=["zero", "equal", "mostly zero", "negative", "equal and far", "tiny", "huge"],
+)
+def test_histograms_of_any_distances(distances):
+    similar = np.arange(8) < 4
+    display = plotting.PairDistanceDisplay.from_predictions(distances, similar)
+    display.figure_.canvas.draw()
+    (axes,) = display.axes_
+    for stairs, kind in zip(axes.patches[::2], (similar, ~similar), strict=True):
+        density, edges, _ = stairs.get_data()
+        shown = (density * np.diff(edges)).sum() * kind.sum()
+        within = (distances[kind] >= edges[0]) & (distances[kind] <= edges[-1])
+        assert shown == pytest.approx(within.sum())
+        assert shown > 0
+    assert axes.get_xlim() == (edges[0], edges[-1])
+
+
+def test_every_margin_is_marked():
+    display = plotting.PairDistanceDisplay(
+        DISTANCES, np.arange(8) < 4, margins={"a": 1.0, "b": 2.0, "c": 3.0}, gap=0.5
+    ).plot()
+    lines = label_of(display.axes_[0])
+    assert {"a 1", "b 2", "c 3", "margin 0.5"} <= lines.keys()
+
+
 def test_margins_are_marked_as_what_they_are():
     contrastive = ContrastiveMetricLearner(margin=0.8, pos_margin=0.3).fit(X, Y)
     display = plotting.PairDistanceDisplay.from_estimator(contrastive, X, Y)
@@ -298,8 +508,7 @@ def test_a_verifiers_threshold_and_distance_are_shown(learner):
     model = make_pipeline(StandardScaler(), clone(learner)).fit(X, Y)
     verifier = PairVerifier(model).fit(pairs, similar, X=X)
     display = plotting.PairDistanceDisplay.from_estimator(verifier, X, Y)
-    i, j = np.triu_indices(len(X), 1)
-    expected = pairwise_distances(model.transform(X))[i, j]
+    expected = pdist(model.transform(X))
     np.testing.assert_allclose(
         np.sort(display.distances["learnt"]), np.sort(expected), atol=1e-9
     )
@@ -341,6 +550,36 @@ def test_an_embedding_of_two_columns_is_drawn_as_it_is():
         middle = np.median(learner.transform(X)[c == Y], axis=0)
         np.testing.assert_allclose(text.get_position(), middle)
         assert text.get_text() == str(c)
+
+
+@pytest.mark.parametrize("container", [np.asarray, csr_array])
+@pytest.mark.parametrize("n", [1, 2, 9])
+def test_rows_that_are_all_equal_are_one_point(n, container):
+    E = container(np.full((n, 4), 3.0))
+    display = plotting.EmbeddingDisplay.from_predictions(E, np.arange(n) % 2)
+    display.figure_.canvas.draw()
+    np.testing.assert_array_equal(display.embeddings["learnt"], np.zeros((n, 2)))
+    assert display.axes_[0].get_title() == "learnt (all rows are equal)"
+
+
+@pytest.mark.parametrize("container", [np.asarray, csr_array])
+def test_two_rows_are_two_points(container):
+    E = np.array([[0.0, 0, 0, 0], [1, 1, 1, 1]])
+    display = plotting.EmbeddingDisplay.from_predictions(container(E), [0, 1])
+    places = display.embeddings["learnt"]
+    np.testing.assert_allclose(places[0], -places[1], atol=1e-12)
+    assert np.linalg.norm(places[0] - places[1]) == pytest.approx(2)
+    assert display.axes_[0].get_title() == "learnt (PCA, 100 % of variance)"
+
+
+@pytest.mark.parametrize("factor", [2.0**-700, 2.0**1000])
+def test_the_scale_of_rows_does_not_matter_to_their_picture(factor):
+    plain, scaled = (
+        plotting.EmbeddingDisplay.from_predictions(E, Y) for E in (X, X * factor)
+    )
+    expected = plain.embeddings["learnt"] * factor
+    np.testing.assert_array_equal(scaled.embeddings["learnt"], expected)
+    assert plain.axes_[0].get_title() == scaled.axes_[0].get_title()
 
 
 def test_raw_is_what_reaches_the_learner(learner):
@@ -387,6 +626,25 @@ def test_long_labels_of_many_classes_become_numbers_with_a_key():
     few = plotting.EmbeddingDisplay.from_predictions(E, np.repeat(names[:2], 30))
     assert [t.get_text() for t in few.axes_[0].texts] == names[:2].tolist()
     assert not few.figure_.legends
+
+
+def test_classes_without_an_order_are_drawn_one_by_one():
+    sets = [frozenset("a"), frozenset("b"), frozenset("c")]
+    y = [sets[i % 3] for i in range(30)]
+    rows = np.random.default_rng(0).normal(size=(30, 2))
+    display = plotting.EmbeddingDisplay.from_predictions(rows, y)
+    assert display.labels_ == [str(label) for label in sets]
+    for label, points in zip(sets, display.axes_[0].collections, strict=True):
+        of_class = rows[[other == label for other in y]]
+        np.testing.assert_array_equal(points.get_offsets(), of_class)
+
+
+def test_pictures_do_not_warn_of_labels(learner):
+    y = np.arange(len(X)) % 5 - 1
+    learner.fit(X, Y)
+    display = plotting.PairDistanceDisplay.from_estimator(learner, X, y, random_state=0)
+    other = plotting.PairDistanceDisplay.from_estimator(learner, X, y + 1, random_state=0)
+    np.testing.assert_array_equal(display.similar, other.similar)
 
 
 def test_an_unknown_projection_is_refused(learner):
@@ -461,6 +719,17 @@ def test_duplicates_do_not_find_themselves():
         assert query not in found and len(set(found)) == 3
 
 
+def test_hits_of_labels_without_an_order():
+    E = np.random.default_rng(0).normal(size=(30, 2))
+    y, items = np.arange(30) % 3, [str(i) for i in range(30)]
+    sets = [frozenset([code, (code + 1) % 3]) for code in y]
+    here, there = (
+        plotting.RetrievalDisplay.from_predictions(E, labels, items, random_state=0)
+        for labels in (sets, y)
+    )
+    np.testing.assert_array_equal(here.hits_["learnt"], there.hits_["learnt"])
+
+
 def test_queries_are_drawn_by_the_random_state(learner):
     items = [str(i) for i in range(len(X))]
     drawn = [
@@ -473,18 +742,76 @@ def test_queries_are_drawn_by_the_random_state(learner):
     assert len(set(drawn[0])) == 7
 
 
+TOO_MANY = "n_neighbors=150, but expected an integer >= 1 and < 150"
+QUERIES = "queries={}, but expected row indices"
+
+
 @pytest.mark.parametrize(
     ("changed", "sentence"),
     [
-        (
-            {"n_neighbors": 150},
-            "n_neighbors=150, but expected an integer >= 1 and < 150",
-        ),
+        ({"n_neighbors": 150}, TOO_MANY),
+        ({"n_neighbors": None}, "n_neighbors=None, but expected an integer"),
         ({"queries": 0}, "Got queries=0, but expected an integer"),
+        ({"queries": 4.0}, "Got queries=4.0, but expected an integer"),
+        ({"queries": True}, "Got queries=True, but expected an integer"),
+        ({"queries": None}, QUERIES.format(None)),
+        ({"queries": {}}, QUERIES.format({})),
+        ({"queries": "all"}, QUERIES.format("'all'")),
+        ({"queries": [[1], [1, 2]]}, QUERIES.format([[1], [1, 2]])),
+        ({"queries": []}, "Got no queries, but expected at least one"),
+        ({"queries": [10**6]}, "queries with row indices from 1000000 to 1000000, but"),
+        ({"queries": [-1]}, "queries with row indices from -1 to -1, but expected"),
+        ({"queries": [0.5]}, "queries of dtype float64, but expected integers"),
+        ({"queries": ["a"]}, "pandas.Index(ids).get_indexer"),
+        ({"queries": Y == 2}, "Of a mask, give np.flatnonzero(queries)"),
+        ({"queries": [[1, 2]]}, "queries of shape (1, 2), but expected (n_queries,)"),
         ({"items": ["one"]}, "inconsistent numbers of samples"),
+        ({"items": None}, "Got items=None, but expected a line of text or an image"),
+        ({"items": []}, "Got items=[], but expected"),
+        ({"items": {}}, "Got items={}, but expected"),
+        ({"items": "x" * 150}, "Got items='xx"),
+        ({"items": range(150)}, "Got items=range(0, 150), but expected"),
+        ({"items": np.zeros((150, 4))}, "Got items=array([[0., 0."),
+        ({"items": np.zeros((150, 4, 4, 2))}, "Got items=array([[[[0., 0."),
+        ({"items": np.array("x")}, "Got items=array('x'"),
+        ({"items": csr_array(X)}, "Got items=<"),
+        ({"y": None}, "Got y=None, but expected class labels"),
+        ({"y": Y[1:]}, "inconsistent numbers of samples"),
     ],
 )
 def test_wrong_arguments_of_retrieval(learner, changed, sentence):
-    settings = {"items": ["x"] * 150, **changed}
-    with pytest.raises(ValueError, match=sentence):
-        plotting.RetrievalDisplay.from_estimator(learner, X, Y, **settings)
+    settings = {"y": Y, "items": ["x"] * 150, **changed}
+    with pytest.raises((TypeError, ValueError), match=re.escape(sentence)) as caught:
+        plotting.RetrievalDisplay.from_estimator(learner, X, **settings)
+    assert len(str(caught.value)) < 300
+    assert not plt.get_fignums()
+
+
+@pytest.mark.parametrize(
+    ("neighbors", "queries", "sentence"),
+    [
+        ([[1, 2]], [9], "queries with row indices from 9 to 9"),
+        ([[1, 9]], [0], "neighbors with row indices from 1 to 9"),
+        ([1, 2], [0], "neighbors of shape (2,), but expected (n_queries, k)"),
+        ([[1, 2]], [0, 1], "inconsistent numbers"),
+        (None, [0], "neighbors=None, but expected row indices"),
+        ({}, [0], "an empty dict"),
+    ],
+)
+def test_neighbors_that_are_none(neighbors, queries, sentence):
+    display = plotting.RetrievalDisplay(neighbors, queries, [0, 0, 1, 1], list("abcd"))
+    with pytest.raises(ValueError, match=re.escape(sentence)):
+        display.plot()
+    assert not plt.get_fignums()
+
+
+@pytest.mark.parametrize("name", ["Embedding", "PairDistance", "Retrieval"])
+def test_sparse_rows_are_left_as_they_were(name):
+    learner = TripletMetricLearner(random_state=0).fit(X, Y)
+    n, d = X.shape
+    columns = np.tile(np.arange(d)[::-1], n)
+    rows = csr_array((X[:, ::-1].ravel(), columns, np.arange(0, n * d + 1, d)))
+    items = [Y.astype(str)] if name == "Retrieval" else []
+    getattr(plotting, f"{name}Display").from_estimator(learner, rows, Y, *items)
+    np.testing.assert_array_equal(rows.data, X[:, ::-1].ravel())
+    np.testing.assert_array_equal(rows.indices, columns)

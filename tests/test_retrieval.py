@@ -338,6 +338,23 @@ def test_labels_of_any_type(generic, kind):
     assert dict(retrieval_report(E[:30], names[:30], **options)) == dict(expected)
 
 
+def test_labels_without_an_order(generic):
+    E, y = generic
+    codes = np.unique(y, return_inverse=True)[1]
+    sets = [frozenset([code, (code + 1) % 3]) for code in codes]
+    assert dict(retrieval_report(E, sets)) == dict(retrieval_report(E, codes))
+    found = retrieval_report(E[:30], sets[:30], index=E[30:], index_labels=sets[30:])
+    expected = retrieval_report(E[:30], codes[:30], index=E[30:], index_labels=codes[30:])
+    assert dict(found) == dict(expected)
+
+
+def test_scores_do_not_warn_of_numbers(generic):
+    E, _ = generic
+    for y in (np.arange(len(E)) % 5 - 1, np.arange(len(E)) % 20.0):
+        names = np.char.add("c", y.astype(int).astype(str))
+        assert dict(retrieval_report(E, y)) == dict(retrieval_report(E, names))
+
+
 def test_report_is_a_mapping_and_a_table(generic):
     E, y = generic
     report = retrieval_report(E, y, scores=["mrr", "precision_at_3"])
@@ -382,6 +399,12 @@ def test_k_out_of_range(generic, function):
         function(E, y, 0)
     with pytest.raises(TypeError, match=r"Got k=1\.5"):
         function(E, y, 1.5)
+    with pytest.raises(TypeError, match="Got k=None, but expected an integer >= 1"):
+        function(E, y, None)
+    with pytest.raises(ValueError, match="k=a huge integer, but expected an integer"):
+        function(E, y, 10**5000)
+    with pytest.raises(ValueError, match=r"k=10{15}, but expected at most 61"):
+        function(E, y, 10**15)
     with pytest.raises(ValueError, match=r"k=62, .* at most 61, the number of other rows"):
         function(E, y, 62)
     with pytest.raises(
@@ -403,6 +426,14 @@ def test_k_out_of_range(generic, function):
         (["mrr", "precision_at_62"], "at most 61"),
         ([], "at least one word"),
         ("mrr", "sequence"),
+        (None, "Got scores=None, but expected a sequence"),
+        (3, "Got scores=3, but expected a sequence"),
+        (np.array("mrr"), "but expected a sequence"),
+        ({}, "at least one word"),
+        ([["mrr"]], r"Got score=\['mrr'\]"),
+        ([None], "Got score=None"),
+        (["precision_at_" + "9" * 5000], "Got score='precision_at_9{,80}[.]{3}"),
+        (["precision_at_9999999"], "k=9999999, but expected at most 61"),
     ],
 )
 def test_unknown_scores(generic, scores, match):

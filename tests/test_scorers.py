@@ -174,6 +174,9 @@ def test_scoring_monitor(scoring):
         ("recall_at_0", "k=0"),
         (["mrr", "accuracy"], "Got score='accuracy'"),
         ([], "at least one word"),
+        (None, "Got scores=None, but expected a sequence"),
+        (3, "Got scores=3, but expected a sequence"),
+        ([["mrr"]], r"Got score=\['mrr'\]"),
     ],
 )
 def test_unknown_words(scores, match):

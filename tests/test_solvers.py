@@ -1,14 +1,21 @@
 """Both solvers on a quadratic whose optimum is known."""
 
 import gc
+import multiprocessing
+import os
+import sys
 import weakref
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, contextmanager
 from functools import partial
+from threading import Event
 from typing import NamedTuple
 
 import numpy as np
 import pytest
 from threadpoolctl import threadpool_info, threadpool_limits
 
+from skmetric import _solvers
 from skmetric._optimizers import adam_init, adam_update, sgd_init, sgd_update
 from skmetric._solvers import minimize_lbfgs, minimize_stochastic, run_epoch
 
@@ -243,6 +250,176 @@ def test_only_the_blas_of_scipys_wheels_has_one_thread_and_only_within():
             lbfgs(watched)
             assert threads_by_library() == before
         assert within[-1] == before | dict.fromkeys(of_scipy, 1)
+
+
+def threads_of_scipy():
+    (n_threads,) = {n for path, n in threads_by_library().items() if "scipy.libs" in path}
+    return n_threads
+
+
+def set_threads_of_scipy(n_threads):
+    pools = _solvers._blas_in_scipys_wheels()
+    _solvers._set_threads(pools, n_threads)
+
+
+@pytest.fixture
+def three_threads():
+    """For the BLAS of scipy's wheels, whatever the machine has; put back at the end."""
+    if not any("scipy.libs" in path for path in threads_by_library()):
+        pytest.skip("scipy has no BLAS of its own here")
+    before = threads_of_scipy()
+    set_threads_of_scipy(3)
+    yield
+    set_threads_of_scipy(before)
+
+
+@pytest.fixture
+def crew():
+    """Threads by name that stay alive, each of which does what it is told, in turn."""
+    with ExitStack() as stack:
+        yield {name: stack.enter_context(ThreadPoolExecutor(1)) for name in "abc"}
+
+
+@pytest.mark.usefixtures("three_threads")
+@pytest.mark.parametrize("error", [None, ValueError(), KeyboardInterrupt()])
+@pytest.mark.parametrize(
+    "order", ["aabb", "abba", "abab", "abcabc", "abcbca", "abcacb", "abacbc", "abbcca"]
+)
+def test_fits_that_overlap_share_a_limit(crew, order, error):
+    """Each letter is a thread that enters, then leaves; with an error or not."""
+    within = {}
+    for name in order:
+        if name in within:
+            left = within.pop(name).__exit__
+            crew[name].submit(left, type(error) if error else None, error, None).exception()
+        else:
+            within[name] = _solvers._one_thread_for_scipy()
+            crew[name].submit(within[name].__enter__).result()
+        assert threads_of_scipy() == (1 if within else 3)
+
+
+@pytest.mark.usefixtures("three_threads")
+@pytest.mark.parametrize("error", [None, KeyboardInterrupt])
+def test_a_fit_that_began_first_may_end_first(crew, error):
+    """With whole fits, the first of which ends well or not."""
+    is_within, may_end, seen = Event(), Event(), []
+
+    def first(U):
+        is_within.set()
+        may_end.wait(20)
+        if error:
+            raise error
+        return quadratic(U)
+
+    def second(U):
+        if not seen:
+            may_end.set()
+            one.exception(20)
+        seen.append(threads_of_scipy())
+        return quadratic(U)
+
+    one = crew["a"].submit(lbfgs, first)
+    assert is_within.wait(20)
+    crew["b"].submit(lbfgs, second).result(20)
+    assert isinstance(one.exception(), error or type(None))
+    assert set(seen) == {1}
+    assert threads_of_scipy() == 3
+
+
+@pytest.mark.usefixtures("three_threads")
+def test_a_fit_within_a_fit_leaves_the_limit_to_the_outer_one():
+    seen = []
+
+    def outer(U):
+        lbfgs()
+        seen.append(threads_of_scipy())
+        return quadratic(U)
+
+    lbfgs(outer)
+    assert set(seen) == {1}
+    assert threads_of_scipy() == 3
+
+
+@pytest.mark.usefixtures("three_threads")
+def test_a_number_of_threads_set_by_others_meanwhile_stays():
+    with _solvers._one_thread_for_scipy():
+        set_threads_of_scipy(2)
+    assert threads_of_scipy() == 2
+
+
+@contextmanager
+def interrupted_in(codes, number):
+    """Ctrl-C at a line of some code, the number-th to be run."""
+    before, left = sys.gettrace(), [number]
+
+    def enter(frame, *_):
+        seen = set()
+
+        def at_line(frame, event, argument):
+            # The end of a block under a lock is one step, but a line again to a tracer.
+            if event == "line" and frame.f_lineno not in seen:
+                seen.add(frame.f_lineno)
+                left[0] -= 1
+                if left[0] == 0:
+                    raise KeyboardInterrupt
+            return at_line
+
+        return at_line if frame.f_code in codes else None
+
+    sys.settrace(enter)
+    try:
+        yield
+    finally:
+        sys.settrace(before)
+
+
+@pytest.mark.usefixtures("three_threads")
+def test_ctrl_c_at_any_line_of_the_limit_lifts_it(crew):
+    functions = _solvers._enter, _solvers._leave, _solvers._restore, _solvers._set_threads
+    codes = {function.__code__ for function in functions}
+
+    def is_interrupted(number):
+        try:
+            with interrupted_in(codes, number), _solvers._one_thread_for_scipy():
+                assert threads_of_scipy() == 1
+        except KeyboardInterrupt:
+            return True
+        return False
+
+    number = 1
+    while crew["a"].submit(is_interrupted, number).result():
+        assert threads_of_scipy() == 3
+        crew["b"].submit(lbfgs).result(20)  # which is not kept waiting
+        number += 1
+    assert number > 10
+    assert threads_of_scipy() == 3
+
+
+def exit_with_threads():
+    """In a child: before, within and after a fit of its own."""
+    seen = [threads_of_scipy()]
+    with _solvers._one_thread_for_scipy():
+        seen.append(threads_of_scipy())
+    seen.append(threads_of_scipy())
+    os._exit(0 if seen == [3, 1, 3] else 1)
+
+
+@pytest.mark.usefixtures("three_threads")
+@pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")
+@pytest.mark.parametrize("who", ["fits itself", "does not fit"])
+def test_a_process_that_is_forked_in_the_midst_of_a_fit_is_not_within_it(crew, who):
+    if "fork" not in multiprocessing.get_all_start_methods():
+        pytest.skip("no fork here")
+    child = multiprocessing.get_context("fork").Process(target=exit_with_threads)
+    fit = _solvers._one_thread_for_scipy()
+    forking = crew["a" if who == "fits itself" else "b"]
+    crew["a"].submit(fit.__enter__).result()
+    forking.submit(child.start).result()
+    forking.submit(child.join, 30).result()
+    assert threads_of_scipy() == 1
+    crew["a"].submit(fit.__exit__, None, None, None).result()
+    assert child.exitcode == 0
+    assert threads_of_scipy() == 3
 
 
 def test_lbfgs_refuses_to_return_what_is_not_finite():

@@ -14,6 +14,7 @@ HOUSE = Path(skmetric.__file__).parent
 FLOORS = (
     {
         "_validation",
+        "_scales",
         "_compat",
         "_links",
         "_optimizers",
@@ -22,7 +23,7 @@ FLOORS = (
         "distances",
         "_strategies",
     },
-    {"losses", "mining", "_all_negatives", "_neighbourhoods", "_maps"}
+    {"losses", "mining", "_all_negatives", "_neighbourhoods", "_maps", "_copies"}
     | {"_ranking", "_retrieval", "_retrieval_scores", "_scorers", "_verification"},
     {"_objective", "_problem", "_tuples", "_tuple_problem", "_solvers", "_initialization"}
     | {"_monitor", "_moments", "_partitions", "_labelled_partitions"}

@@ -1,6 +1,7 @@
 """Estimators on given triplets and pairs: optima, invariances, bad input, memory."""
 
 import pickle
+import re
 import tracemalloc
 from itertools import product
 
@@ -12,6 +13,7 @@ from sklearn import config_context
 from sklearn.exceptions import ConvergenceWarning
 
 from skmetric import ContrastiveMetricLearner, TripletMetricLearner, _tuple_problem
+from skmetric._validation import check_tuples, short
 
 METRICS = ("sqeuclidean", "euclidean", "cosine")
 LOSSES = ("hinge", "squared_hinge", "softplus")
@@ -52,7 +54,10 @@ def kind(request):
 def learner_of(kind, solver="adam", **parameters):
     Learner = {"triplets": TripletMetricLearner, "pairs": ContrastiveMetricLearner}[kind]
     n = {"lbfgs": 200, "adam": 20, "sgd": 20}.get(solver)
-    settings = {"max_iter": n, "batch_size": 60, "random_state": 0} | parameters
+    settings = {"max_iter": n, "random_state": 0}
+    if solver in ("adam", "sgd"):
+        settings["batch_size"] = 60
+    settings |= parameters
     return Learner(solver=solver, **settings)
 
 
@@ -112,7 +117,9 @@ def test_pairs_find_the_known_optimum(solver):
     learner = ContrastiveMetricLearner(
         margin=1e-9, pos_margin=0, negative_weight=1e-9, alpha=0.5, solver=solver, tol=1e-12
     )
-    learner.set_params(max_iter=300, n_iter_no_change=300, batch_size=100, random_state=0)
+    learner.set_params(max_iter=300, random_state=0)
+    if solver == "adam":
+        learner.set_params(n_iter_no_change=300, batch_size=100)
     learner.fit_pairs(X, PAIRS, SIMILAR, sample_weight=weights)
     S, W0 = scatter(*PAIRS[SIMILAR].T, weights[SIMILAR]), learner.initial_components_
     pull = 0.5 * np.linalg.norm(2 * W0 @ S) / np.linalg.norm(W0)
@@ -386,6 +393,98 @@ def cut_to_pairs(tuples):
     if np.ndim(tuples) != 2 or np.shape(tuples)[1] != 3:
         return tuples
     return tuples[:, ::2]
+
+
+@pytest.mark.parametrize(
+    "tuples",
+    [
+        None,
+        "ids",
+        {},
+        {0, 1, 2},
+        iter([[0, 1, 2]]),
+        [[0, 1, 2], [3]],
+        (np.arange(3), np.arange(4), np.arange(4)),
+        (np.arange(4), np.arange(5)),
+    ],
+    ids=lambda tuples: type(tuples).__name__,
+)
+def test_what_is_no_array_is_named(kind, tuples):
+    sentence = rf"^Got {kind}={re.escape(short(tuples))}, but expected an array of shape"
+    with pytest.raises(ValueError, match=sentence):
+        fitted(
+            learner_of(kind), kind, constraints=(tuples, [True])[: 1 + (kind == "pairs")]
+        )
+
+
+@pytest.mark.parametrize(
+    ("tuples", "remedy"),
+    [
+        (np.array([[1.0, 2.0, 3.0]]), "dtype=int"),
+        (np.array([[1, 2, 3]], dtype=object), "dtype=int"),
+        (np.array([["a", "b", "c"]]), "get_indexer"),
+        (np.array([["a", "b", "c"]], dtype=object), "get_indexer"),
+        (np.array([["1", "2", "x"]], dtype="S"), "get_indexer"),
+        (np.arange(12).reshape(3, 4), "np.transpose"),
+    ],
+)
+def test_a_remedy_is_one(kind, tuples, remedy):
+    pd = pytest.importorskip("pandas")
+    if kind == "pairs":
+        tuples = tuples[:2] if remedy == "np.transpose" else tuples[:, :2]
+    with pytest.raises((TypeError, ValueError)) as caught:
+        fitted(
+            learner_of(kind), kind, constraints=(tuples, [True])[: 1 + (kind == "pairs")]
+        )
+    assert remedy in str(caught.value)
+    others = {"dtype=int", "get_indexer", "np.transpose"} - {remedy}
+    assert not any(other in str(caught.value) for other in others)
+    cured = {
+        "dtype=int": lambda: np.asarray(tuples, dtype=int),
+        "get_indexer": lambda: pd.Index(np.unique(tuples)).get_indexer(tuples.ravel()),
+        "np.transpose": lambda: np.transpose(tuples),
+    }[remedy]()
+    width = 3 if kind == "triplets" else 2
+    check_tuples(kind, cured.reshape(-1, width), width, len(X))
+
+
+@pytest.mark.parametrize("tuples", [[[0.5, 1, 2]], [[np.nan, 1, 2]], [[np.inf, 1, 2]]])
+def test_what_is_no_index_is_not_to_be_cut_to_one(tuples):
+    with pytest.raises(TypeError, match=r"expected integers: row indices into X\.$"):
+        TripletMetricLearner().fit_triplets(X, tuples)
+
+
+@pytest.mark.parametrize("method", ["fit", "partial_fit"])
+def test_columns_of_indices_are_tuples(kind, method):
+    pd = pytest.importorskip("pandas")
+    tuples, *similar = CONSTRAINTS[kind]
+    expected = fitted(learner_of(kind), kind, method=method).components_
+    for columns in (
+        tuple(tuples.T),
+        tuple(pd.Series(column) for column in tuples.T),
+        pd.MultiIndex.from_arrays(tuples.T),
+    ):
+        learner = fitted(
+            learner_of(kind), kind, constraints=(columns, *similar), method=method
+        )
+        np.testing.assert_array_equal(learner.components_, expected)
+
+
+def test_numpys_own_columns_are_pairs_in_a_tuple():
+    columns = np.triu_indices(5, 1)
+    expected = [[i, j] for i in range(5) for j in range(i + 1, 5)]
+    assert check_tuples("pairs", columns, 2, 5).tolist() == expected
+
+
+@pytest.mark.parametrize("width", [2, 3])
+def test_what_may_be_rows_or_columns_is_refused(width):
+    name = {2: "pairs", 3: "triplets"}[width]
+    square = np.arange(width**2).reshape(width, width)
+    with pytest.raises(ValueError, match=rf"np.stack\({name}\) for rows"):
+        check_tuples(name, tuple(square), width, 9)
+    # Of lists and of an array, there is no doubt.
+    for tuples in (square, square.tolist(), tuple(map(tuple, square.tolist()))):
+        assert check_tuples(name, tuples, width, 9).tolist() == square.tolist()
 
 
 @pytest.mark.parametrize("same", [[0, 0, 1], [0, 1, 1], [0, 1, 0]])

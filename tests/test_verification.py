@@ -142,6 +142,7 @@ def worth(criterion, rate, distances, similar, threshold):
         ("tnr_at_tpr", 1.0),
     ],
 )
+@pytest.mark.filterwarnings("ignore:Got rate=0.8 with")
 @pytest.mark.parametrize("seed", range(6))
 def test_threshold_against_every_other(seed, criterion, rate):
     distances, similar = tied_pairs(seed)
@@ -201,6 +202,72 @@ def test_bad_criteria(criterion, rate, match):
     with pytest.raises(ValueError, match=match):
         A = np.zeros((3, 3))
         verifier.fit((A, A + np.outer(distances, X.std(axis=0))), similar)
+
+
+def pairs_of(n_similar, n_dissimilar, apart=0.0):
+    """Distances that are uniform, those of dissimilar pairs farther by so much."""
+    near, far = (np.arange(n) / n for n in (n_similar, n_dissimilar))
+    return np.r_[near, far + apart], np.arange(n_similar + n_dissimilar) < n_similar
+
+
+@pytest.mark.parametrize(
+    ("criterion", "rate", "fewest"),
+    [
+        ("tpr_at_fpr", 0.01, (1, 300)),
+        ("tpr_at_fpr", 0.7, (1, 5)),
+        ("tnr_at_tpr", 0.99, (300, 1)),
+        ("tnr_at_tpr", 0.9, (30, 1)),
+    ],
+)
+def test_a_rate_that_so_few_pairs_cannot_show_is_a_warning(criterion, rate, fewest):
+    # Whoever errs at that rate shows no error in 3 / rate pairs once in 20 times.
+    errors = rate if criterion == "tpr_at_fpr" else 1 - rate
+    n = max(fewest)
+    assert (1 - errors) ** n <= 0.051
+    verification_threshold(*pairs_of(*fewest, apart=2), criterion, rate)
+    fewer = [m - (m == n) for m in fewest]
+    with pytest.warns(UserWarning, match=f"rate={rate} with {n - 1} .* at least {n}:") as w:
+        verification_threshold(*pairs_of(*fewer, apart=2), criterion, rate)
+    assert [warning.filename for warning in w] == [__file__]
+    distances, similar = pairs_of(*fewer, apart=2)
+    verifier = PairVerifier(FunctionTransformer(), criterion=criterion, rate=rate)
+    with pytest.warns(UserWarning, match=f"at least {n}:") as w:
+        verifier.fit((np.zeros((len(similar), 1)), distances[:, None]), similar)
+    assert [warning.filename for warning in w] == [__file__]
+
+
+@pytest.mark.parametrize(
+    ("criterion", "rate"),
+    [("tpr_at_fpr", 0), ("tpr_at_fpr", 1), ("tnr_at_tpr", 0), ("tnr_at_tpr", 1)],
+)
+def test_no_errors_or_any_are_a_rate_for_few_pairs(criterion, rate):
+    verification_threshold(*pairs_of(2, 2, apart=2), criterion, rate)
+
+
+def test_similarities_in_the_place_of_distances_get_a_hint():
+    distances, similar = pairs_of(50, 50, apart=0.5)
+    verification_threshold(distances, similar)
+    for wrong in ((-distances, similar), (distances, ~similar)):
+        with pytest.warns(UserWarning, match=r"error rate of 0\.75.*Negate") as w:
+            verification_threshold(*wrong)
+        assert [warning.filename for warning in w] == [__file__]
+    rows = distances.max() - distances[:, None]
+    with pytest.warns(UserWarning, match="Negate"):
+        PairVerifier(FunctionTransformer()).fit((np.zeros_like(rows), rows), similar)
+    # The hint comes before the error that would have the rate raised.
+    with (
+        pytest.warns(UserWarning, match="Negate"),
+        pytest.raises(ValueError, match="raise rate"),
+    ):
+        verification_threshold(-distances, similar, "tpr_at_fpr", 0.1)
+
+
+def test_chance_gets_no_hint():
+    rng = np.random.default_rng(0)
+    for n in rng.integers(4, 1000, 500):
+        similar = rng.random(n) < rng.uniform(0.05, 0.95)
+        similar[:2] = True, False
+        verification_threshold(rng.random(n), similar)
 
 
 def test_far_out_of_range():
@@ -315,24 +382,44 @@ def test_verifier_on_other_containers():
     assert verifier.fit(PAIRS, SIMILAR, X=frame).score(PAIRS, SIMILAR, X=frame) > 0.5
 
 
+def test_verifier_takes_columns_of_indices():
+    pd = pytest.importorskip("pandas")
+    verifier = PairVerifier(StandardScaler().fit(X)).fit(PAIRS, SIMILAR, X=X)
+    expected = verifier.decision_function(PAIRS, X=X)
+    for pairs in (tuple(PAIRS.T), pd.MultiIndex.from_arrays(PAIRS.T)):
+        np.testing.assert_array_equal(verifier.decision_function(pairs, X=X), expected)
+
+
 @pytest.mark.parametrize(
-    ("pairs", "rows", "match"),
+    ("pairs", "rows", "error", "match"),
     [
-        (PAIRS, None, r"shape \(300, 2\) without X"),
-        ([[0, 1]], None, "list without X"),
-        ((X, X, X), None, "tuple without X"),
-        ((X, X[:5]), None, "inconsistent numbers"),
-        (PAIRS + 0.5, X, "float64, but expected integers"),
-        (PAIRS - 60, X, "row indices from -"),
-        (PAIRS + 10, X, "from 0 to 59"),
-        (PAIRS[:, 0], X, r"shape \(300,\)"),
-        (np.empty((0, 2), dtype=int), X, "at least one"),
-        ((X, X), X, "leave X out"),
+        (PAIRS, None, ValueError, r"shape \(300, 2\) without X"),
+        ([[0, 1]], None, ValueError, "list without X"),
+        ((X, X, X), None, ValueError, "tuple without X"),
+        ((X, X[:5]), None, ValueError, "inconsistent numbers"),
+        ((X, None), None, TypeError, "Got B=None, but expected an array"),
+        ((X[:0], X[:0]), None, ValueError, "Got no rows in A"),
+        (PAIRS + 0.5, X, TypeError, "float64, but expected integers"),
+        (PAIRS - 60, X, ValueError, "row indices from -"),
+        (PAIRS + 10, X, ValueError, "from 0 to 59"),
+        (PAIRS[:, 0], X, ValueError, r"shape \(300,\)"),
+        (np.empty((0, 2), dtype=int), X, ValueError, "at least one"),
+        ((X, X), X, ValueError, "leave X out"),
+        (None, X, ValueError, r"Got pairs=None, but .* \(n_pairs, 2\)"),
+        ([[0, 1], [2]], X, ValueError, r"Got pairs=\[\[0, 1\], \[2\]\], but expected"),
+        (PAIRS, [], ValueError, "Got no rows in X"),
+        (PAIRS, X[:0], ValueError, "Got no rows in X"),
+        (PAIRS, {}, TypeError, r"Got X=\{\}, but expected an array"),
+        (PAIRS, {"a": X}, TypeError, "Got X={'a': array"),
+        (PAIRS, np.array(3.0), TypeError, r"Got X=array\(3\.?0?\), but expected an array"),
+        (PAIRS, 3.0, TypeError, r"Got X=3\.0, but expected an array"),
+        (PAIRS, "rows" * 99, TypeError, r"Got X='rows.{,90}, but expected an array"),
+        (PAIRS, iter(X), TypeError, "Got X=<.*, but expected an array"),
     ],
 )
-def test_bad_pairs(pairs, rows, match):
+def test_bad_pairs(pairs, rows, error, match):
     verifier = PairVerifier(StandardScaler().fit(X))
-    with pytest.raises(ValueError, match=match):
+    with pytest.raises(error, match=match):
         verifier.fit(pairs, SIMILAR, X=rows)
     assert not hasattr(verifier, "threshold_")
 
