@@ -83,8 +83,8 @@ def verification_curve(distances, similar):
     >>> curve.fnmr
     array([1. , 0.5, 0. , 0. ])
     """
-    thresholds, matches, false_matches = _count_accepted(distances, similar)
-    return VerificationCurve(thresholds, *_error_rates(matches, false_matches))
+    thresholds, true_matches, false_matches = _count_accepted(distances, similar)
+    return VerificationCurve(thresholds, *_error_rates(true_matches, false_matches))
 
 
 def equal_error_rate(distances, similar):
@@ -245,20 +245,20 @@ def verification_threshold(distances, similar, criterion="accuracy", rate=None):
 def find_threshold(distances, similar, criterion, rate, stacklevel):
     """As :func:`verification_threshold`, with the `stacklevel` of its warnings."""
     rate = check_criterion(criterion, rate)
-    thresholds, matches, false_matches = _count_accepted(distances, similar)
-    _warn_about_similarities(matches, false_matches, stacklevel)
-    best = int(np.argmax(CRITERIA[criterion](matches, false_matches, rate)))
-    if criterion == "tpr_at_fpr" and matches[best] == 0:
+    thresholds, true_matches, false_matches = _count_accepted(distances, similar)
+    _warn_about_similarities(true_matches, false_matches, stacklevel)
+    best = int(np.argmax(CRITERIA[criterion](true_matches, false_matches, rate)))
+    if criterion == "tpr_at_fpr" and true_matches[best] == 0:
         fmr = false_matches / false_matches[-1]
         raise ValueError(
             f"Got rate={rate} for criterion='tpr_at_fpr', but no similar pair can be "
-            f"accepted with less than {fmr[matches > 0][0]:.3g} of the dissimilar "
+            f"accepted with less than {fmr[true_matches > 0][0]:.3g} of the dissimilar "
             "ones: raise rate."
         )
     if criterion == "tpr_at_fpr":
         _warn_about_few_pairs(rate, rate, false_matches[-1], "dissimilar", stacklevel)
     if criterion == "tnr_at_tpr":
-        _warn_about_few_pairs(rate, 1 - rate, matches[-1], "similar", stacklevel)
+        _warn_about_few_pairs(rate, 1 - rate, true_matches[-1], "similar", stacklevel)
     return _midway_to_next(thresholds, best)
 
 
@@ -316,12 +316,12 @@ def _warn_about_few_pairs(rate, max_error_rate, n_pairs, kind, stacklevel):
         )
 
 
-def _warn_about_similarities(matches, false_matches, stacklevel):
+def _warn_about_similarities(true_matches, false_matches, stacklevel):
     """Warn if similar pairs have larger distances than chance explains."""
-    error_rate = _rate_where_equal(*_error_rates(matches, false_matches))
+    error_rate = _rate_where_equal(*_error_rates(true_matches, false_matches))
     # The standard deviation if all pairs are independent and of one distribution. Pairs
     # that share rows are not independent: hence the minimum of 0.1 below.
-    deviation = math.sqrt(1 / matches[-1] + 1 / false_matches[-1]) / 4
+    deviation = math.sqrt(1 / true_matches[-1] + 1 / false_matches[-1]) / 4
     if error_rate > 0.5 + max(4 * deviation, 0.1):
         warnings.warn(
             f"Got distances with an equal error rate of {error_rate:.3g}, but expected at "
@@ -333,48 +333,41 @@ def _warn_about_similarities(matches, false_matches, stacklevel):
 
 
 def _count_accepted(distances, similar):
-    """Numbers of pairs that each threshold accepts.
-
-    Returns
-    -------
-    thresholds : ndarray of shape (n_thresholds,)
-        ``-inf`` and the distinct distances.
-    matches : ndarray of int of shape (n_thresholds,)
-        Number of similar pairs that are accepted.
-    false_matches : ndarray of int of shape (n_thresholds,)
-        Number of dissimilar pairs that are accepted.
-    """
+    """Thresholds, and the numbers of similar and of dissimilar pairs that each accepts."""
     distances, similar = check_distances(distances, similar)
     values, inverse = np.unique(distances, return_inverse=True)
-    matches, false_matches = (
+    true_matches, false_matches = (
         np.append(0, np.cumsum(np.bincount(inverse[kind], minlength=len(values))))
         for kind in (similar, ~similar)
     )
-    return np.append(-np.inf, values), matches, false_matches
+    return np.append(-np.inf, values), true_matches, false_matches  # (n_thresholds,) each
 
 
-def _error_rates(matches, false_matches):
+def _error_rates(true_matches, false_matches):
     """False match rate and false non-match rate, each of shape (n_thresholds,)."""
-    return false_matches / false_matches[-1], (matches[-1] - matches) / matches[-1]
+    n_similar, n_dissimilar = true_matches[-1], false_matches[-1]
+    return false_matches / n_dissimilar, (n_similar - true_matches) / n_similar
 
 
 # What each threshold is worth, shape (n_thresholds,). It is -1 where the rate is not kept.
 
 
-def _accuracy(matches, false_matches, rate):
-    return matches - false_matches
+def _accuracy(true_matches, false_matches, rate):
+    return true_matches - false_matches
 
 
-def _f1(matches, false_matches, rate):
-    return 2 * matches / (matches[-1] + matches + false_matches)
+def _f1(true_matches, false_matches, rate):
+    return 2 * true_matches / (true_matches[-1] + true_matches + false_matches)
 
 
-def _tpr_at_fpr(matches, false_matches, rate):
-    return np.where(false_matches / false_matches[-1] <= rate, matches, -1)
+def _tpr_at_fpr(true_matches, false_matches, rate):
+    fmr = false_matches / false_matches[-1]
+    return np.where(fmr <= rate, true_matches, -1)
 
 
-def _tnr_at_tpr(matches, false_matches, rate):
-    return np.where(matches / matches[-1] >= rate, false_matches[-1] - false_matches, -1)
+def _tnr_at_tpr(true_matches, false_matches, rate):
+    tpr = true_matches / true_matches[-1]
+    return np.where(tpr >= rate, false_matches[-1] - false_matches, -1)
 
 
 CRITERIA = {

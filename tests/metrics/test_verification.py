@@ -108,7 +108,7 @@ def test_only_the_order_of_distances_matters():
 
 
 def worth(criterion, rate, distances, similar, threshold):
-    """What is to be maximised, from the predictions at a threshold; None if not allowed."""
+    """What is to be maximized, from the predictions at a threshold; None if not allowed."""
     accepted = distances <= threshold
     fmr, fnmr = rates(distances, similar, threshold)
     if criterion == "accuracy":
@@ -150,7 +150,7 @@ def test_threshold_against_every_other(seed, criterion, rate):
     assert found == expected
 
 
-def test_threshold_between_neighbouring_numbers():
+def test_threshold_between_neighboring_numbers():
     for low in (1.0, np.nextafter(1, 2)):  # The middle is rounded down, and up.
         high = np.nextafter(low, 2)
         threshold = verification_threshold([low, high], [True, False])
