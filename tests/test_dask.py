@@ -31,7 +31,7 @@ distributed = pytest.importorskip("distributed")
 
 import skmetric.dask as skdask  # noqa: E402
 from skmetric.dask._fit import PartitionedProblem  # noqa: E402
-from skmetric.dask._labeled_partitions import LabelledPartitions  # noqa: E402
+from skmetric.dask._labeled_partitions import LabeledPartitions  # noqa: E402
 
 PAIRS = [
     (skdask.DaskTripletMetricLearner, skmetric.TripletMetricLearner),
@@ -177,7 +177,7 @@ def test_edges_within_partitions_add_up(client):
         found = evaluate(*here, mined=mined)
         losses.append(found.loss)
         counts.append(found.n_constraints)
-    with LabelledPartitions(*parted(120)) as parts:
+    with LabeledPartitions(*parted(120)) as parts:
         problem = PartitionedProblem(parts, W, "sqeuclidean", constraints)
         U = W / problem.unit
         mined = problem.mine(U, None, np.random.RandomState(0))
@@ -187,7 +187,7 @@ def test_edges_within_partitions_add_up(client):
 
 
 def test_the_pull_counts_once_and_gradients_are_those_of_the_loss(client):
-    with LabelledPartitions(*parted(30)) as parts:
+    with LabeledPartitions(*parted(30)) as parts:
         W0, random_state = np.eye(3, 6), np.random.RandomState(0)
         constraints = triplets()._constraints(3)
         problem = PartitionedProblem(parts, W0, "sqeuclidean", constraints)
@@ -904,7 +904,7 @@ def test_epochs_are_drawn_from_the_random_state(client):
 
 
 def test_partitions_draw_for_themselves():
-    with LabelledPartitions(*parted(60)) as parts:
+    with LabeledPartitions(*parted(60)) as parts:
         seeds = parts.seeds(np.random.RandomState(0))
     states = {tuple(seed.generate_state(2)) for seed in seeds}
     assert len(states) == 4

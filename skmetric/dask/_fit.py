@@ -1,9 +1,8 @@
-"""How a map is found where rows are in partitions: the same objective, the same solvers.
+"""A fit over partitions, with the objective and the solvers of a fit in memory.
 
-For L-BFGS a step sends the map to all partitions, and the shares of the loss and of its
-gradient come back as one sum; the pull towards W₀ is added once. The stochastic solvers go
-through an epoch in each partition on their own and then take the mean of the maps, known
-as local SGD.
+L-BFGS broadcasts the map to all partitions in each step. Their losses and gradients are
+reduced to a sum, to which the penalty is added once. The stochastic solvers run an epoch
+in each partition and then average the maps, which is known as local SGD.
 """
 
 from functools import partial
@@ -29,14 +28,15 @@ from .._solvers import minimize_stochastic, run_epoch
 from ._partitions import add_entries, random_state_from
 
 
-def learn_over_partitions(estimator, parts, W0, start, random_state, monitor):
+def fit_partitions(estimator, partitions, W0, start, random_state, monitor):
     """Find the map; the counterpart of :func:`skmetric._learning.learn`.
 
     Parameters
     ----------
     estimator : DaskTripletMetricLearner or DaskContrastiveMetricLearner
-    parts : LabelledPartitions
+    partitions : LabeledPartitions
     W0, start : ndarray of shape (k, d)
+        The map that the penalty refers to, and the one to start from.
     random_state : RandomState
     monitor : Monitor
 
@@ -45,45 +45,49 @@ def learn_over_partitions(estimator, parts, W0, start, random_state, monitor):
     result : Result
         Its parameters are the map.
     """
-    solver = solver_for(estimator, parts, parts)
+    solver = solver_for(estimator, partitions, partitions)
     problem = PartitionedProblem(
-        parts,
+        partitions,
         W0,
         estimator.metric,
         estimator._constraints(len(W0)),
         solver == "adam",
     )
-    by = by_lbfgs if solver == "lbfgs" else by_averaging
-    return by(estimator, problem, parts, start, random_state, monitor)
+    fit = by_lbfgs if solver == "lbfgs" else fit_local_sgd
+    return fit(estimator, problem, partitions, start, random_state, monitor)
 
 
-class MinedPartitions(NamedTuple):
-    """Constraints within each partition, kept there.
+class PartitionedSelection(NamedTuple):
+    """Constraints within each partition, persisted on the workers.
 
     Attributes
     ----------
-    parts : LabelledPartitions
-    mined_parts : list of Delayed
+    partitions : LabeledPartitions
+    selections : list of Delayed
+        What is mined in each partition.
     totals : ndarray
-        Their counts over all partitions, by which each takes its share of the mean.
+        Numbers of constraints over all partitions. A partition divides by these, so that
+        losses and gradients add up to means.
     """
 
-    parts: object
-    mined_parts: list
+    partitions: object
+    selections: list
     totals: np.ndarray
 
     def equals(self, other):
-        """Whether both consist of the same constraints in each partition."""
-        answers = self.parts.ask(_are_equal, None, self.mined_parts, other.mined_parts)
-        return self.parts.total(answers, _and)
+        """Whether both have the same constraints in each partition."""
+        results = self.partitions.map_partitions(
+            _are_equal, None, self.selections, other.selections
+        )
+        return self.partitions.reduce(results, _and)
 
 
 class PartitionedProblem(Coordinates):
-    """What a fit to labels minimises; the counterpart of ``_problem.Problem``.
+    """The objective over all partitions; the counterpart of ``_problem.Problem``.
 
     Parameters
     ----------
-    parts : LabelledPartitions
+    partitions : LabeledPartitions
     W0 : ndarray of shape (k, d)
     metric : str
     constraints : TripletConstraints or PairConstraints
@@ -91,75 +95,89 @@ class PartitionedProblem(Coordinates):
         See :class:`~skmetric._problem.Coordinates`.
     """
 
-    def __init__(self, parts, W0, metric, constraints, by_entry=False):
+    def __init__(self, partitions, W0, metric, constraints, by_entry=False):
         super().__init__(W0, by_entry)
-        self.parts, self.metric, self.constraints = parts, metric, constraints
-        make = partial(
+        self.partitions, self.metric = partitions, metric
+        self.constraints = constraints
+        make_problem = partial(
             Problem, W0=W0, metric=metric, constraints=constraints, by_entry=by_entry
         )
-        (self._make,) = parts.keep(parts.message(make))
+        # Persisted, so that it is sent once and not with each step.
+        (self._make_problem,) = partitions.persist(partitions.broadcast(make_problem))
 
     def with_constraints(self, constraints):
-        """The problem for others, which its partitions are told of."""
+        """The same problem with other constraints, also on the workers."""
         return PartitionedProblem(
-            self.parts, self.W0, self.metric, constraints, self.by_entry
+            self.partitions, self.W0, self.metric, constraints, self.by_entry
         )
 
-    def ask(self, function, message, *each):
-        """A question to each partition: ``function(message, problem, *own)``."""
-        makes = [self._make] * len(self.parts.sizes)
-        first = self.parts.first_copies
-        return self.parts.ask(partial(_on_problem, function), message, makes, first, *each)
+    def map_partitions(self, function, value, *per_partition):
+        """Call ``function(value, problem, *own)`` on the problem of each partition."""
+        return self.partitions.map_partitions(
+            partial(_on_problem, function),
+            value,
+            [self._make_problem] * len(self.partitions.sizes),
+            self.partitions.first_copies,
+            *per_partition,
+        )
 
     def all_rows(self):
-        """None are here."""
+        """None, as the rows are on the workers."""
 
     def mine(self, U, X, random_state):
-        """Form the constraints within each partition."""
-        seeds = self.parts.seeds(random_state)
-        mined_parts = self.parts.keep(*self.ask(_mine, U, seeds))
-        totals = self.parts.total(self.parts.ask(_totals, None, mined_parts), np.add)
-        return MinedPartitions(self.parts, mined_parts, totals)
+        """Mine constraints within each partition."""
+        partitions, seeds = self.partitions, self.partitions.seeds(random_state)
+        selections = partitions.persist(*self.map_partitions(_mine, U, seeds))
+        counts = partitions.map_partitions(_totals, None, selections)
+        return PartitionedSelection(
+            partitions, selections, partitions.reduce(counts, np.add)
+        )
 
     def share(self, U, X, mined):
-        """Evaluation over all partitions, without the pull."""
-        answers = self.ask(_share, (U, mined.totals), mined.mined_parts)
-        return self.parts.total(answers, add_evaluations)
+        """Evaluation over all partitions, without the penalty."""
+        results = self.map_partitions(_share, (U, mined.totals), mined.selections)
+        return self.partitions.reduce(results, add_evaluations)
 
 
-def by_averaging(estimator, problem, parts, start, random_state, monitor):
+def fit_local_sgd(estimator, problem, partitions, start, random_state, monitor):
     """Find the map by local SGD.
 
-    An epoch starts in all partitions from the same map and the same state of the
-    optimizer. Each goes through its own batches; then both are averaged, weighted by
-    rows. McMahan et al. 2017 (FedAvg, with all clients in each round), Stich 2019.
+    In each epoch all partitions start from the same map and the same state of the
+    optimizer. Each runs through its own batches. Then maps and states are averaged,
+    weighted by rows. McMahan et al. 2017 (FedAvg, with all clients in each round), Stich
+    2019.
     """
     monitor.follow("epoch", problem.components)
-    batch_size = batch_size_for(estimator, parts, parts)
-    message = batch_size, max(1, ROWS_FOR_PULL // len(parts.sizes))
-    seeds = parts.seeds(random_state)
+    batch_size = batch_size_for(estimator, partitions, partitions)
+    n_rows = max(1, ROWS_FOR_PULL // len(partitions.sizes))
+    seeds = partitions.seeds(random_state)
 
     def sums(problem):
-        return parts.total(problem.ask(_sums, message, seeds), add_entries)
+        results = problem.map_partitions(_sums, (batch_size, n_rows), seeds)
+        return partitions.reduce(results, add_entries)
 
     problem = ready(estimator, problem, sums)
     monitor.margins = problem.margins
-    init, update = optimizer_for(estimator, solver_for(estimator, parts, parts))
-    held_out = [None] * len(parts.sizes)
+    init, update = optimizer_for(estimator, solver_for(estimator, partitions, partitions))
+    # A seed per partition draws the same held-out rows in each epoch; None holds out none.
+    hold_out_seeds = [None] * len(partitions.sizes)
     if estimator.early_stopping:
-        held_out = parts.seeds(random_state)
+        hold_out_seeds = partitions.seeds(random_state)
     fraction, scoring = estimator.validation_fraction, score_of_maps(estimator.to_local())
 
     def epoch(U, state, rates):
-        message = U, state, rates, update, problem.pull, batch_size, fraction
-        seeds = parts.seeds(random_state)
-        answers = problem.ask(_epoch, message, parts.shares, seeds, held_out)
-        U, loss, active, *values = parts.total(answers, add_entries)
+        value = U, state, rates, update, problem.pull, batch_size, fraction
+        seeds = partitions.seeds(random_state)
+        results = problem.map_partitions(
+            _epoch, value, partitions.weights, seeds, hold_out_seeds
+        )
+        U, loss, active, *values = partitions.reduce(results, add_entries)
         return U, type(state)(*values), loss, active
 
     def score(U):
-        answers = problem.ask(_score, (U, fraction, scoring), parts.shares, held_out)
-        monitor.scores.append(parts.total(answers, add_entries)[0])
+        value = U, fraction, scoring
+        results = problem.map_partitions(_score, value, partitions.weights, hold_out_seeds)
+        monitor.scores.append(partitions.reduce(results, add_entries)[0])
         return monitor.scores[-1]
 
     U = start / problem.unit
@@ -167,7 +185,7 @@ def by_averaging(estimator, problem, parts, start, random_state, monitor):
         epoch,
         U,
         init(U),
-        max_iter=n_epochs(estimator, parts, parts),
+        max_iter=n_epochs(estimator, partitions, partitions),
         rate=estimator.learning_rate_init,
         tol=estimator.tol,
         patience=estimator.n_iter_no_change,
@@ -177,24 +195,28 @@ def by_averaging(estimator, problem, parts, start, random_state, monitor):
     return result._replace(parameters=problem.components(result.parameters))
 
 
-def _on_problem(function, message, X, codes, make, first, *own):
-    return function(message, make(X, Labels(codes, first)), *own)
+# Functions of a partition: a broadcast value, its problem or its rows and labels, further
+# arguments.
+
+
+def _on_problem(function, value, X, codes, make_problem, first, *own):
+    return function(value, make_problem(X, Labels(codes, first)), *own)
 
 
 def _mine(U, problem, seed):
     return problem.mine(U, problem.all_rows(), random_state_from(seed))
 
 
-def _share(message, problem, mined):
-    U, totals = message
-    return problem.share(U, problem.all_rows(), mined._replace(totals=totals))
+def _totals(_, X, y, selection):
+    return selection.totals
 
 
-def _totals(message, X, y, mined):
-    return mined.totals
+def _share(value, problem, selection):
+    U, totals = value
+    return problem.share(U, problem.all_rows(), selection._replace(totals=totals))
 
 
-def _are_equal(message, X, y, one, other):
+def _are_equal(_, X, y, one, other):
     return one.equals(other)
 
 
@@ -202,15 +224,15 @@ def _and(a, b):
     return a and b
 
 
-def _sums(message, problem, seed):
-    return sums_at_start(problem, *message, random_state_from(seed))
+def _sums(value, problem, seed):
+    return sums_at_start(problem, *value, random_state_from(seed))
 
 
-def _epoch(message, problem, share, seed, held_out):
-    """An epoch over a partition, its outcome times the partition's share of the rows."""
-    U, state, rates, update, pull, batch_size, fraction = message
-    if held_out is not None:
-        problem, _ = problem.hold_out(fraction, random_state_from(held_out))
+def _epoch(value, problem, weight, seed, hold_out_seed):
+    """Run an epoch over a partition, and weight its map, loss and state."""
+    U, state, rates, update, pull, batch_size, fraction = value
+    if hold_out_seed is not None:
+        problem, _ = problem.hold_out(fraction, random_state_from(hold_out_seed))
     problem.pull, random_state = pull, random_state_from(seed)
     U, state, loss, active = run_epoch(
         partial(problem.on_batch, random_state=random_state),
@@ -220,10 +242,10 @@ def _epoch(message, problem, share, seed, held_out):
         update,
         rates,
     )
-    return tuple(share * value for value in (U, loss, active, *state))
+    return tuple(weight * entry for entry in (U, loss, active, *state))
 
 
-def _score(message, problem, share, held_out):
-    U, fraction, scoring = message
-    _, score = problem.hold_out(fraction, random_state_from(held_out), scoring)
-    return (share * score(U),)
+def _score(value, problem, weight, hold_out_seed):
+    U, fraction, scoring = value
+    _, score = problem.hold_out(fraction, random_state_from(hold_out_seed), scoring)
+    return (weight * score(U),)
