@@ -94,10 +94,10 @@ def problem_of(client, n_rows, n_features, k, n_partitions):
     )
     y = da.random.default_rng(1).integers(0, 10, n_rows, chunks=chunk)
     X, y = client.persist([X, y])
-    parts = LabeledPartitions(X, y)
+    partitions = LabeledPartitions(X, y)
     W0 = np.eye(k, n_features, dtype="f4") / np.sqrt(2 * k, dtype="f4")
     constraints = DaskTripletMetricLearner()._constraints(k)
-    problem = PartitionedProblem(parts, W0, "sqeuclidean", constraints)
+    problem = PartitionedProblem(partitions, W0, "sqeuclidean", constraints)
     U = W0 / problem.unit
     return problem, U, problem.mine(U, None, np.random.RandomState(0))
 
