@@ -31,7 +31,7 @@ from sklearn.preprocessing import StandardScaler
 from skmetric import TripletMetricLearner
 from skmetric.dask import DaskTripletMetricLearner
 from skmetric.dask._fit import PartitionedProblem
-from skmetric.dask._labeled_partitions import LabelledPartitions
+from skmetric.dask._labeled_partitions import LabeledPartitions
 from skmetric.metrics import mean_average_precision_at_r
 
 SPILLING_OFF = {
@@ -94,10 +94,10 @@ def problem_of(client, n_rows, n_features, k, n_partitions):
     )
     y = da.random.default_rng(1).integers(0, 10, n_rows, chunks=chunk)
     X, y = client.persist([X, y])
-    parts = LabelledPartitions(X, y)
+    partitions = LabeledPartitions(X, y)
     W0 = np.eye(k, n_features, dtype="f4") / np.sqrt(2 * k, dtype="f4")
     constraints = DaskTripletMetricLearner()._constraints(k)
-    problem = PartitionedProblem(parts, W0, "sqeuclidean", constraints)
+    problem = PartitionedProblem(partitions, W0, "sqeuclidean", constraints)
     return problem, W0, problem.mine(W0, None, np.random.RandomState(0))
 
 
@@ -217,7 +217,7 @@ def main():
     parts = {f.__name__: f for f in (step, weak_scaling, memory, rate)}
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("folder", nargs="?", type=Path)
-    parser.add_argument("--only", mined_parts=["accuracy", *parts])
+    parser.add_argument("--only", choices=["accuracy", *parts])
     chosen = parser.parse_args()
     if chosen.folder and chosen.only in (None, "accuracy"):
         accuracy(chosen.folder)

@@ -31,7 +31,7 @@ distributed = pytest.importorskip("distributed")
 
 import skmetric.dask as skdask  # noqa: E402
 from skmetric.dask._fit import PartitionedProblem  # noqa: E402
-from skmetric.dask._labeled_partitions import LabelledPartitions  # noqa: E402
+from skmetric.dask._labeled_partitions import LabeledPartitions  # noqa: E402
 
 PAIRS = [
     (skdask.DaskTripletMetricLearner, skmetric.TripletMetricLearner),
@@ -177,19 +177,19 @@ def test_edges_within_partitions_add_up(client):
         found = evaluate(*here, mined=mined)
         losses.append(found.loss)
         counts.append(found.n_constraints)
-    with LabelledPartitions(*parted(120)) as parts:
-        problem = PartitionedProblem(parts, W, "sqeuclidean", constraints)
+    with LabeledPartitions(*parted(120)) as partitions:
+        problem = PartitionedProblem(partitions, W, "sqeuclidean", constraints)
         mined = problem.mine(W, None, np.random.RandomState(0))
         found = problem.objective(W, None, mined)
     assert found.n_constraints == sum(counts)
     assert found.loss == pytest.approx(np.average(losses, weights=counts), rel=1e-10)
 
 
-def test_the_pull_counts_once_and_gradients_are_those_of_the_loss(client):
-    with LabelledPartitions(*parted(30)) as parts:
+def test_the_penalty_counts_once_and_gradients_are_those_of_the_loss(client):
+    with LabeledPartitions(*parted(30)) as partitions:
         W0, random_state = np.eye(3, 6), np.random.RandomState(0)
         constraints = triplets()._constraints(3)
-        problem = PartitionedProblem(parts, W0, "sqeuclidean", constraints)
+        problem = PartitionedProblem(partitions, W0, "sqeuclidean", constraints)
         problem.penalty = 7.0
         W = W0 + 0.1 * random_state.standard_normal(W0.shape)
         mined = problem.mine(W, None, random_state)
@@ -291,13 +291,13 @@ def learn(rows, labels):
     triplets().fit(rows, labels)
 
 
-@pytest.mark.parametrize("ask", [learn, skdask.retrieval_report])
-def test_labels_of_several_types_in_several_partitions(ask):
+@pytest.mark.parametrize("call", [learn, skdask.retrieval_report])
+def test_labels_of_several_types_in_several_partitions(call):
     rows, labels = parted(120)
     for other in (labels.astype(str), labels.astype(str).astype(object)):
         mixed = da.concatenate([labels[:120].astype(object), other[120:]])
         with pytest.raises(ValueError, match=r"'str.*labels of one type"):
-            ask(rows, mixed)
+            call(rows, mixed)
     # Blocks need not be of the type that the array has.
     lying = labels.map_blocks(
         lambda block, block_info: (
@@ -305,7 +305,7 @@ def test_labels_of_several_types_in_several_partitions(ask):
         ),
         dtype=labels.dtype,
     )
-    ask(rows, lying)
+    call(rows, lying)
     lying = labels.map_blocks(
         lambda block, block_info: (
             block.astype(str) if block_info[0]["chunk-location"][0] else block
@@ -313,10 +313,10 @@ def test_labels_of_several_types_in_several_partitions(ask):
         dtype=labels.dtype,
     )
     with pytest.raises(ValueError, match="labels of one type"):
-        ask(rows, lying)
+        call(rows, lying)
 
 
-@pytest.mark.parametrize("ask", [learn, skdask.retrieval_report])
+@pytest.mark.parametrize("call", [learn, skdask.retrieval_report])
 @pytest.mark.parametrize(
     "labels",
     [
@@ -327,9 +327,9 @@ def test_labels_of_several_types_in_several_partitions(ask):
     ],
     ids=["NaN", "None", "NaT", "masked"],
 )
-def test_missing_labels(ask, labels):
+def test_missing_labels(call, labels):
     with pytest.raises(ValueError, match="Input y contains NaN"):
-        ask(*parted(60, X, labels))
+        call(*parted(60, X, labels))
 
 
 def test_missing_labels_of_dataframes():
@@ -735,7 +735,7 @@ def unknown_chunks():
 
 
 @pytest.mark.parametrize(
-    "ask",
+    "call",
     [
         lambda: triplets().fit(*parted(60)),
         lambda: triplets().fit(*unknown_chunks()),
@@ -743,9 +743,9 @@ def unknown_chunks():
     ],
     ids=["fit", "unknown chunks", "retrieval"],
 )
-def test_a_cluster_without_workers_is_a_clear_end(client_without_workers, ask):
+def test_a_cluster_without_workers_is_a_clear_end(client_without_workers, call):
     with pytest.raises(RuntimeError, match=r"no worker from the cluster for 1 s.*Start"):
-        ask()
+        call()
     assert eventually(lambda: not client_without_workers.run_on_scheduler(tasks_of))
 
 
@@ -876,7 +876,7 @@ def test_the_mean_of_equal_partitions_is_the_local_fit(solver):
 
 
 def test_partitions_weigh_as_many_as_they_have_rows():
-    """One step of gradient descent from each, without a pull."""
+    """One step of gradient descent from each, without a penalty."""
     more = settings(
         solver="sgd", momentum=0.0, alpha=0, batch_size=1000, init=np.eye(6) / 5, max_iter=1
     )
@@ -904,8 +904,8 @@ def test_epochs_are_drawn_from_the_random_state(client):
 
 
 def test_partitions_draw_for_themselves():
-    with LabelledPartitions(*parted(60)) as parts:
-        seeds = parts.seeds(np.random.RandomState(0))
+    with LabeledPartitions(*parted(60)) as partitions:
+        seeds = partitions.seeds(np.random.RandomState(0))
     states = {tuple(seed.generate_state(2)) for seed in seeds}
     assert len(states) == 4
 

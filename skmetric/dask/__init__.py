@@ -5,11 +5,8 @@ current ``dask.distributed.Client`` is used; ``with client.as_current():`` choos
 Without a client, threads of this process do the work.
 """
 
-from ._learners import (
-    DaskContrastiveMetricLearner,
-    DaskTripletMetricLearner,
-    retrieval_report,
-)
+from ._learners import DaskContrastiveMetricLearner, DaskTripletMetricLearner
+from ._retrieval import retrieval_report
 
 __all__ = [
     "DaskContrastiveMetricLearner",

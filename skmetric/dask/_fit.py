@@ -1,9 +1,8 @@
-"""How a map is found where rows are in partitions: the same objective, the same solvers.
+"""A fit over partitions, with the objective and the solvers of a fit in memory.
 
-For L-BFGS a step sends the map to all partitions, and the shares of the loss and of its
-gradient come back as one sum; the penalty is added once. The stochastic solvers go
-through an epoch in each partition on their own and then take the mean of the maps, known
-as local SGD.
+L-BFGS broadcasts the map to all partitions in each step. Their losses and gradients are
+reduced to a sum, to which the penalty is added once. The stochastic solvers run an epoch
+in each partition and then average the maps, which is known as local SGD.
 """
 
 from functools import partial
@@ -26,14 +25,15 @@ from .._solvers._minimize import minimize_stochastic, run_epoch
 from ._partitions import add_entries, random_state_from
 
 
-def learn_over_partitions(settings, parts, W0, start, random_state, monitor):
+def fit_partitions(settings, partitions, W0, start, random_state, monitor):
     """Find the map; the counterpart of :func:`skmetric._fit.fit_map`.
 
     Parameters
     ----------
     settings : Settings
-    parts : LabelledPartitions
+    partitions : LabeledPartitions
     W0, start : ndarray of shape (k, d)
+        The map that the penalty refers to, and the one to start from.
     random_state : RandomState
     monitor : Monitor
 
@@ -44,112 +44,130 @@ def learn_over_partitions(settings, parts, W0, start, random_state, monitor):
     """
     parameters = settings.parameters
     constraints = parameters._constraints(len(W0))
-    problem = PartitionedProblem(parts, W0, parameters.metric, constraints)
-    if settings.solver == "lbfgs":
-        return fit_lbfgs(settings, problem, start, random_state, monitor)
-    return by_averaging(settings, problem, parts, start, random_state, monitor)
+    problem = PartitionedProblem(partitions, W0, parameters.metric, constraints)
+    fit = fit_lbfgs if settings.solver == "lbfgs" else fit_local_sgd
+    return fit(settings, problem, start, random_state, monitor)
 
 
-class MinedPartitions(NamedTuple):
-    """Constraints within each partition, kept there.
+class PartitionedSelection(NamedTuple):
+    """Constraints within each partition, persisted on the workers.
 
     Attributes
     ----------
-    parts : LabelledPartitions
-    mined_parts : list of Delayed
+    partitions : LabeledPartitions
+    selections : list of Delayed
+        What is mined in each partition.
     totals : ndarray
-        Their counts over all partitions, by which each takes its share of the mean.
+        Numbers of constraints over all partitions. A partition divides by these, so that
+        losses and gradients add up to means.
     """
 
-    parts: object
-    mined_parts: list
+    partitions: object
+    selections: list
     totals: np.ndarray
 
     def equals(self, other):
-        """Whether both consist of the same constraints in each partition."""
-        answers = self.parts.ask(_are_equal, None, self.mined_parts, other.mined_parts)
-        return self.parts.total(answers, _and)
+        """Whether both have the same constraints in each partition."""
+        results = self.partitions.map_partitions(
+            _are_equal, None, self.selections, other.selections
+        )
+        return self.partitions.reduce(results, _and)
 
 
 class PartitionedProblem(BaseProblem):
-    """What a fit to labels minimizes; the counterpart of ``_problem.Problem``.
+    """The objective over all partitions; the counterpart of ``_problem.Problem``.
 
     Parameters
     ----------
-    parts : LabelledPartitions
+    partitions : LabeledPartitions
     W0 : ndarray of shape (k, d)
     metric : str
     constraints : TripletConstraints or PairConstraints
     """
 
-    def __init__(self, parts, W0, metric, constraints):
+    def __init__(self, partitions, W0, metric, constraints):
         super().__init__(W0)
-        self.parts, self.metric, self.constraints = parts, metric, constraints
-        make = partial(Problem, W0=W0, metric=metric, constraints=constraints)
-        (self._make,) = parts.keep(parts.message(make))
+        self.partitions, self.metric = partitions, metric
+        self.constraints = constraints
+        make_problem = partial(Problem, W0=W0, metric=metric, constraints=constraints)
+        # Persisted, so that it is sent once and not with each step.
+        (self._make_problem,) = partitions.persist(partitions.broadcast(make_problem))
 
     def with_constraints(self, constraints):
-        """The problem for others, which its partitions are told of."""
-        return PartitionedProblem(self.parts, self.W0, self.metric, constraints)
+        """The same problem with other constraints, also on the workers."""
+        return PartitionedProblem(self.partitions, self.W0, self.metric, constraints)
 
-    def ask(self, function, message, *each):
-        """A question to each partition: ``function(message, problem, *own)``."""
-        makes = [self._make] * len(self.parts.sizes)
-        first = self.parts.first_copies
-        return self.parts.ask(partial(_on_problem, function), message, makes, first, *each)
+    def map_partitions(self, function, value, *per_partition):
+        """Call ``function(value, problem, *own)`` on the problem of each partition."""
+        return self.partitions.map_partitions(
+            partial(_on_problem, function),
+            value,
+            [self._make_problem] * len(self.partitions.sizes),
+            self.partitions.first_copies,
+            *per_partition,
+        )
 
     def all_rows(self):
-        """None are here."""
+        """None, as the rows are on the workers."""
 
     def mine(self, W, rows, random_state):
-        """Form the constraints within each partition."""
-        seeds = self.parts.seeds(random_state)
-        mined_parts = self.parts.keep(*self.ask(_mine, W, seeds))
-        totals = self.parts.total(self.parts.ask(_totals, None, mined_parts), np.add)
-        return MinedPartitions(self.parts, mined_parts, totals)
+        """Mine constraints within each partition."""
+        partitions, seeds = self.partitions, self.partitions.seeds(random_state)
+        selections = partitions.persist(*self.map_partitions(_mine, W, seeds))
+        counts = partitions.map_partitions(_totals, None, selections)
+        return PartitionedSelection(
+            partitions, selections, partitions.reduce(counts, np.add)
+        )
 
     def value_and_grad(self, W, rows, mined):
         """Evaluation over all partitions, without the penalty."""
-        answers = self.ask(_value_and_grad, (W, mined.totals), mined.mined_parts)
-        return self.parts.total(answers, add_evaluations)
+        value = W, mined.totals
+        results = self.map_partitions(_value_and_grad, value, mined.selections)
+        return self.partitions.reduce(results, add_evaluations)
 
 
-def by_averaging(settings, problem, parts, start, random_state, monitor):
+def fit_local_sgd(settings, problem, start, random_state, monitor):
     """Find the map by local SGD.
 
-    An epoch starts in all partitions from the same map and the same state of the
-    optimizer. Each goes through its own batches; then both are averaged, weighted by
-    rows. McMahan et al. 2017 (FedAvg, with all clients in each round), Stich 2019.
+    In each epoch all partitions start from the same map and the same state of the
+    optimizer. Each runs through its own batches. Then maps and states are averaged,
+    weighted by rows. McMahan et al. 2017 (FedAvg, with all clients in each round), Stich
+    2019.
     """
-    parameters, batch_size = settings.parameters, settings.batch_size
+    parameters, partitions = settings.parameters, problem.partitions
     monitor.follow("epoch")
-    message = batch_size, max(1, ROWS_FOR_PENALTY // len(parts.sizes))
-    seeds = parts.seeds(random_state)
+    n_rows = max(1, ROWS_FOR_PENALTY // len(partitions.sizes))
+    seeds = partitions.seeds(random_state)
 
     def sums(problem):
-        return parts.total(problem.ask(_sums, message, seeds), add_entries)
+        results = problem.map_partitions(_sums, (settings.batch_size, n_rows), seeds)
+        return partitions.reduce(results, add_entries)
 
     problem = calibrate(parameters.alpha, problem, sums)
     monitor.margins = problem.margins
     init, update = optimizer_for(settings)
-    held_out = [None] * len(parts.sizes)
+    # A seed per partition draws the same held-out rows in each epoch; None holds out none.
+    hold_out_seeds = [None] * len(partitions.sizes)
     if parameters.early_stopping:
-        held_out = parts.seeds(random_state)
+        hold_out_seeds = partitions.seeds(random_state)
     fraction = parameters.validation_fraction
     scoring = score_of_maps(parameters.to_local())
     scale = settings.scale_of(problem)
 
     def epoch(W, state, rates):
         run = partial(run_epoch, update=update, rates=rates, scale=scale)
-        message = W, state, run, problem.penalty, batch_size, fraction
-        seeds = parts.seeds(random_state)
-        answers = problem.ask(_epoch, message, parts.shares, seeds, held_out)
-        W, loss, active, *values = parts.total(answers, add_entries)
+        value = W, state, run, problem.penalty, settings.batch_size, fraction
+        seeds = partitions.seeds(random_state)
+        results = problem.map_partitions(
+            _epoch, value, partitions.weights, seeds, hold_out_seeds
+        )
+        W, loss, active, *values = partitions.reduce(results, add_entries)
         return W, type(state)(*values), loss, active
 
     def score(W):
-        answers = problem.ask(_score, (W, fraction, scoring), parts.shares, held_out)
-        monitor.scores.append(parts.total(answers, add_entries)[0])
+        value = W, fraction, scoring
+        results = problem.map_partitions(_score, value, partitions.weights, hold_out_seeds)
+        monitor.scores.append(partitions.reduce(results, add_entries)[0])
         return monitor.scores[-1]
 
     return minimize_stochastic(
@@ -165,25 +183,29 @@ def by_averaging(settings, problem, parts, start, random_state, monitor):
     )
 
 
-def _on_problem(function, message, X, codes, make, first, *own):
-    return function(message, make(X, Labels(codes, first)), *own)
+# Functions of a partition: a broadcast value, its problem or its rows and labels, further
+# arguments.
+
+
+def _on_problem(function, value, X, codes, make_problem, first, *own):
+    return function(value, make_problem(X, Labels(codes, first)), *own)
 
 
 def _mine(W, problem, seed):
     return problem.mine(W, problem.all_rows(), random_state_from(seed))
 
 
-def _value_and_grad(message, problem, mined):
-    W, totals = message
+def _totals(_, X, y, selection):
+    return selection.totals
+
+
+def _value_and_grad(value, problem, mined):
+    W, totals = value
     mined = mined._replace(totals=totals)
     return problem.value_and_grad(W, problem.all_rows(), mined)
 
 
-def _totals(message, X, y, mined):
-    return mined.totals
-
-
-def _are_equal(message, X, y, one, other):
+def _are_equal(_, X, y, one, other):
     return one.equals(other)
 
 
@@ -191,23 +213,23 @@ def _and(a, b):
     return a and b
 
 
-def _sums(message, problem, seed):
-    return sums_at_start(problem, *message, random_state_from(seed))
+def _sums(value, problem, seed):
+    return sums_at_start(problem, *value, random_state_from(seed))
 
 
-def _epoch(message, problem, share, seed, held_out):
-    """An epoch over a partition, its outcome times the partition's share of the rows."""
-    W, state, run, penalty, batch_size, fraction = message
-    if held_out is not None:
-        problem, _ = problem.hold_out(fraction, random_state_from(held_out))
+def _epoch(value, problem, weight, seed, hold_out_seed):
+    """Run an epoch over a partition, and weight its map, loss and state."""
+    W, state, run, penalty, batch_size, fraction = value
+    if hold_out_seed is not None:
+        problem, _ = problem.hold_out(fraction, random_state_from(hold_out_seed))
     problem.penalty, random_state = penalty, random_state_from(seed)
     function = partial(problem.batch_objective, random_state=random_state)
     batches = problem.batches(batch_size, random_state)
     W, state, loss, active = run(function, batches, W, state)
-    return tuple(share * value for value in (W, loss, active, *state))
+    return tuple(weight * entry for entry in (W, loss, active, *state))
 
 
-def _score(message, problem, share, held_out):
-    W, fraction, scoring = message
-    _, score = problem.hold_out(fraction, random_state_from(held_out), scoring)
-    return (share * score(W),)
+def _score(value, problem, weight, hold_out_seed):
+    W, fraction, scoring = value
+    _, score = problem.hold_out(fraction, random_state_from(hold_out_seed), scoring)
+    return (weight * score(W),)

@@ -1,4 +1,4 @@
-"""What a fit has to know of rows in partitions before it starts."""
+"""Checks of labeled rows in partitions, and what an initial map needs to know of them."""
 
 from functools import cached_property
 from typing import NamedTuple
@@ -14,22 +14,22 @@ from .._relations import Labels, first_copies
 from .._validation import check_classes, encode_labels, float_dtype, warn_about_labels
 from ._partitions import Partitions
 
-# Up to this share of the rows may be in partitions of a single class.
-MOST_LEFT_OUT = 0.05
-# About so many rows are looked at to tell whether a map has collapsed.
-SAMPLE = 1000
+# At most this share of the rows may be dropped with partitions of a single class.
+MAX_DROPPED_SHARE = 0.05
+# About this many rows are gathered to check whether a map has collapsed.
+SAMPLE_SIZE = 1000
 
 
-class Survey(NamedTuple):
-    """What there is in some partitions, in order."""
+class Summary(NamedTuple):
+    """The number of classes of each partition, all classes, and sampled rows."""
 
     n_classes: list
     classes: _scatter.ClassMoments
     sample: list
 
 
-class LabelledPartitions(Partitions):
-    """Partitions that something can be learnt from, as ``initial_map`` asks of them.
+class LabeledPartitions(Partitions):
+    """Partitions to fit a map to, with the methods that ``initial_map`` calls.
 
     Parameters
     ----------
@@ -42,46 +42,48 @@ class LabelledPartitions(Partitions):
         float32 if X has that or half precision, else float64.
     sample : ndarray or CSR of shape (m, d)
         About a thousand rows.
+    first_copies : list of Delayed
+        For each row of a partition, the first row in it that it is a copy of.
 
     Raises
     ------
     ValueError
-        For NaN, labels that are none, fewer than two classes, and if too many rows are in
+        For NaN, missing labels, fewer than two classes, and if too many rows are in
         partitions with a single class.
     """
 
     def __init__(self, X, y):
         super().__init__(X, y, float_dtype(X.dtype))
-        wanted = -(-SAMPLE // len(self.sizes))
-        survey = self.total(self.ask(_survey, wanted), _merge_surveys)
-        stack = vstack if issparse(survey.sample[0]) else np.concatenate
-        self.sample, self._class_sizes = stack(survey.sample), survey.classes.counts
+        n_rows = -(-SAMPLE_SIZE // len(self.sizes))
+        summary = self.reduce(self.map_partitions(_summarize, n_rows), _merge_summaries)
+        stack = vstack if issparse(summary.sample[0]) else np.concatenate
+        self.sample, self._class_sizes = stack(summary.sample), summary.classes.counts
         codes = np.arange(len(self._class_sizes))
+        # Two rows of a class are enough for this check.
         check_classes(np.repeat(codes, np.minimum(self._class_sizes, 2)))
-        warn_about_labels(survey.classes.labels, self.shape[0], stacklevel=7)
-        self._leave_out([n < 2 for n in survey.n_classes])
-        self._names = self._labels
-        # Labels are compared within a partition only, where they get numbers of its own.
-        self._labels = self.keep(*self.ask(_codes, None))
-        # For each row of a partition the first in it that it is a copy of.
-        self.first_copies = self.keep(*self.ask(_first_copies, None))
+        warn_about_labels(summary.classes.labels, self.shape[0], stacklevel=7)
+        self._drop([n_classes < 2 for n_classes in summary.n_classes])
+        self._original_labels = self._labels
+        # Labels are compared within a partition only. Each partition encodes its own.
+        self._labels = self.persist(*self.map_partitions(_encode, None))
+        self.first_copies = self.persist(*self.map_partitions(_first_copies, None))
 
     def __len__(self):
-        """Rows in the largest partition: what a worker deals with at a time."""
+        """Rows in the largest partition, which a worker processes at a time."""
         return max(self.sizes)
 
     @property
     def n_distinct(self):
-        """The same: copies are rows in what a worker deals with."""
+        """The same number, as copies are not left out."""
         return len(self)
 
     @property
-    def shares(self):
-        """Share of the rows in each partition."""
+    def weights(self):
+        """Each partition's share of all rows."""
         return [size / self.shape[0] for size in self.sizes]
 
     def most_components(self, init):
-        """How many `init` has to give."""
+        """The largest number of components that `init` can give."""
         n, d = self.shape
         if init == "lda":
             return most_discriminants(d, self._class_sizes)
@@ -89,34 +91,37 @@ class LabelledPartitions(Partitions):
 
     def pca(self, k, random_state):
         """Directions of the largest variance, from the second moments."""
-        return _scatter.pca(self._moments, k)
+        return _scatter.pca(self._row_moments, k)
 
     def lda(self, k):
-        """Directions that tell the classes apart, from moments within and between."""
-        answers = self.ask(_class_moments, None, self._names)
-        classes = self.total(answers, _scatter.merge_class_moments)
-        return _scatter.lda(self._moments, classes, k)
+        """Directions that separate the classes, from moments within and between them."""
+        results = self.map_partitions(_class_moments, None, self._original_labels)
+        classes = self.reduce(results, _scatter.merge_class_moments)
+        return _scatter.lda(self._row_moments, classes, k)
 
     def mean_squared_distance(self, W):
-        """Mean of |W x_i - W x_j|² over all pairs of two rows that are no copies."""
-        moments = self.total(self.ask(_moments_of_mapped, W), _scatter.merge_moments)
-        n_copies = self.total(self.ask(_n_copies, None, self.first_copies), np.add)
-        distinct = share_of_distinct(moments.n, int(n_copies))
+        """Mean of |W x_i - W x_j|² over all pairs of rows that are not copies."""
+        results = self.map_partitions(_moments_of_mapped, W)
+        moments = self.reduce(results, _scatter.merge_moments)
+        counts = self.map_partitions(_n_pairs_of_copies, None, self.first_copies)
+        distinct = share_of_distinct(moments.n, int(self.reduce(counts, np.add)))
         return _scatter.mean_squared_distance(moments) / distinct
 
     @cached_property
-    def _moments(self):
-        return self.total(self.ask(_moments_of_rows, None), _scatter.merge_moments)
+    def _row_moments(self):
+        results = self.map_partitions(_moments_of_rows, None)
+        return self.reduce(results, _scatter.merge_moments)
 
-    def _leave_out(self, is_single):
-        n_rows = int(np.dot(self.sizes, is_single))
+    def _drop(self, has_single_class):
+        """Drop partitions with a single class, unless they have too many rows."""
+        n_rows = int(np.dot(self.sizes, has_single_class))
         if not n_rows:
             return
         got = (
-            f"Got {sum(is_single)} of {len(is_single)} partitions with rows of a single "
-            f"class, {n_rows} of {self.shape[0]} rows"
+            f"Got {sum(has_single_class)} of {len(has_single_class)} partitions with rows "
+            f"of a single class, {n_rows} of {self.shape[0]} rows"
         )
-        if n_rows > MOST_LEFT_OUT * self.shape[0]:
+        if n_rows > MAX_DROPPED_SHARE * self.shape[0]:
             raise ValueError(
                 f"{got}, but constraints are formed within a partition, so that it needs "
                 "several classes. Shuffle the rows first: of dask arrays by order = "
@@ -124,37 +129,40 @@ class LabelledPartitions(Partitions):
                 "y[order]. Or use larger chunks."
             )
         warn(f"{got}: nothing is learnt from these.", UserWarning, stacklevel=7)
-        self.select(np.logical_not(is_single))
+        self.select(np.logical_not(has_single_class))
 
 
-def _codes(message, X, y):
+# Functions of a partition: a broadcast value, its rows, its labels, further arguments.
+
+
+def _summarize(n_rows, X, y):
+    assert_all_finite(X, input_name="X")
+    classes = _scatter.class_moments_of(X[:, :0], y)
+    return Summary([len(classes.labels)], classes, [X[:: max(1, X.shape[0] // n_rows)]])
+
+
+def _merge_summaries(a, b):
+    classes = _scatter.merge_class_moments(a.classes, b.classes)
+    return Summary(a.n_classes + b.n_classes, classes, a.sample + b.sample)
+
+
+def _encode(_, X, y):
     return encode_labels(y)
 
 
-def _first_copies(message, X, codes):
+def _first_copies(_, X, codes):
     return first_copies(X, codes)
 
 
-def _n_copies(message, X, codes, first):
+def _n_pairs_of_copies(_, X, codes, first):
     return Labels(codes, first).n_pairs_of_copies
 
 
-def _survey(n_rows, X, y):
-    assert_all_finite(X, input_name="X")
-    classes = _scatter.class_moments_of(X[:, :0], y)
-    return Survey([len(classes.labels)], classes, [X[:: max(1, X.shape[0] // n_rows)]])
-
-
-def _merge_surveys(a, b):
-    classes = _scatter.merge_class_moments(a.classes, b.classes)
-    return Survey(a.n_classes + b.n_classes, classes, a.sample + b.sample)
-
-
-def _class_moments(message, X, codes, labels):
+def _class_moments(_, X, codes, labels):
     return _scatter.class_moments_of(X, labels)
 
 
-def _moments_of_rows(message, X, y):
+def _moments_of_rows(_, X, y):
     return _scatter.moments_of(X)
 
 
