@@ -1,4 +1,4 @@
-"""The contrastive learner: similar rows shall be near, dissimilar ones far apart."""
+"""The contrastive learner: similar rows must be near, dissimilar ones far apart."""
 
 from warnings import warn
 
@@ -15,7 +15,7 @@ from .mining._strategies import resolve_strategies
 class ContrastiveMetricLearner(BaseMetricLearner):
     """Learn a linear map from pairs: similar rows near, dissimilar ones far apart.
 
-    Rows of a class shall be nearer than `pos_margin`, rows of different classes farther
+    Rows of a class must be nearer than `pos_margin`, rows of different classes farther
     than `margin`. Distances themselves are learnt, not only their order. By default near
     rows are paired, which serves nearest neighbours best; for one threshold over all pairs,
     as in verification, de-duplication and clustering, take ``positives="all"`` and
@@ -35,7 +35,7 @@ class ContrastiveMetricLearner(BaseMetricLearner):
         for dissimilar ones. The loss is the mean over the similar pairs plus
         `negative_weight` times the mean over the dissimilar.
     margin : float or "auto", default="auto"
-        How far apart dissimilar rows shall be. In units in which the mean squared distance
+        How far apart dissimilar rows must be. In units in which the mean squared distance
         of two rows under W₀ is 1; under ``"cosine"`` distances are between 0 and 2.
         Greater than `pos_margin`. ``"auto"`` is one and a half times the mean length under
         W₀ of the pairs that are learnt from, where similar and dissimilar ones count half
@@ -59,27 +59,28 @@ default="nearest"
         For ``negatives="nearest"``, likewise.
     init : {"auto", "identity", "pca", "lda", "random"} or array-like of shape \
 (n_components, n_features), default="auto"
-        The map W₀ to start from, and towards which `alpha` pulls. ``"auto"`` is
+        The map W₀ to start from; `alpha` penalizes the distance from it. ``"auto"`` is
         ``"identity"`` if all components are kept, else ``"pca"``. ``"lda"`` starts from
         what tells the classes apart in bulk: for retrieval among the classes trained on,
         at the expense of others. All but an array are scaled so that the mean squared
         distance between two training rows is 1.
     alpha : float, default=0.1
-        Weight of the pull towards W₀: ``alpha / 2 * g * |W - W₀|² / |W₀|²`` is added to the
-        loss, with ``g = |W₀| * |gradient at W₀|``. So 1 stops a slope that stays as it is
-        at a distance of ``|W₀|``, on any data and for any loss. At least 0.
+        Weight of the penalty ``alpha / 2 * g * |W - W₀|² / |W₀|²``, which is added to the
+        loss, with ``g = |W₀| * |gradient at W₀|``. If the gradient did not change, alpha=1
+        would stop the map at a distance of ``|W₀|``, on any data and for any loss. At least
+        0.
     solver : {"auto", "lbfgs", "adam", "sgd"}, default="auto"
         ``"lbfgs"`` takes all rows at once, in O(n²) time an iteration, or O(n) where both
         kinds of partners are few; mined constraints are formed anew in up to 3 rounds.
-        ``"adam"`` and ``"sgd"`` go through class-balanced mini-batches and form
-        constraints within each, in O(n · batch_size) time an epoch; their learning rate
+        ``"adam"`` and ``"sgd"`` go through stratified mini-batches and form
+        constraints within each, in O(n · batch_size) time per epoch; their learning rate
         falls linearly to 0 over the budget. ``"auto"`` is ``"lbfgs"`` up to 3000 rows if
         X has no more than 131,072 entries, up to 20,000 and 262,144 with the nearest
         negatives of some positives, or up to 200,000 given pairs; ``"adam"`` above, where
         that is faster, and wherever an option of the stochastic solvers differs from its
         default. What is set but has no effect with the solver is said in a warning.
     n_subsamples : int or None, default=None
-        For ``solver="lbfgs"`` with labels: if more than 1, so many maps are learnt, each
+        For ``solver="lbfgs"`` with labels: if more than 1, that many maps are learnt, each
         from a random half of the rows of each class, and the map is that of their mean
         metric, in which chance has less part. A half is learnt from with half of
         `n_neighbors` and `n_impostors`, which are then about as near. None is 8 up to 3000
@@ -121,7 +122,7 @@ default="nearest"
         greater is better, such as ``retrieval_scorer("map_at_r")``. None is the accuracy of
         the nearest neighbour among the rows that are learnt from.
     warm_start : bool, default=False
-        Start ``fit`` from the map that there is. The pull is still towards W₀.
+        Start ``fit`` from the map that there is. The penalty still refers to W₀.
     verbose : bool or int, default=0
         Print a line an iteration.
     random_state : int, RandomState instance or None, default=None
@@ -141,8 +142,8 @@ default="nearest"
     loss_ : float
         The last of `loss_curve_`.
     loss_curve_ : list of float
-        The loss, with the pull, after each iteration; for the stochastic solvers the mean
-        over the batches of an epoch, each before its update. With `n_subsamples` the
+        The loss, with the penalty, after each iteration; for the stochastic solvers the
+        mean over the batches of an epoch, each before its update. With `n_subsamples` the
         curves of the halves follow each other, and none is of their mean.
     active_fraction_ : float
         The last of `active_fraction_curve_`.

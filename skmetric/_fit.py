@@ -23,11 +23,11 @@ from .mining._strategies import FEW_NEAREST
 # Up to this many rows, and entries of X, "auto" takes L-BFGS, which sees all neighbours.
 # Beyond, the stochastic solvers are faster.
 AUTO_LBFGS_ROWS, AUTO_LBFGS_ENTRIES = 3000, 2**17
-# The same where constraints are few an anchor: an iteration then takes O(n), not O(n²).
+# The same where each anchor has few constraints: an iteration then takes O(n), not O(n²).
 AUTO_FEW_ROWS, AUTO_FEW_ENTRIES = 20_000, 2**18
 # Up to this many triplets or pairs, if they are given.
 AUTO_LBFGS_TUPLES = 200_000
-# Up to so many rows, of which chance decides much, it takes the mean of so many maps.
+# At most this many rows, where chance matters, it takes the mean of this many maps.
 AUTO_SUBSAMPLED_ROWS, SUBSAMPLES = 3000, 8
 # How often L-BFGS forms constraints that follow the map, and its budget each time.
 ROUNDS = 3
@@ -35,10 +35,10 @@ LBFGS_ITERATIONS = 200
 # Rows in a batch: more where there are few features, as these cost less and neighbours in
 # few dimensions matter more. So many entries of X at most, within bounds.
 MIN_BATCH, MAX_BATCH, BATCH_ENTRIES = 256, 1024, 2**16
-# The budget of the stochastic solvers: so many epochs, and more where batches are few.
+# The budget of the stochastic solvers: at least this many epochs and updates.
 MIN_EPOCHS = 15
 MIN_UPDATES = 200
-# From about so many rows or constraints stochastic solvers see how steep W₀ is.
+# About this many rows or constraints give the gradient at W₀ to stochastic solvers.
 ROWS_FOR_PENALTY = 1024
 
 

@@ -1,4 +1,4 @@
-"""The triplet learner: a positive shall be nearer than a negative, by a margin."""
+"""The triplet learner: a positive must be nearer than a negative, by a margin."""
 
 from sklearn.utils.metaestimators import available_if
 
@@ -12,7 +12,7 @@ from .mining._strategies import resolve_strategies
 class TripletMetricLearner(BaseMetricLearner):
     """Learn a linear map from triplets: anchor, positive, negative.
 
-    For every selected triplet the anchor shall be nearer to the positive, a row of its
+    For every selected triplet the anchor must be nearer to the positive, a row of its
     class, than to the negative, a row of another class, by a margin. Only the order of
     distances matters, not their size: the right choice for nearest neighbours and
     retrieval. Triplets may also be given, with ``fit_triplets`` in place of ``fit``.
@@ -30,7 +30,7 @@ class TripletMetricLearner(BaseMetricLearner):
         ``max(v, 0)``, its square, or ``log(1 + exp(v))``. The mean is over all selected
         triplets.
     margin : float, default=0.1
-        By how much a negative shall be farther than a positive. In units in which the mean
+        By how much a negative must be farther than a positive. In units in which the mean
         squared distance of two rows under W₀ is 1; under ``"cosine"`` distances are
         between 0 and 2. Greater than 0.
     positives : {"all", "nearest", "hard", "random"} or callable, default="nearest"
@@ -48,28 +48,29 @@ callable, default="nearest"
         with many, or ``negatives="all"``, retrieval of classes that it has not seen.
     init : {"auto", "identity", "pca", "lda", "random"} or array-like of shape \
 (n_components, n_features), default="auto"
-        The map W₀ to start from, and towards which `alpha` pulls. ``"auto"`` is
+        The map W₀ to start from; `alpha` penalizes the distance from it. ``"auto"`` is
         ``"identity"`` if all components are kept, else ``"pca"``. ``"lda"`` starts from
         what tells the classes apart in bulk: for retrieval among the classes trained on,
         at the expense of others. All but an array are scaled so that the mean squared
         distance between two training rows is 1.
     alpha : float, default=0.1
-        Weight of the pull towards W₀: ``alpha / 2 * g * |W - W₀|² / |W₀|²`` is added to the
-        loss, with ``g = |W₀| * |gradient at W₀|``. So 1 stops a slope that stays as it is
-        at a distance of ``|W₀|``, on any data and for any loss. At least 0.
+        Weight of the penalty ``alpha / 2 * g * |W - W₀|² / |W₀|²``, which is added to the
+        loss, with ``g = |W₀| * |gradient at W₀|``. If the gradient did not change, alpha=1
+        would stop the map at a distance of ``|W₀|``, on any data and for any loss. At least
+        0.
     solver : {"auto", "lbfgs", "adam", "sgd"}, default="auto"
         ``"lbfgs"`` takes all rows at once, deterministically, in O(n²) time an iteration,
         or O(n) with ``negatives="nearest"`` and few positives; mined constraints are
         formed anew in up to 3 rounds, in O(n²) time each. ``"adam"`` and ``"sgd"`` go
-        through class-balanced mini-batches and form constraints within each, in
-        O(n · batch_size) time an epoch; their learning rate falls linearly to 0 over the
+        through stratified mini-batches and form constraints within each, in
+        O(n · batch_size) time per epoch; their learning rate falls linearly to 0 over the
         budget. ``"auto"`` is ``"lbfgs"`` up to 3000 rows if X has no more than 131,072
         entries, up to 20,000 and 262,144 with the nearest negatives of some positives,
         or up to 200,000 given triplets; ``"adam"`` above, where that is faster, and
         wherever an option of the stochastic solvers differs from its default. What is set
         but has no effect with the solver is said in a warning.
     n_subsamples : int or None, default=1
-        For ``solver="lbfgs"`` with labels: if more than 1, so many maps are learnt, each
+        For ``solver="lbfgs"`` with labels: if more than 1, that many maps are learnt, each
         from a random half of the rows of each class, and the map is that of their mean
         metric, in which chance has less part. A half is learnt from with half of
         `n_neighbors` and `n_impostors`, which are then about as near. None is 8 up to 3000
@@ -111,7 +112,7 @@ callable, default="nearest"
         greater is better, such as ``retrieval_scorer("map_at_r")``. None is the accuracy of
         the nearest neighbour among the rows that are learnt from.
     warm_start : bool, default=False
-        Start ``fit`` from the map that there is. The pull is still towards W₀.
+        Start ``fit`` from the map that there is. The penalty still refers to W₀.
     verbose : bool or int, default=0
         Print a line an iteration.
     random_state : int, RandomState instance or None, default=None
@@ -131,8 +132,8 @@ callable, default="nearest"
     loss_ : float
         The last of `loss_curve_`.
     loss_curve_ : list of float
-        The loss, with the pull, after each iteration; for the stochastic solvers the mean
-        over the batches of an epoch, each before its update. With `n_subsamples` the
+        The loss, with the penalty, after each iteration; for the stochastic solvers the
+        mean over the batches of an epoch, each before its update. With `n_subsamples` the
         curves of the halves follow each other, and none is of their mean.
     active_fraction_ : float
         The last of `active_fraction_curve_`.
@@ -166,7 +167,7 @@ callable, default="nearest"
     L-BFGS is bounded by scikit-learn's ``working_memory`` and O(n): with all positives,
     constraints whose indices do not fit are formed anew in each iteration.
 
-    nearest x all is the objective of LMNN [1]_ without its pull term, with targets that
+    nearest x all is the objective of LMNN [1]_ without its term that pulls, with targets that
     follow the learnt map; the default, nearest x nearest, the same among near rows only.
     all x semihard is FaceNet's [2]_, hard x hard batch-hard [3]_.
 

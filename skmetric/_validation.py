@@ -219,7 +219,7 @@ def check_margins(margin, pos_margin, source=""):
     if pos_margin >= margin:
         raise ValueError(
             f"Got pos_margin={pos_margin} and margin={margin}{source}, but expected "
-            "pos_margin < margin: similar rows shall be nearer than dissimilar."
+            "pos_margin < margin: similar rows must be nearer than dissimilar ones."
         )
 
 
@@ -229,7 +229,7 @@ def float_dtype(dtype):
 
 
 def float_dtypes(X):
-    """What ``check_array`` shall take, and first of all make of other rows.
+    """The dtypes that ``check_array`` takes; the first is what others become.
 
     That is float64, but for rows of half precision.
     """

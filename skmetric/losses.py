@@ -159,7 +159,7 @@ def triplet_loss(
     anchors, positives, negatives : array-like of shape (n_triplets, k)
         Row i of the three is one triplet.
     margin : float, default=1.0
-        By how much, in units of `metric`, a negative shall be farther than the
+        By how much, in units of `metric`, a negative must be farther than the
         positive. Greater than 0.
     metric : {"sqeuclidean", "euclidean", "cosine"}, default="sqeuclidean"
         The distance; ``"cosine"`` normalises by itself.
@@ -236,7 +236,7 @@ def contrastive_loss(
         True where the two rows belong together, False where they do not. 1 and 0 are
         taken as True and False; anything else is an error.
     margin : float, default=1.0
-        How far apart, in units of `metric`, dissimilar rows shall be. Greater than 0.
+        How far apart, in units of `metric`, dissimilar rows must be. Greater than 0.
     pos_margin : float, default=0.0
         How near is near enough for similar rows. At least 0 and below `margin`.
     metric : {"sqeuclidean", "euclidean", "cosine"}, default="euclidean"

@@ -10,7 +10,7 @@ Negatives after an anchor's last positive are in no active triplet. Where few ot
 left, only those are sorted.
 
 The softplus has no such form. There each positive is compared with all negatives in turn:
-O(positives * n) an anchor in time, O(n) in memory.
+O(positives * n) time and O(n) memory per anchor.
 """
 
 import numpy as np
@@ -20,9 +20,9 @@ from ..losses import softplus
 from ..mining._ordering import cached_parts, merge_order, most_an_anchor, slots_of
 
 # Up to this share of active negatives, a sparse gradient costs less than an array (b, n),
-# if that has more than so many entries.
+# if that has more than this many entries.
 FEW_ACTIVE, FEW_ENTRIES = 1 / 32, 2**16
-# Up to so many positives an anchor, a comparison of each costs less than a sort.
+# At most this many positives per anchor: comparing each costs less than a sort.
 FEW_POSITIVES = 20
 
 

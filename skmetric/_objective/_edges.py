@@ -1,4 +1,4 @@
-"""Constraints among few rows an anchor: chosen once, evaluated edge by edge.
+"""Constraints among a few rows per anchor: mined once, evaluated edge by edge.
 
 Where an anchor has a few positives and a few negatives, the loss of a map is a matter of
 their distances alone: n · (p + q) of them in place of n².
@@ -34,7 +34,7 @@ class Neighbourhoods(NamedTuple):
 
     @property
     def cost(self):
-        """About as many entries of an (n, n) array cost an anchor as much."""
+        """The number of entries of an (n, n) array that cost about as much, per anchor."""
         p, q = self.near.shape[1], self.far.shape[1]
         return p * q + 8 * (p + q)
 

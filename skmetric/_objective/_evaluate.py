@@ -223,7 +223,7 @@ def _mine(blocks, relation, constraints, random_state):
 
 
 def _deferred(blocks, sides, random_states):
-    """What forms constraints again, if they are so many that lists may not fit."""
+    """How to form constraints again, if their lists may be too long to keep."""
     if len(blocks.rows) == 1 or not any(map(takes_many, sides)):
         return None
     if sides == (all_rows, None):

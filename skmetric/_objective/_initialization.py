@@ -1,4 +1,4 @@
-"""W₀: where a fit starts, what the penalty pulls to, and what gives margins their unit.
+"""W₀: where a fit starts, where the penalty is 0, and what gives margins their unit.
 
 References
 ----------
@@ -31,9 +31,9 @@ from .._validation import (
 from . import _scatter
 
 INITS = ("auto", "identity", "pca", "lda", "random")
-# Up to so many features PCA is exact; it takes some arrays of their number squared.
+# At most this many features for exact PCA, which takes arrays of their number squared.
 MAX_SCATTER = 1024
-# Beyond: how often the scatter is applied to k random directions and so many more.
+# Beyond: how often the scatter is applied to k random directions and this many more.
 POWER_ITERATIONS, OVERSAMPLING = 8, 10
 
 

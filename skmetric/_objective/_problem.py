@@ -12,7 +12,7 @@ from ..mining._sampler import epoch, half, hold_out
 from ._evaluate import evaluate, mine
 from ._maps import map_rows, nearest_labels
 
-# Of the rows held out so many are judged by their nearest neighbours among all others.
+# At most this many held-out rows are judged by their nearest neighbors.
 MAX_JUDGED = 2048
 
 

@@ -243,7 +243,7 @@ def minimize_stochastic(
         An epoch improves if it lowers the loss by more than this share of the first
         epoch's, or raises the score by more than this.
     patience : int
-        After so many epochs without improvement the fit has converged.
+        After this many epochs without improvement the fit has converged.
     monitor : object with start() and finish(step)
     score : callable, default=None
         ``score(W)``, larger is better. If given it decides in place of the loss, and the

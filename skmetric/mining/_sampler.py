@@ -1,11 +1,11 @@
-"""Class-balanced epochs: every row once, each batch with several rows of its classes."""
+"""Stratified epochs: every row once, each batch with several rows of its classes."""
 
 from functools import lru_cache
 
 import numpy as np
 
 # Rows of a class that go through a batch together, where there are many classes. Enough
-# for an anchor to have near and far positives, few enough for many classes a batch.
+# for an anchor to have near and far positives, few enough for many classes per batch.
 ROWS_PER_CLASS = 8
 
 

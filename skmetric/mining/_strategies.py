@@ -17,9 +17,9 @@ from sklearn import get_config
 from .._validation import check_word
 from ._ordering import cached_parts, merge_order, most_an_anchor, slices, slots_of
 
-# Up to so many positives an anchor, a comparison of each costs less than a sort.
+# At most this many positives per anchor: comparing each costs less than a sort.
 FEW_POSITIVES = 12
-# Up to so many nearest rows, finding one after another costs less than a partition.
+# At most this many nearest rows: finding one after another costs less than a partition.
 FEW_NEAREST = 32
 
 
