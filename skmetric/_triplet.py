@@ -167,9 +167,9 @@ callable, default="nearest"
     L-BFGS is bounded by scikit-learn's ``working_memory`` and O(n): with all positives,
     constraints whose indices do not fit are formed anew in each iteration.
 
-    nearest x all is the objective of LMNN [1]_ without its term that pulls, with targets that
-    follow the learnt map; the default, nearest x nearest, the same among near rows only.
-    all x semihard is FaceNet's [2]_, hard x hard batch-hard [3]_.
+    nearest x all is the objective of LMNN [1]_ without its term that pulls, with targets
+    that follow the learnt map; the default, nearest x nearest, the same among near rows
+    only. all x semihard is FaceNet's [2]_, hard x hard batch-hard [3]_.
 
     References
     ----------
