@@ -264,9 +264,22 @@ class BaseMetricLearner(
             ``|transform(a) - transform(b)|**2 == (a - b) @ M @ (a - b)`` except under
             ``metric="cosine"``, where ``a @ M @ b`` is the inner product before rows are
             normalised.
+
+        Raises
+        ------
+        ValueError
+            If the entries of M are beyond what the dtype of the map can hold.
         """
         check_is_fitted(self)
-        return self.components_.T @ self.components_
+        with np.errstate(**CHECKED_LATER):
+            M = self.components_.T @ self.components_
+        if not np.isfinite(M).all():
+            raise ValueError(
+                f"Got a map with entries of up to {np.abs(self.components_).max():.3g}, but "
+                f"expected squares that {M.dtype} can hold. Bring the features to one "
+                "scale, as StandardScaler does, and fit anew."
+            )
+        return M
 
     @property
     def _n_features_out(self):

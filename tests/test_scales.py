@@ -426,3 +426,13 @@ def test_entries_whose_sum_overflows_are_finite():
     assert learner.score_triplets(rows, TRIPLETS) == expected
     assert dict(retrieval_report(rows, Y)) == dict(retrieval_report(signs, Y))
     np.testing.assert_array_equal(mine_triplets(rows, Y), mine_triplets(signs, Y))
+
+
+def test_a_metric_that_no_dtype_holds_is_refused():
+    learner = TripletMetricLearner(random_state=0).fit(X, Y)
+    M = learner.get_mahalanobis_matrix()
+    learner.components_ = 1e100 * learner.components_
+    np.testing.assert_allclose(learner.get_mahalanobis_matrix(), 1e200 * M)
+    learner.components_ = 1e100 * learner.components_
+    with pytest.raises(ValueError, match=r"map with entries of up to .*float64 can hold"):
+        learner.get_mahalanobis_matrix()
