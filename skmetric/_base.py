@@ -274,10 +274,11 @@ class BaseMetricLearner(
         with np.errstate(**CHECKED_LATER):
             M = self.components_.T @ self.components_
         if not np.isfinite(M).all():
+            largest = np.abs(self.components_).max()
             raise ValueError(
-                f"Got a map with entries of up to {np.abs(self.components_).max():.3g}, but "
-                f"expected squares that {M.dtype} can hold. Bring the features to one "
-                "scale, as StandardScaler does, and fit anew."
+                f"Got a map with entries of up to {largest:.3g}, but expected squares that "
+                f"{M.dtype} can hold. Bring the features to one scale, as StandardScaler "
+                "does, and fit anew."
             )
         return M
 

@@ -1,4 +1,4 @@
-"""Every sentence a user can be scolded with: what was got, what was expected."""
+"""Input validation and its messages: what was got, what was expected."""
 
 import difflib
 import inspect
