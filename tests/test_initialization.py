@@ -231,6 +231,7 @@ def test_a_single_sparse_feature(n_components):
     np.testing.assert_allclose(learner.fit(csr_matrix(X[:, :1]), y).components_, dense)
 
 
+@pytest.mark.filterwarnings("ignore:.*learnt next to nothing")
 def test_sparse_rows_that_differ_by_rounding_have_directions_or_are_refused():
     X = np.ones((30, 4))
     X[0, 0] += np.finfo(float).eps
