@@ -448,7 +448,13 @@ def check_constraint_weights(sample_weight, name, n_tuples):
     """Finite weights that are not negative, of which some are positive, or None."""
     if sample_weight is None:
         return None
-    weights = np.asarray(sample_weight)
+    try:
+        weights = np.asarray(sample_weight)
+    except ValueError:  # Lists of unequal lengths.
+        raise ValueError(
+            f"Got sample_weight={short(sample_weight)}, but expected one weight for each "
+            f"of the {name}."
+        ) from None
     if weights.shape != (n_tuples,):
         raise ValueError(
             f"Got sample_weight of shape {weights.shape}, but expected ({n_tuples},): "

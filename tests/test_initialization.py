@@ -269,3 +269,10 @@ def test_moments_that_float64_cannot_hold_are_refused(find, factor):
         given = {"pca": (2,), "lda": (_scatter.class_moments_of(factor * X, y), 2)}[find]
         with pytest.raises(ValueError, match=r"Got X of float64 whose rows are .* apart"):
             getattr(_scatter, find)(moments, *given)
+
+
+@pytest.mark.parametrize("init", [[[1.0, 2.0], [1.0]], 5, None, {}, [1.0, 2.0]])
+def test_what_is_no_map_to_start_from_is_named(init):
+    X, y = np.random.default_rng(0).normal(size=(20, 2)), np.arange(20) % 2
+    with pytest.raises(ValueError, match=r"^Got init=.*'lda'.*\(n_components, 2\)"):
+        TripletMetricLearner(init=init).fit(X, y)

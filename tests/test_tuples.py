@@ -360,6 +360,7 @@ BAD_TUPLES = [
     (np.ones((5, 3, 6)), ValueError, "not the rows themselves"),
 ]
 BAD_WEIGHTS = [
+    ([[1.0], [1.0, 2.0]], r"Got sample_weight=\[\[1.0\], .* expected one weight"),
     (np.ones(399), r"shape \(399,\), but expected \(400,\)"),
     (np.ones((400, 1)), r"shape \(400, 1\)"),
     (2.0, r"shape \(\)"),

@@ -20,6 +20,7 @@ from sklearn.utils.sparsefuncs import min_max_axis
 
 from .._validation import (
     CHECKED_LATER,
+    as_array,
     bounds_of_squares,
     check_apart,
     check_map_size,
@@ -264,11 +265,9 @@ def _check_extent(extent, dtype):
 
 
 def _given(init, rows, n_components):
-    if np.ndim(init) != 2:
-        raise ValueError(
-            f"Got init={short(init)}, but expected one of {sorted(INITS)}, or a map of "
-            f"shape (n_components, {rows.shape[1]})."
-        )
+    expected = f"one of {sorted(INITS)}, or a map of shape (n_components, {rows.shape[1]})"
+    if as_array("init", init, expected).ndim != 2:
+        raise ValueError(f"Got init={short(init)}, but expected {expected}.")
     W = check_rows(init, "init", dtype=rows.dtype, copy=True)
     k = W.shape[0] if n_components is None else n_components
     if W.shape != (k, rows.shape[1]):
