@@ -519,11 +519,13 @@ def test_numbers_that_are_hardly_classes(prepared, method, y, words):
 def test_numbers_that_may_well_be_classes(learner, y):
     # A warning would be an error.
     learner.partial_fit(X[: len(y)], y)
+    assert np.isfinite(learner.components_).all()
 
 
 def test_nullable_identifiers_are_integers(learner):
     pandas = pytest.importorskip("pandas")
     learner.partial_fit(X, pandas.Series(np.arange(30) // 2, dtype="Int64"))
+    assert np.isfinite(learner.components_).all()
 
 
 def test_a_well_known_regression_target(learner):
