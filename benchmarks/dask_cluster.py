@@ -29,6 +29,7 @@ from sklearn.neighbors import KNeighborsClassifier
 from sklearn.preprocessing import StandardScaler
 
 from skmetric import TripletMetricLearner
+from skmetric._fit import constraints_for
 from skmetric.dask import DaskTripletMetricLearner
 from skmetric.dask._fit import PartitionedProblem
 from skmetric.dask._labeled_partitions import LabeledPartitions
@@ -96,7 +97,7 @@ def problem_of(client, n_rows, n_features, k, n_partitions):
     X, y = client.persist([X, y])
     partitions = LabeledPartitions(X, y)
     W0 = np.eye(k, n_features, dtype="f4") / np.sqrt(2 * k, dtype="f4")
-    constraints = DaskTripletMetricLearner()._constraints(k)
+    constraints = constraints_for(DaskTripletMetricLearner(), k)
     problem = PartitionedProblem(partitions, W0, "sqeuclidean", constraints)
     return problem, W0, problem.mine(W0, None, np.random.RandomState(0))
 

@@ -29,7 +29,7 @@ from sklearn.utils import gen_batches
 
 from skmetric import TripletMetricLearner
 from skmetric._fit import LBFGS_ITERATIONS, ROUNDS, resolve_settings
-from skmetric._relations import Labels
+from skmetric._objective._supervision import Labels
 from skmetric.metrics import retrieval_report
 from skmetric.mining import mine_triplets
 from skmetric.mining._sampler import epoch

@@ -16,19 +16,18 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 
 from ._compat import PAGE, CallbackSupportMixin, with_callbacks
 from ._fit import (
-    are_labels,
     check_options,
+    constraints_for,
     fit_chunk,
     fit_map,
     resolve_settings,
     settings_for_chunk,
     warn_about_fit,
 )
+from ._objective._edges import edge_distances
 from ._objective._initialization import LabelledRows, check_under, initial_map
 from ._objective._maps import comparable_rows, map_rows, mapped_distances
-from ._objective._tuple_problem import edge_lengths, named_rows
-from ._objective._tuples import right_order
-from ._relations import Labels
+from ._objective._supervision import Labels, Triplets, normalize_weights, right_order
 from ._solvers._history import Monitor
 from ._validation import (
     CHECKED_LATER,
@@ -100,10 +99,8 @@ class BaseMetricLearner(
 ):
     """Learns a linear map from constraints that a subclass derives from labels.
 
-    A subclass has the constructor with all parameters and ``_constraints(k)``, which
-    gives the constraints to learn from in k dimensions, see
-    :mod:`skmetric._objective._constraints`; ``_constraints(k, thinned)`` gives those for
-    one in `thinned` of the rows.
+    A subclass has the constructor with all parameters, and as `_family` the class of its
+    constraints, see :mod:`skmetric._objective._constraints`.
     """
 
     _doc_link_module = "skmetric"
@@ -249,10 +246,11 @@ class BaseMetricLearner(
         check_is_fitted(self)
         X = self._rows_to_map(X)
         triplets = check_tuples("triplets", triplets, 3, X.shape[0])
-        rows, places = named_rows(triplets, X.shape[0])
+        weights = normalize_weights(None, len(triplets))
+        rows, lists = Triplets(triplets, weights, X.shape[0]).relate()
         E = comparable_rows(X[rows], self.components_, self.metric)
-        near, far = edge_lengths(E, places, self.metric)
-        return float(right_order(near, far).mean())
+        d_pos, d_neg = (edge_distances(E, E, edges, self.metric) for edges in lists[:2])
+        return float(right_order(d_pos, d_neg).mean())
 
     def get_mahalanobis_matrix(self):
         """Matrix M of the learnt metric, ``components_.T @ components_``.
@@ -369,7 +367,7 @@ class BaseMetricLearner(
         labels = Labels.of(X, codes)
         check_classes(codes[labels.distinct])
         # Refuses unknown words before any work is done.
-        parameters._constraints(X.shape[1])
+        constraints_for(parameters, X.shape[1])
         warn_about_labels(classes, len(codes), stacklevel=depth)
         return X, labels, parameters
 
@@ -393,7 +391,7 @@ class BaseMetricLearner(
             )
 
     def _initial_map(self, parameters, X, target, random_state):
-        rows = LabelledRows(X, target if are_labels(target) else None)
+        rows = LabelledRows(X, target if target.mined else None)
         return initial_map(rows, parameters.n_components, self.init, random_state)
 
     def _learn(self, settings, X, target, W0, start, random_state, monitor):

@@ -7,9 +7,13 @@ from sklearn.utils.metaestimators import available_if
 from ._base import BaseMetricLearner, all_or_nothing, is_stochastic
 from ._compat import with_callbacks
 from ._objective._constraints import PairConstraints
-from ._objective._tuples import Pairs, normalised, pair_factors, without_zeros
+from ._objective._supervision import (
+    Pairs,
+    mean_weights,
+    normalize_weights,
+    without_zeros,
+)
 from ._validation import check_both_kinds, check_similar, count_contradictions
-from .mining._strategies import resolve_strategies
 
 
 class ContrastiveMetricLearner(BaseMetricLearner):
@@ -194,6 +198,8 @@ default="nearest"
     True
     """
 
+    _family = PairConstraints
+
     def __init__(
         self,
         n_components=None,
@@ -368,11 +374,9 @@ default="nearest"
         weights, rows, similar = without_zeros(weights, rows, similar)
         check_both_kinds(similar)
         self._warn_of_contradictions(rows, similar, X.shape[0], depth)
-        weights = normalised(weights, len(rows))
-        factors = pair_factors(weights, similar, parameters.negative_weight)
-        margins = parameters.margin, parameters.pos_margin
-        target = Pairs(rows, weights, parameters.loss, *margins, similar, factors)
-        return parameters, X, target
+        weights = normalize_weights(weights, len(rows))
+        means = mean_weights(weights, similar)
+        return parameters, X, Pairs(rows, weights, X.shape[0], similar, means)
 
     def _warn_of_contradictions(self, pairs, similar, n_rows, depth):
         n = count_contradictions(pairs, similar, n_rows)
@@ -383,22 +387,3 @@ default="nearest"
                 UserWarning,
                 stacklevel=depth,
             )
-
-    def _constraints(self, n_components, thinned=1):
-        positives, negatives = resolve_strategies(
-            self.positives,
-            self.negatives,
-            n_neighbors=-(-self.n_neighbors // thinned),
-            n_impostors=-(-self.n_impostors // thinned),
-            metric=self.metric,
-            n_components=n_components,
-            pairs=True,
-        )
-        return PairConstraints(
-            self.loss,
-            self.margin,
-            self.pos_margin,
-            self.negative_weight,
-            positives,
-            negatives,
-        )

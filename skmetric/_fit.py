@@ -12,13 +12,11 @@ from sklearn.utils import check_random_state
 from ._objective._initialization import mean_squared_distance
 from ._objective._maps import map_rows, mean_map
 from ._objective._problem import Problem
-from ._objective._tuple_problem import TupleProblem
-from ._objective._tuples import Pairs, Triplets
 from ._solvers._minimize import Result, Step, minimize_lbfgs, minimize_stochastic, run_epoch
 from ._solvers._optimizers import adam_init, adam_update, sgd_init, sgd_update
 from ._validation import STOCHASTIC, changed_parameters, short
 from .distances import paired_distances
-from .mining._strategies import FEW_NEAREST
+from .mining._strategies import FEW_NEAREST, resolve_strategies
 
 # Up to this many rows, and entries of X, "auto" takes L-BFGS, which sees all neighbours.
 # Beyond, the stochastic solvers are faster.
@@ -40,11 +38,6 @@ MIN_EPOCHS = 15
 MIN_UPDATES = 200
 # About this many rows or constraints give the gradient at W₀ to stochastic solvers.
 ROWS_FOR_PENALTY = 1024
-
-
-def are_labels(target):
-    """Whether a map is learnt from labels, rather than from given constraints."""
-    return not isinstance(target, (Triplets, Pairs))
 
 
 @dataclass(frozen=True)
@@ -99,12 +92,12 @@ def resolve_settings(parameters, X, target):
     """
     batch_size = parameters.batch_size
     if batch_size is None:
-        most = MAX_BATCH if are_labels(target) else MIN_BATCH
+        most = MAX_BATCH if target.mined else MIN_BATCH
         batch_size = min(most, max(MIN_BATCH, BATCH_ENTRIES // X.shape[1]))
     n_batches = max(1, round(len(target) / batch_size))
     n_epochs = parameters.max_iter or max(MIN_EPOCHS, -(-MIN_UPDATES // n_batches))
     n_subsamples = 1
-    if are_labels(target):
+    if target.mined:
         few = target.n_distinct <= AUTO_SUBSAMPLED_ROWS
         n_subsamples = parameters.n_subsamples or (SUBSAMPLES if few else 1)
     solver = _solver_for(parameters, X, target)
@@ -116,7 +109,7 @@ def _solver_for(parameters, X, target):
         return parameters.solver
     if changed_parameters(parameters).intersection(STOCHASTIC):
         return "adam"
-    if not are_labels(target):
+    if not target.mined:
         return "lbfgs" if len(target) <= AUTO_LBFGS_TUPLES else "adam"
     rows, entries = AUTO_LBFGS_ROWS, AUTO_LBFGS_ENTRIES
     few = max(parameters.n_neighbors, parameters.n_impostors) <= FEW_NEAREST
@@ -214,7 +207,7 @@ def check_options(settings, target):
     Raises
     ------
     ValueError
-        If early stopping or a scorer is asked of ``"lbfgs"``.
+        If early stopping or a scorer is asked of ``"lbfgs"``, or a scorer without labels.
     """
     estimator, solver = settings.parameters, settings.solver
     changed = changed_parameters(estimator)
@@ -225,6 +218,11 @@ def check_options(settings, target):
                     f"Got {name}={short(getattr(estimator, name))} with solver='lbfgs', "
                     "which has no epochs to judge. Use solver='auto', 'adam' or 'sgd'."
                 )
+    if estimator.early_stopping and estimator.scoring is not None and not target.mined:
+        raise ValueError(
+            "Got scoring with given constraints, but a scorer needs labels. Set "
+            "scoring=None, which judges by the order of the constraints held out."
+        )
     unused = {
         name: where
         for name, where in _where_used(estimator, solver, target).items()
@@ -247,7 +245,7 @@ def _where_used(estimator, solver, target):
         unused.update(dict.fromkeys(STOCHASTIC, "solver='adam' or 'sgd'"))
     elif not estimator.early_stopping:
         unused["scoring"] = "early_stopping=True"
-    if (estimator.n_subsamples or 1) > 1 and (solver != "lbfgs" or not are_labels(target)):
+    if (estimator.n_subsamples or 1) > 1 and (solver != "lbfgs" or not target.mined):
         unused["n_subsamples"] = "solver='lbfgs' with labels in memory"
     if solver == "adam":
         unused["momentum"] = "solver='sgd'"
@@ -262,7 +260,7 @@ def warn_about_fit(estimator, sample, target, converged):
     # Given constraints are what they are.
     harder = " or choose harder constraints, for example positives='hard' or 'all'"
     easier = " or choose easier constraints, for example negatives='semihard' or 'all'"
-    if not are_labels(target):
+    if not target.mined:
         harder, easier = " or give harder constraints", " or give easier constraints"
     if not converged:
         by_rounds = estimator.solver_ == "lbfgs"
@@ -344,11 +342,40 @@ def score_of_maps(estimator):
     return score_map
 
 
+def constraints_for(parameters, n_components, *, mined=True, divisor=1):
+    """The constraints of a learner, triplets or pairs, in so many dimensions.
+
+    Parameters
+    ----------
+    parameters : BaseMetricLearner
+        Whose `_family` is their class.
+    n_components : int
+    mined : bool, default=True
+        Given constraints need no strategies.
+    divisor : int, default=1
+        Of `n_neighbors` and `n_impostors`, for one in so many of the rows.
+
+    Returns
+    -------
+    constraints : TripletConstraints or PairConstraints
+    """
+    family, strategies = parameters._family, (None, None)
+    if mined:
+        strategies = resolve_strategies(
+            parameters.positives,
+            parameters.negatives,
+            n_neighbors=-(-parameters.n_neighbors // divisor),
+            n_impostors=-(-parameters.n_impostors // divisor),
+            metric=parameters.metric,
+            n_components=n_components,
+            pairs=not family.by_positive,
+        )
+    return family.of(parameters, strategies)
+
+
 def _problem(settings, X, target, W0):
     parameters = settings.parameters
-    if not are_labels(target):
-        return TupleProblem(X, target, W0, parameters.metric)
-    constraints = parameters._constraints(len(W0))
+    constraints = constraints_for(parameters, len(W0), mined=target.mined)
     return Problem(X, target, W0, parameters.metric, constraints)
 
 
@@ -420,7 +447,7 @@ def fit_lbfgs(settings, problem, start, random_state, monitor):
     ----------
     settings : Settings
     problem : BaseProblem
-        With ``all_rows``, ``mine`` and ``objective`` as ``Problem`` has them.
+        With ``related_rows``, ``mine`` and ``objective`` as ``Problem`` has them.
     start : ndarray of shape (k, d)
     random_state : RandomState
     monitor : Monitor
@@ -431,7 +458,7 @@ def fit_lbfgs(settings, problem, start, random_state, monitor):
     """
     parameters = settings.parameters
     monitor.follow("iteration")
-    rows, W = problem.all_rows(), start
+    rows, W = problem.related_rows(), start
     seed, n_iter = random_state.randint(2**31 - 1), 0
 
     def mine(W):
@@ -471,7 +498,7 @@ def fit_subsamples(settings, problem, start, random_state, monitor):
     """Average the metrics learnt from random halves of the rows."""
     results, margins = [], []
     # Half of the neighbors among half of the rows are as near as all among all.
-    constraints = settings.parameters._constraints(len(problem.W0), thinned=2)
+    constraints = constraints_for(settings.parameters, len(problem.W0), divisor=2)
     problem = problem.with_constraints(constraints)
     for _ in range(settings.n_subsamples):
         half = problem.half(random_state)

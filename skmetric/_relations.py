@@ -1,21 +1,24 @@
 """Who belongs with whom: the positives and the negatives of each anchor.
 
-A relation between anchors and candidates answers for a block of anchors with two masks.
-What is in neither is ignored. Mining chooses within the masks by distance and knows
-nothing of labels, so a new kind of supervision is one class with these members:
+A relation says which rows of a table of candidates belong with which anchors. The
+candidates are the anchors' own table or another one. There are two kinds of relations. One
+answers for a block of anchors with two masks, within which mining chooses by distance; it
+has these members:
 
-``n_anchors``, ``n_candidates``
-    How many rows there are of either.
 ``weights``
     Of the anchors, float64 of shape (n_anchors,): that of each of their constraints.
 ``masks(rows) -> (is_positive, is_negative)``
-    Boolean arrays of shape (b, n_candidates) for the anchors of a slice.
+    Boolean arrays of shape (b, n_candidates) for the anchors of a slice. What is in neither
+    is ignored.
 ``max_per_anchor() -> (n_positives, n_negatives)``
     The largest numbers that any anchor has; an upper bound will do.
+
+The other kind, :class:`EdgeLists`, lists the edges between anchors and candidates. Given
+pairs and triplets are such lists, and mined constraints become one where anchors have few.
 """
 
 from dataclasses import dataclass, field
-from functools import cached_property
+from typing import NamedTuple
 
 import numpy as np
 from scipy.sparse import issparse
@@ -24,6 +27,59 @@ from sklearn.utils import gen_batches
 # An odd number of 64 random bits.
 MULTIPLIER = np.uint64(0x9E3779B97F4A7C15)
 BLOCK_ENTRIES = 2**16
+
+
+class Edges(NamedTuple):
+    """Edges from anchors to candidates, as many from each.
+
+    Attributes
+    ----------
+    anchors : ndarray of int of shape (b,)
+        Rows of the anchors' table, in order; they may repeat.
+    columns : ndarray of int of shape (b, p)
+        Rows of the candidates' table; -1 in the place of those that an anchor lacks.
+    weights : ndarray of float64 of shape (b,)
+        Of the constraints of each anchor.
+    """
+
+    anchors: np.ndarray
+    columns: np.ndarray
+    weights: np.ndarray
+
+    def take(self, rows):
+        """The edges of some of the anchors."""
+        return Edges(self.anchors[rows], self.columns[rows], self.weights[rows])
+
+
+class EdgeLists(NamedTuple):
+    """The positives and the negatives of anchors, listed.
+
+    Triplets are formed of a positive and a negative in the same row of the two lists. For
+    pairs the two lists have nothing to do with each other.
+
+    Attributes
+    ----------
+    positives, negatives : Edges
+    totals : ndarray of float64
+        Sums of the weights of constraints, one for each mean that the loss consists of.
+    """
+
+    positives: Edges
+    negatives: Edges
+    totals: np.ndarray
+
+    @property
+    def cost(self):
+        """The number of distances that take about as long, per anchor."""
+        p, q = self.positives.columns.shape[1], self.negatives.columns.shape[1]
+        return p * q + 8 * (p + q)
+
+    def equals(self, other):
+        """Whether both are the same constraints."""
+        return isinstance(other, EdgeLists) and all(
+            np.array_equal(a.columns, b.columns) and np.array_equal(a.anchors, b.anchors)
+            for a, b in zip(self[:2], other[:2], strict=True)
+        )
 
 
 @dataclass(frozen=True)
@@ -47,13 +103,6 @@ class LabelRelation:
         if self.weights is None:
             object.__setattr__(self, "weights", np.ones(len(self.codes)))
 
-    @property
-    def n_anchors(self):
-        """How many rows there are."""
-        return len(self.codes)
-
-    n_candidates = n_anchors
-
     def masks(self, rows):
         """Which rows are positives and which are negatives of those of a slice."""
         # Small integers compare faster.
@@ -68,81 +117,6 @@ class LabelRelation:
         """The largest numbers of positives and of negatives that a row has."""
         sizes = np.bincount(self.codes)
         return int(sizes.max()) - 1, len(self.codes) - int(sizes[sizes > 0].min())
-
-
-@dataclass(frozen=True)
-class Labels:
-    """The classes of rows, and which rows are copies of each other.
-
-    A copy tells nothing that its original does not: as a positive at distance 0 it would
-    only keep other rows from being among the nearest. So copies are one row, whose weight
-    as an anchor is their number.
-
-    Parameters
-    ----------
-    codes : ndarray of int of shape (n,)
-        Labels 0 … n_classes - 1.
-    first : ndarray of int of shape (n,)
-        From :func:`first_copies`.
-    """
-
-    codes: np.ndarray
-    first: np.ndarray
-
-    @classmethod
-    def of(cls, X, codes):
-        """The labels of the rows of X, given as `codes`."""
-        return cls(codes, first_copies(X, codes))
-
-    def __len__(self):
-        return len(self.codes)
-
-    @property
-    def distinct(self):
-        """Rows that are no copy of an earlier one."""
-        return np.flatnonzero(self.first == np.arange(len(self)))
-
-    @cached_property
-    def n_distinct(self):
-        """How many these are."""
-        return len(self.distinct)
-
-    @property
-    def n_pairs_of_copies(self):
-        """How many ordered pairs of two rows are copies of each other."""
-        counts = np.bincount(self.first)
-        return int((counts * (counts - 1)).sum())
-
-    def copies_of(self, rows):
-        """Some distinct rows and all of their copies, in order."""
-        among = np.zeros(len(self), dtype=bool)
-        among[rows] = True
-        return np.flatnonzero(among[self.first])
-
-    def merged(self, rows):
-        """Some rows without copies among them.
-
-        Parameters
-        ----------
-        rows : ndarray of int of shape (m,)
-
-        Returns
-        -------
-        rows : ndarray of int
-            Of each row that copy which comes first.
-        weights : ndarray of shape (n_rows,)
-            Number of its copies, divided by the mean of these.
-        """
-        if self.n_distinct == len(self):
-            return rows, np.ones(len(rows))
-        _, at, counts = np.unique(self.first[rows], return_index=True, return_counts=True)
-        order = np.argsort(at)
-        return rows[at[order]], counts[order] / counts.mean()
-
-    def take(self, rows):
-        """The labels of some rows; copies of a row that is not among them are none."""
-        _, at, inverse = np.unique(self.first[rows], return_index=True, return_inverse=True)
-        return Labels(self.codes[rows], at[inverse])
 
 
 def first_copies(X, codes):

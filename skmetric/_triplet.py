@@ -5,8 +5,7 @@ from sklearn.utils.metaestimators import available_if
 from ._base import BaseMetricLearner, all_or_nothing, is_stochastic
 from ._compat import with_callbacks
 from ._objective._constraints import TripletConstraints
-from ._objective._tuples import Triplets, normalised, without_zeros
-from .mining._strategies import resolve_strategies
+from ._objective._supervision import Triplets, normalize_weights, without_zeros
 
 
 class TripletMetricLearner(BaseMetricLearner):
@@ -192,6 +191,8 @@ callable, default="nearest"
     True
     """
 
+    _family = TripletConstraints
+
     def __init__(
         self,
         n_components=None,
@@ -337,17 +338,5 @@ callable, default="nearest"
             X, "triplets", triplets, sample_weight, reset
         )
         weights, rows = without_zeros(weights, rows)
-        weights = normalised(weights, len(rows))
-        return parameters, X, Triplets(rows, weights, parameters.loss, parameters.margin)
-
-    def _constraints(self, n_components, thinned=1):
-        positives, negatives = resolve_strategies(
-            self.positives,
-            self.negatives,
-            n_neighbors=-(-self.n_neighbors // thinned),
-            n_impostors=-(-self.n_impostors // thinned),
-            metric=self.metric,
-            n_components=n_components,
-            pairs=False,
-        )
-        return TripletConstraints(self.loss, self.margin, positives, negatives)
+        weights = normalize_weights(weights, len(rows))
+        return parameters, X, Triplets(rows, weights, X.shape[0])

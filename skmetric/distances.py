@@ -116,46 +116,62 @@ def embed_pullback(dE, E, norms):
     return dE
 
 
-def gram_factors(E, metric):
+def gram_factors(A, B, metric):
     """Two matrices whose product is all squared distances: ``left @ right.T``.
 
-    The squared norms ride along as two more columns, so that no pass over an (n, n)
+    The squared norms ride along as two more columns, so that no pass over an (n, m)
     array is spent on adding them. For ``"cosine"`` the product is halved.
-    """
-    squared = np.einsum("ij,ij->i", E, E)[:, None]
-    ones = np.ones_like(squared)
-    left = np.hstack([E, squared / -2, ones / -2])
-    left *= -1 if metric == "cosine" else -2
-    return left, np.hstack([E, ones, squared])
-
-
-def block_distances(factors, rows, metric):
-    """Distances from the rows of a slice to all rows.
 
     Parameters
     ----------
-    factors : pair of ndarrays of shape (n, k + 2)
-        From :func:`gram_factors`.
-    rows : slice
-        Which rows.
+    A, B : ndarrays of shapes (n, k) and (m, k)
+        Two tables, or the same one twice.
     metric : {"sqeuclidean", "euclidean", "cosine"}
 
     Returns
     -------
-    D : ndarray of shape (b, n)
-        Never negative, and 0 between a row and itself. Under ``"euclidean"`` squared
-        distances below the rounding error of the product count as 0, so that
-        coincident points have exactly that distance and no gradient.
+    left, right : ndarrays of shapes (n, k + 2) and (m, k + 2)
+    """
+    squared = np.einsum("ij,ij->i", A, A)[:, None]
+    ones = np.ones_like(squared)
+    left = np.hstack([A, squared / -2, ones / -2])
+    left *= -1 if metric == "cosine" else -2
+    if B is not A:
+        squared = np.einsum("ij,ij->i", B, B)[:, None]
+        ones = np.ones_like(squared)
+    return left, np.hstack([B, ones, squared])
+
+
+def block_distances(factors, rows, metric, within=True):
+    """Distances from the rows of a slice of one table to all rows of another.
+
+    Parameters
+    ----------
+    factors : pair of ndarrays of shapes (n, k + 2) and (m, k + 2)
+        From :func:`gram_factors`.
+    rows : slice
+        Which rows of the first table.
+    metric : {"sqeuclidean", "euclidean", "cosine"}
+    within : bool, default=True
+        Whether the two are one table, in which a row is at distance 0 from itself.
+
+    Returns
+    -------
+    D : ndarray of shape (b, m)
+        Never negative. Under ``"euclidean"`` squared distances below the rounding error of
+        the product count as 0, so that coincident points have exactly that distance and
+        no gradient.
     """
     left, right = factors
-    D = left[rows] @ right.T
+    D = left[rows] @ right.T  # (b, m)
     np.maximum(D, 0, out=D)
     if metric == "euclidean":
         rounding = 8 * np.finfo(D.dtype).eps * right[:, -1].max()
         D[rounding > D] = 0
         np.sqrt(D, out=D)
-    within = np.arange(len(D))
-    D[within, within + rows.start] = 0
+    if within:
+        own = np.arange(len(D))
+        D[own, own + rows.start] = 0
     return D
 
 
@@ -204,31 +220,33 @@ def slope_by_square(G, D, metric):
     return G
 
 
-def block_pullback(dE, G, E, rows):
-    """Add to `dE` what a block of squared distances contributes.
+def block_pullback(dA, dB, G, A, B, rows):
+    """Add what a block of squared distances contributes to the gradients of both tables.
 
     Parameters
     ----------
-    dE : ndarray of shape (n, k)
-        Added to in place.
-    G : ndarray or sparse array of shape (b, n)
-        Gradient with respect to the squared distances between ``E[rows]`` and ``E``.
-    E : ndarray of shape (n, k)
+    dA, dB : ndarrays of shapes (n, k) and (m, k)
+        Added to in place; the same array if `A` and `B` are.
+    G : ndarray or sparse array of shape (b, m)
+        Gradient with respect to the squared distances between ``A[rows]`` and ``B``.
+    A, B : ndarrays of shapes (n, k) and (m, k)
     rows : slice
     """
-    if G.shape[0] == len(E):
-        C = G + G.T if issparse(G) else _with_transpose(G)
-        sums = C.sum(axis=1)
-        if issparse(C):
-            dE += 2 * (sums[:, None] * E - C @ E)
-        else:
-            within = np.arange(len(C))
-            C[within, within] -= sums
-            C *= -2
-            dE += C @ E
+    if B is A and G.shape[0] == len(A) and not issparse(G):
+        C = _with_transpose(G)  # (n, n)
+        own = np.arange(len(C))
+        C[own, own] -= C.sum(axis=1)
+        C *= -2
+        dA += C @ A
         return
-    dE[rows] += 2 * (G.sum(axis=1)[:, None] * E[rows] - G @ E)
-    dE += 2 * (G.sum(axis=0)[:, None] * E - G.T @ E[rows])
+    transposed = G.T
+    for to, own, block, other in (
+        (dA[rows], A[rows], G, B),
+        (dB, B, transposed, A[rows]),
+    ):
+        # Faster than the sum of a sparse array.
+        sums = block @ np.ones(len(other), dtype=other.dtype)
+        to += 2 * (sums[:, None] * own - block @ other)
 
 
 def _with_transpose(G):

@@ -109,6 +109,23 @@ def softplus(v):
     return np.maximum(v, 0) + np.log1p(small), slope
 
 
+def triplet_slack(d_pos, d_neg, margin):
+    """Slack of triplets from distances to positives and negatives, in their dtype."""
+    v = d_pos - d_neg
+    v += v.dtype.type(margin)
+    return v
+
+
+def similar_slack(distances, pos_margin):
+    """Slack of similar pairs, in the dtype of their distances."""
+    return distances - distances.dtype.type(pos_margin)
+
+
+def dissimilar_slack(distances, margin):
+    """Slack of dissimilar pairs, in the dtype of their distances."""
+    return distances.dtype.type(margin) - distances
+
+
 def weighted_cost(v, loss, weights, scale):
     """Weighted sum of the costs of slacks, its gradient, and the weight of active ones.
 
@@ -199,7 +216,8 @@ def triplet_loss(
     with np.errstate(**CHECKED_LATER):
         places = _placed(arrays, metric, normalize)
         (A, _), (P, _), (N, _) = places
-        v = paired_distances(A, P, metric) - paired_distances(A, N, metric) + margin
+        d_pos, d_neg = paired_distances(A, P, metric), paired_distances(A, N, metric)
+        v = triplet_slack(d_pos, d_neg, margin)
         cost, slope = cost_of(v)
         if not return_gradient:
             return _finite(cost.mean())
@@ -282,7 +300,8 @@ def contrastive_loss(
         places = _placed(arrays, metric, normalize)
         (A, _), (B, _) = places
         distances = paired_distances(A, B, metric)
-        v = np.where(similar, distances - pos_margin, margin - distances)
+        slacks = similar_slack(distances, pos_margin), dissimilar_slack(distances, margin)
+        v = np.where(similar, *slacks)
         cost, slope = cost_of(v)
         if not return_gradient:
             return _finite(cost.mean())

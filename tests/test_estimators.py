@@ -133,7 +133,7 @@ def test_blocks_do_not_matter_to_what_is_drawn(learner, positives, negatives):
     W = learner.fit(X, Y).components_
     assert moved(learner)
     with config_context(working_memory=64 * 25 * len(X) / 2**20):
-        assert len(row_blocks(len(X))) == 5
+        assert len(row_blocks(len(X), len(X))) == 5
         in_blocks = learner.fit(X, Y).components_
     np.testing.assert_allclose(in_blocks, W, atol=1e-6)
 

@@ -7,7 +7,7 @@ from scipy.sparse import csr_matrix
 from skmetric import TripletMetricLearner
 from skmetric._objective import _scatter
 from skmetric._objective._initialization import MAX_SCATTER, LabelledRows, pca
-from skmetric._relations import Labels
+from skmetric._objective._supervision import Labels
 
 MANY = MAX_SCATTER + 76
 

@@ -9,6 +9,7 @@ import scipy.sparse as sp
 import sklearn
 
 from skmetric import ContrastiveMetricLearner, TripletMetricLearner
+from skmetric._fit import constraints_for
 from skmetric._objective._evaluate import evaluate, mine
 from skmetric._relations import LabelRelation
 from skmetric.mining import mine_triplets
@@ -69,7 +70,7 @@ def test_no_list_of_all_pairs_is_kept(Learner, negatives):
     n = 1000
     y = np.arange(n) % 2
     X = rng.standard_normal((n, 3)) + y[:, None]
-    constraints = Learner(positives="all", negatives=negatives)._constraints(3)
+    constraints = constraints_for(Learner(positives="all", negatives=negatives), 3)
     margins = {"margin": 0.5, "pos_margin": 0.2}
     constraints = replace(
         constraints, **{name: margins[name] for name in constraints.margins}

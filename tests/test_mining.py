@@ -181,7 +181,7 @@ def test_blocks_do_not_matter(data, mine, positives, negatives, n_neighbors, lim
     # Blocks of one row, and of seven.
     for entries in (16, 7 * len(y)):
         with config_context(working_memory=64 * entries / 2**20):
-            assert len(_strategies.row_blocks(len(y))) > 1
+            assert len(_strategies.row_blocks(len(y), len(y))) > 1
             np.testing.assert_equal(mine(E, y, **words), expected)
 
 

@@ -10,9 +10,9 @@ from scipy.sparse import csr_matrix
 from sklearn import config_context
 
 from skmetric import ContrastiveMetricLearner, TripletMetricLearner
-from skmetric._objective._edges import Neighbourhoods
+from skmetric._fit import constraints_for
 from skmetric._objective._evaluate import evaluate, mine
-from skmetric._relations import LabelRelation
+from skmetric._relations import EdgeLists, LabelRelation
 from skmetric.distances import METRICS
 from skmetric.losses import LOSSES, contrastive_loss, triplet_loss
 from skmetric.mining import mine_pairs, mine_triplets
@@ -34,7 +34,7 @@ def data():
 
 
 def constraints_of(learner, metric, loss, **words):
-    constraints = learner(metric=metric, loss=loss, **(FEW | words))._constraints(3)
+    constraints = constraints_for(learner(metric=metric, loss=loss, **(FEW | words)), 3)
     if learner is TripletMetricLearner:
         return replace(constraints, margin=0.6)
     return replace(constraints, margin=0.6, pos_margin=0.2, negative_weight=10.0)
@@ -77,7 +77,7 @@ def test_edges_against_enumeration(data, learner, metric, loss, make, working_me
         mined = mine(W, make(X), LabelRelation(y), metric, constraints, None)
         found = evaluate(W, make(X), LabelRelation(y), metric, constraints, mined=mined)
         by_block = evaluate(W, make(X), LabelRelation(y), metric, constraints)
-    assert isinstance(mined, Neighbourhoods)
+    assert isinstance(mined, EdgeLists)
     for other in (found, by_block):
         assert other.n_constraints == n
         assert other.loss == pytest.approx(value, rel=1e-10)
@@ -133,7 +133,7 @@ def test_many_edges_stay_blocks(data):
         TripletMetricLearner, "sqeuclidean", "hinge", positives="all"
     )
     mined = mine(W, X, LabelRelation(y), "sqeuclidean", constraints, None)
-    assert not isinstance(mined, Neighbourhoods)
+    assert not isinstance(mined, EdgeLists)
     few = constraints_of(TripletMetricLearner, "sqeuclidean", "hinge")
     other = mine(W, X, LabelRelation(y), "sqeuclidean", few, None)
     assert mined.equals(mined) and other.equals(other)

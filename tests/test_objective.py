@@ -11,8 +11,9 @@ from sklearn import config_context
 from skmetric._objective._constraints import PairConstraints, TripletConstraints
 from skmetric._objective._evaluate import Deferred, evaluate, mine
 from skmetric._objective._maps import map_rows, mean_map, nearest_labels
-from skmetric._objective._problem import MAX_JUDGED, Problem
-from skmetric._relations import LabelRelation, Labels
+from skmetric._objective._problem import Problem
+from skmetric._objective._supervision import MAX_JUDGED, Labels
+from skmetric._relations import LabelRelation
 from skmetric.distances import block_pullback, slope_by_square
 from skmetric.losses import contrastive_loss, triplet_loss
 from skmetric.mining import mine_pairs, mine_triplets
@@ -125,7 +126,7 @@ def test_problem_gradient_and_penalty(data, kind, metric):
     W0 = np.eye(3, 5) + 0.1
     problem = Problem(X, Labels.of(X, y), W0, metric, constraints)
     problem.penalty = 0.3
-    rows = problem.all_rows()
+    rows = problem.related_rows()
     mined = problem.mine(W, rows, None)
 
     def loss(V):
@@ -160,7 +161,7 @@ def test_sparse_rows_and_small_blocks(data, kind, positives, negatives, metric):
     dense, sparse = evaluated(X), evaluated(csr_matrix(X))
     assert type(sparse.gradient) is np.ndarray
     with config_context(working_memory=TINY):
-        assert len(row_blocks(len(y))) == len(y)
+        assert len(row_blocks(len(y), len(y))) == len(y)
         found = [sparse, evaluated(X), evaluated(csr_matrix(X))]
         mined = mine(W, X, LabelRelation(y), metric, constraints, np.random.RandomState(0))
         found.append(evaluate(W, X, LabelRelation(y), metric, constraints, mined=mined))
@@ -310,7 +311,9 @@ def test_nearest_labels_over_several_blocks(metric):
     E, others = map_rows(queries, W, metric), map_rows(X, W, metric)
     nearest = ((E[:, None] - others) ** 2).sum(axis=2).argmin(axis=1)
     assert len(np.unique(nearest // 2048)) > 1
-    np.testing.assert_array_equal(nearest_labels(E, X, y, W, metric), nearest)
+    np.testing.assert_array_equal(
+        nearest_labels(E, X, np.arange(9000), y, W, metric), nearest
+    )
 
 
 def test_of_many_rows_held_out_some_are_judged():
@@ -320,7 +323,7 @@ def test_of_many_rows_held_out_some_are_judged():
     W = np.eye(2)
     problem = Problem(X, Labels.of(X, y), W, "sqeuclidean", None)
     kept, held = hold_out(y, 0.5, np.random.RandomState(0))
-    right = nearest_labels(X[held], X[kept], y[kept], W, "sqeuclidean") == y[held]
+    right = nearest_labels(X[held], X, kept, y[kept], W, "sqeuclidean") == y[held]
     _, score = problem.hold_out(0.5, np.random.RandomState(0))
     judged = score(W) * MAX_JUDGED
     assert judged == pytest.approx(round(judged), abs=1e-9)
@@ -339,7 +342,7 @@ def test_a_problem_of_some_rows_is_that_of_their_copy(form):
     labels = Labels.of(X[kept], y[kept])
     own = Problem(form(X[kept]), labels, W, "sqeuclidean", constraints)
     U, batch = rng.normal(size=W.shape), rng.permutation(len(kept))[:20]
-    np.testing.assert_array_equal(part.labels.codes, y[kept])
+    np.testing.assert_array_equal(part.target.codes, y[kept])
     for found, expected in (
         (part.batch_objective(U, batch, None), own.batch_objective(U, batch, None)),
         (share_of_all(part, U), share_of_all(own, U)),
@@ -349,7 +352,7 @@ def test_a_problem_of_some_rows_is_that_of_their_copy(form):
 
 
 def share_of_all(problem, U):
-    X = problem.all_rows()
+    X = problem.related_rows()
     return problem.value_and_grad(U, X, problem.mine(U, X, None))
 
 
@@ -374,7 +377,7 @@ def test_pullback_of_all_rows_against_its_sum(n):
     G, E = rng.normal(size=(n, n)), rng.normal(size=(n, 4))
     slopes = [2 * (G[i] + G[:, i]) @ (E[i] - E) for i in range(n)]
     dE, before = np.ones_like(E), G.copy()
-    block_pullback(dE, G, E, slice(0, n))
+    block_pullback(dE, dE, G, E, E, slice(0, n))
     np.testing.assert_allclose(dE, 1 + np.array(slopes), rtol=1e-9, atol=1e-9)
     np.testing.assert_array_equal(G, before)
 
@@ -390,7 +393,9 @@ def test_lists_that_do_not_fit_are_formed_anew_under_the_map_they_were_chosen_by
     X, y, W = data
     constraints = constraints_of(kind, "all", negatives, "sqeuclidean", "hinge")
     given = W, X, LabelRelation(y), "sqeuclidean", constraints
-    monkeypatch.setattr("skmetric._objective._evaluate.row_blocks", lambda n: slices(n, 7))
+    monkeypatch.setattr(
+        "skmetric._objective._evaluate.row_blocks", lambda n, m: slices(n, 7)
+    )
     kept = mine(*given, np.random.RandomState(0))
     monkeypatch.setattr(
         "skmetric._objective._evaluate.get_config", lambda: {"working_memory": 0}

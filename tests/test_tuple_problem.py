@@ -10,19 +10,20 @@ from designs import covering
 from scipy.sparse import csr_matrix
 from sklearn import config_context
 
-from skmetric._objective._constraints import TripletConstraints
+from skmetric._objective import _edges
+from skmetric._objective._constraints import PairConstraints, TripletConstraints
 from skmetric._objective._evaluate import evaluate
-from skmetric._objective._tuple_problem import (
-    TupleProblem,
-    dealt,
-    evaluate_tuples,
-    incidence,
+from skmetric._objective._problem import Problem
+from skmetric._objective._supervision import (
+    Pairs,
+    Triplets,
+    mean_weights,
     named_rows,
-    tuple_blocks,
+    normalize_weights,
 )
-from skmetric._objective._tuples import Pairs, Triplets, normalised, pair_factors
 from skmetric._relations import LabelRelation
 from skmetric.losses import contrastive_loss, triplet_loss
+from skmetric.mining._sampler import shuffle_strata
 from skmetric.mining._strategies import resolve_strategies
 
 METRICS = ("sqeuclidean", "euclidean", "cosine")
@@ -46,11 +47,24 @@ def data():
 
 
 def given(kind, loss, rows, similar, weights=None):
-    weights = normalised(weights, len(rows))
+    """The target and its constraints."""
+    weights = normalize_weights(weights, len(rows))
     if kind == "triplets":
-        return Triplets(rows, weights, loss, MARGIN)
-    factors = pair_factors(weights, similar, NEGATIVE_WEIGHT)
-    return Pairs(rows, weights, loss, MARGIN, POS_MARGIN, similar, factors)
+        return Triplets(rows, weights, N), TripletConstraints(loss, MARGIN, None, None)
+    margins = MARGIN, POS_MARGIN
+    constraints = PairConstraints(loss, *margins, NEGATIVE_WEIGHT, None, None)
+    return Pairs(rows, weights, N, similar, mean_weights(weights, similar)), constraints
+
+
+def evaluate_tuples(W, X, tuples, metric):
+    target, constraints = tuples
+    rows, relation = target.relate()
+    return evaluate(W, X[rows], relation, metric, constraints)
+
+
+def problem_of(X, tuples, W0, metric):
+    target, constraints = tuples
+    return Problem(X, target, W0, metric, constraints)
 
 
 def distance(a, b, metric):
@@ -183,7 +197,7 @@ def test_all_triplets_of_labels(data, metric, loss):
     expected = evaluate(
         W, X, LabelRelation(y), metric, TripletConstraints(loss, MARGIN, *words)
     )
-    assert expected.n_constraints == len(tuples)
+    assert expected.n_constraints == len(tuples[0])
     assert_same(evaluate_tuples(W, X, tuples, metric), expected)
 
 
@@ -199,7 +213,9 @@ def test_sparse_rows_and_small_blocks(data, kind, metric):
     assert sparse.gradient.flags.c_contiguous
     assert_same(sparse, dense)
     with config_context(working_memory=TINY):
-        assert len(list(tuple_blocks(M, np.empty((N, K))))) == M
+        edges = tuples[0].relate()[1][:2]
+        n_blocks = max(len(side.anchors) for side in edges)
+        assert len(list(_edges._blocks(edges, K))) == n_blocks > M / 2
         assert_same(evaluate_tuples(W, X, tuples, metric), dense)
 
 
@@ -235,7 +251,8 @@ def test_finite_where_rows_coincide_or_are_zero(data, kind, metric):
 def test_integers_of_any_type(data, dtype):
     X, W, rows, _, _ = data
     tuples = given("triplets", "hinge", rows["triplets"], None)
-    typed = replace(tuples, rows=tuples.rows.astype(dtype))
+    target, constraints = tuples
+    typed = replace(target, tuples=target.tuples.astype(dtype)), constraints
     assert_same(
         evaluate_tuples(W, X, typed, "cosine"), evaluate_tuples(W, X, tuples, "cosine")
     )
@@ -251,10 +268,10 @@ def test_problem_gradient_and_penalty(data, kind, metric):
     # Fewer places than rows, so that some rows are not named.
     tuples = given(kind, "softplus", rows[kind][:9], similar[:9], weights[:9])
     W0 = np.eye(K, D) + 0.1
-    problem = TupleProblem(X, tuples, W0, metric)
+    problem = problem_of(X, tuples, W0, metric)
     problem.penalty = 0.3
-    named = problem.all_rows()
-    assert len(named) == len(np.unique(tuples.rows)) < N
+    named = problem.related_rows()
+    assert len(named.X) == len(np.unique(tuples[0].tuples)) < N
     mined = problem.mine(W, named, None)
     assert mined.equals(problem.mine(W, named, None))
 
@@ -273,7 +290,7 @@ def test_problem_gradient_and_penalty(data, kind, metric):
 def test_batches_hold_each_tuple_once_and_average_to_the_whole(data, kind, metric):
     X, W, rows, similar, weights = data
     tuples = given(kind, "softplus", rows[kind], similar, weights)
-    problem = TupleProblem(X, tuples, np.eye(K, D), metric)
+    problem = problem_of(X, tuples, np.eye(K, D), metric)
     problem.penalty = 0.1
     batches = problem.batches(7, np.random.RandomState(0))
     assert len(batches) == round(M / 7)
@@ -294,16 +311,17 @@ def test_batches_hold_each_tuple_once_and_average_to_the_whole(data, kind, metri
 def test_hold_out_by_kind_and_score(data, kind):
     X, W, rows, similar, weights = data
     tuples = given(kind, "hinge", rows[kind], similar, weights)
-    problem = TupleProblem(X, tuples, np.eye(K, D), "sqeuclidean")
+    problem = problem_of(X, tuples, np.eye(K, D), "sqeuclidean")
     problem.penalty = 0.1
     kept, score = problem.hold_out(0.25, np.random.RandomState(0))
-    both = np.concatenate([kept.constraints.rows, score.__self__.constraints.rows])
+    again, held = tuples[0].hold_out(0.25, np.random.RandomState(0))
+    np.testing.assert_array_equal(again.tuples, kept.target.tuples)
+    both = np.concatenate([kept.target.tuples, held.tuples])
     assert sorted(both.tolist()) == sorted(rows[kind].tolist())
-    held = score.__self__.constraints
     if kind == "pairs":
         assert held.similar.sum() == int(0.25 * similar.sum())
     Z = X @ W.T
-    edges = [[((Z[t[0]] - Z[j]) ** 2).sum() for j in t[1:]] for t in held.rows]
+    edges = [[((Z[t[0]] - Z[j]) ** 2).sum() for j in t[1:]] for t in held.tuples]
     d = np.array(edges)
     if kind == "triplets":
         right, w = d[:, 0] < d[:, 1], held.weights
@@ -330,22 +348,14 @@ def test_named_rows():
     assert same.tolist() == [[0, 2], [2, 1]]
 
 
-def test_incidence_is_differences_forward_and_scatter_back():
-    edges = np.array([[0, 2], [2, 1], [0, 2]])
-    E = np.arange(8.0).reshape(4, 2) ** 2
-    B = incidence(edges, 4, E.dtype)
-    np.testing.assert_array_equal(B @ E, E[edges[:, 0]] - E[edges[:, 1]])
-    np.testing.assert_array_equal(B.T @ np.ones(3), [2, -1, -1, 0])
-
-
-def test_dealt_spreads_what_is_rare():
-    order = dealt([np.arange(4), np.arange(4, 100)], np.random.RandomState(0))
+def test_shuffled_strata_spread_what_is_rare():
+    order = shuffle_strata([np.arange(4), np.arange(4, 100)], np.random.RandomState(0))
     places = np.flatnonzero(order < 4)
     assert sorted(order) == list(range(100))
     assert (np.diff(places) == 25).all() or np.ptp(np.diff(places)) <= 2
 
 
 def test_equal_weights_take_no_memory():
-    weights = normalised(None, 10**12)
+    weights = normalize_weights(None, 10**12)
     assert weights.shape == (10**12,)
     assert weights.strides == (0,)

@@ -13,7 +13,7 @@ from sklearn import config_context
 from sklearn.exceptions import ConvergenceWarning
 
 from skmetric import ContrastiveMetricLearner, TripletMetricLearner
-from skmetric._objective import _tuple_problem
+from skmetric._objective import _problem
 from skmetric._validation import check_tuples, short
 
 METRICS = ("sqeuclidean", "euclidean", "cosine")
@@ -555,13 +555,13 @@ def test_interrupt_leaves_everything_as_it_was(kind, solver, monkeypatch):
     learner = fitted(learner_of(kind, solver), kind)
     before, calls = state_of(learner), iter(range(3))
 
-    def interrupted(*args):
+    def interrupted(*args, **options):
         if next(calls) == 2:
             raise KeyboardInterrupt
-        return evaluate(*args)
+        return evaluate(*args, **options)
 
-    evaluate = _tuple_problem.evaluate_tuples
-    monkeypatch.setattr(_tuple_problem, "evaluate_tuples", interrupted)
+    evaluate = _problem.evaluate
+    monkeypatch.setattr(_problem, "evaluate", interrupted)
     with pytest.raises(KeyboardInterrupt):
         fitted(learner, kind, X[::-1])
     assert state_of(learner) == before

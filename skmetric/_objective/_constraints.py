@@ -2,6 +2,8 @@
 
 A family of constraints, triplets or pairs, is an object with:
 
+``of(parameters, strategies) -> constraints``
+    Those of a learner's parameters.
 ``strategies``, ``by_positive``
     What :func:`skmetric.mining._strategies.select` chooses with.
 ``count(selection, masks, weights) -> ndarray``
@@ -24,14 +26,17 @@ Losses and gradients are sums with a weight: the same functions serve a block, a
 and a whole data set.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
-from ..losses import weighted_cost
+from .._validation import check_margins
+from ..losses import dissimilar_slack, similar_slack, triplet_slack, weighted_cost
 from ..mining._strategies import all_rows
 from ._all_negatives import against_all_negatives
-from ._tuples import scaled_margins
+
+# Margins that are left open are these shares of the mean distance of pairs under W₀.
+NEAR, FAR = 0.5, 1.5
 
 
 @dataclass(frozen=True)
@@ -44,6 +49,7 @@ class TripletConstraints:
     margin : float
     positives : callable
     negatives : callable, or None for every negative
+        Neither is asked where constraints are given.
     """
 
     loss: str
@@ -52,6 +58,11 @@ class TripletConstraints:
     negatives: object
 
     by_positive = True
+
+    @classmethod
+    def of(cls, parameters, strategies):
+        """Those of a learner's parameters."""
+        return cls(parameters.loss, parameters.margin, *strategies)
 
     @property
     def strategies(self):
@@ -91,7 +102,7 @@ class TripletConstraints:
                 D, anchors, columns, is_negative, self.margin, self.loss, scale * weights
             )
             return loss, G, float(weights @ n_active)
-        v = self._slack(D[selection.positives], D[selection.negatives])
+        v = triplet_slack(D[selection.positives], D[selection.negatives], self.margin)
         loss, grad, active = weighted_cost(v, self.loss, weights[anchors], scale)
         G = np.zeros_like(D)
         for (rows, at), g in ((selection.positives, grad), (selection.negatives, -grad)):
@@ -108,7 +119,8 @@ class TripletConstraints:
         d_neg : ndarray of shape (b, q)
             inf where there is none.
         totals : ndarray
-        weights : ndarray of shape (b,)
+        weights : tuple of two ndarrays of shape (b,)
+            Of the anchors, the same for positives and negatives.
 
         Returns
         -------
@@ -117,14 +129,9 @@ class TripletConstraints:
         active : float
             The weight of the active triplets.
         """
-        v = self._slack(d_pos[:, :, None], d_neg[:, None, :])  # (b, p, q)
-        loss, grad, active = weighted_cost(v, self.loss, weights, 1 / (totals[0] or 1))
+        v = triplet_slack(d_pos[:, :, None], d_neg[:, None, :], self.margin)  # (b, p, q)
+        loss, grad, active = weighted_cost(v, self.loss, weights[0], 1 / (totals[0] or 1))
         return loss, grad.sum(axis=2), -grad.sum(axis=1), active
-
-    def _slack(self, d_pos, d_neg):
-        v = d_pos - d_neg
-        v += v.dtype.type(self.margin)
-        return v
 
 
 @dataclass(frozen=True)
@@ -149,6 +156,17 @@ class PairConstraints:
 
     by_positive = False
 
+    @classmethod
+    def of(cls, parameters, strategies):
+        """Those of a learner's parameters."""
+        return cls(
+            parameters.loss,
+            parameters.margin,
+            parameters.pos_margin,
+            parameters.negative_weight,
+            *strategies,
+        )
+
     @property
     def strategies(self):
         """For positives and for negatives."""
@@ -164,8 +182,20 @@ class PairConstraints:
         return MeanPairDistance(**vars(self)) if "auto" in self.margins.values() else None
 
     def with_mean_distance(self, distance):
-        """The same with margins that follow from the mean distance of pairs under W₀."""
-        return scaled_margins(distance, self)
+        """The same with margins that follow from the mean distance of pairs under W₀.
+
+        Raises
+        ------
+        ValueError
+            If the margin found is not above the `pos_margin` given.
+        """
+        margin, pos_margin = self.margin, self.pos_margin
+        if margin == "auto":
+            margin = FAR * float(distance or 1)
+        if pos_margin == "auto":
+            pos_margin = margin * NEAR / FAR
+        check_margins(margin, pos_margin, ', which "auto" stands for here')
+        return replace(self, margin=margin, pos_margin=pos_margin)
 
     def count(self, selection, masks, weights):
         """The weight of all similar and of all dissimilar pairs."""
@@ -192,10 +222,11 @@ class PairConstraints:
 
         Parameters
         ----------
-        d_pos, d_neg : ndarrays of shapes (b, p) and (b, q)
+        d_pos, d_neg : ndarrays of shapes (b, p) and (c, q)
             -inf and inf in the place of pairs that there are not.
         totals : ndarray
-        weights : ndarray of shape (b,)
+        weights : tuple of two ndarrays of shapes (b,) and (c,)
+            Of the anchors of similar and of dissimilar pairs.
 
         Returns
         -------
@@ -205,17 +236,17 @@ class PairConstraints:
             The weight of the active pairs.
         """
         (loss_pos, g_pos, active_pos), (loss_neg, g_neg, active_neg) = (
-            self._side(side, d, total, weights)
-            for side, d, total in zip((0, 1), (d_pos, d_neg), totals, strict=True)
+            self._side(side, *given)
+            for side, *given in zip((0, 1), (d_pos, d_neg), totals, weights, strict=True)
         )
         return loss_pos + loss_neg, g_pos, g_neg, active_pos + active_neg
 
     def _side(self, side, d, total, weights):
         """Loss, gradient and weight of active pairs of one kind, similar (0) or not (1)."""
         if side == 0:
-            v, factor = d - d.dtype.type(self.pos_margin), 1
+            v, factor = similar_slack(d, self.pos_margin), 1
         else:
-            v, factor = d.dtype.type(self.margin) - d, self.negative_weight
+            v, factor = dissimilar_slack(d, self.margin), self.negative_weight
         loss, grad, active = weighted_cost(v, self.loss, weights, factor / (total or 1))
         return loss, grad if side == 0 else np.negative(grad, out=grad), active
 
@@ -233,7 +264,7 @@ class MeanPairDistance(PairConstraints):
     """
 
     def _side(self, side, d, total, weights):
-        each = d.reshape(len(d), -1)  # (b, p), or (m, 1) of a list of pairs
+        each = d[:, None] if d.ndim == 1 else d  # (m, 1) of a list of pairs, or (b, p)
         sums = each.sum(axis=1, where=np.isfinite(each), dtype=np.float64)
         return float(weights @ sums) / (total or 1) / 2, np.zeros_like(d), 0.0
 

@@ -1,138 +1,154 @@
-"""Constraints among a few rows per anchor: mined once, evaluated edge by edge.
+"""Constraints as lists of edges: evaluated edge by edge, not in blocks of distances.
 
-Where an anchor has a few positives and a few negatives, the loss of a map is a matter of
-their distances alone: n · (p + q) of them in place of n².
+Given pairs and triplets are lists, and so are mined constraints where an anchor has a few
+positives and a few negatives. The loss of a map is then a matter of n · (p + q) distances
+in place of n².
 """
-
-from typing import NamedTuple
 
 import numpy as np
 from scipy.sparse import csr_array
 from sklearn import get_config
-from sklearn.utils import gen_batches
 
+from .._relations import EdgeLists, Edges
 from ..distances import block_pullback, paired_distances, slope_by_square
-from ..mining._ordering import slots_of
+from ..mining._ordering import slices, slots_of
 
 
-class Neighbourhoods(NamedTuple):
-    """The positives and negatives of every row.
-
-    Attributes
-    ----------
-    near : ndarray of int of shape (n, p)
-        Positives, and -1 in the place of those that a row lacks.
-    far : ndarray of int of shape (n, q)
-        Negatives, likewise.
-    totals : ndarray
-        Sums of the weights of constraints, one for each mean that the loss consists of.
-    """
-
-    near: np.ndarray
-    far: np.ndarray
-    totals: np.ndarray
-
-    @property
-    def cost(self):
-        """The number of entries of an (n, n) array that cost about as much, per anchor."""
-        p, q = self.near.shape[1], self.far.shape[1]
-        return p * q + 8 * (p + q)
-
-    def equals(self, other):
-        """Whether both consist of the same constraints."""
-        return isinstance(other, Neighbourhoods) and (
-            np.array_equal(self.near, other.near) and np.array_equal(self.far, other.far)
-        )
-
-
-def neighbourhoods(blocks, selections, totals):
-    """Neighbourhoods from what was selected in blocks of rows.
+def edge_lists(blocks, selections, weights, totals):
+    """Lists of what was selected in blocks of anchors.
 
     Parameters
     ----------
     blocks : list of slices
-        All rows, in order.
-    selections : list of Selection, one a block
+        All anchors, in order.
+    selections : list of Selection, one per block
         With lists of negatives.
+    weights : ndarray of shape (n,)
+        Of the anchors.
     totals : ndarray
 
     Returns
     -------
-    mined : Neighbourhoods
+    lists : EdgeLists
     """
-    near, far = (
-        _padded(blocks, [getattr(s, side) for s in selections], blocks[-1].stop)
-        for side in ("positives", "negatives")
+    anchors = np.arange(len(weights))
+    return EdgeLists(
+        *(
+            Edges(anchors, _padded(blocks, [getattr(s, side) for s in selections]), weights)
+            for side in ("positives", "negatives")
+        ),
+        totals,
     )
-    return Neighbourhoods(near, far, totals)
 
 
-def _padded(blocks, pairs, n):
+def _padded(blocks, pairs):
+    """Columns of each anchor, shape (n, p), from (anchors, columns) of each block."""
     anchors = np.concatenate(
         [rows.start + at for rows, (at, _) in zip(blocks, pairs, strict=True)]
     )
-    slots = slots_of(anchors)
-    columns = np.full((n, slots.max(initial=0) + 1), -1)
-    columns[anchors, slots] = np.concatenate([others for _, others in pairs])
+    ranks = slots_of(anchors)
+    columns = np.full((blocks[-1].stop, ranks.max(initial=0) + 1), -1)
+    columns[anchors, ranks] = np.concatenate([others for _, others in pairs])
     return columns
 
 
-def evaluate_edges(E, mined, metric, constraints, weights):
-    """Loss and its gradient with respect to an embedding.
+def edge_distances(A, B, edges, metric):
+    """Distances along edges.
 
     Parameters
     ----------
-    E : ndarray of shape (n, k)
-    mined : Neighbourhoods
+    A : ndarray of shape (n, k)
+        Embedded rows of the anchors' table.
+    B : ndarray of shape (m, k)
+        Those of the candidates' table.
+    edges : Edges
+    metric : str
+
+    Returns
+    -------
+    distances : ndarray of shape (b, p)
+        Of no meaning where there is no edge.
+    """
+    distances = np.empty(edges.columns.shape, dtype=A.dtype)
+    for rows in _blocks([edges], A.shape[1]):
+        distances[rows] = _block_distances(A, B, edges.take(rows), metric)
+    return distances
+
+
+def _block_distances(A, B, edges, metric):
+    heads = np.repeat(A[edges.anchors], edges.columns.shape[1], axis=0)  # (b * p, k)
+    tails = B[edges.columns.ravel()]  # (b * p, k)
+    return paired_distances(heads, tails, metric).reshape(edges.columns.shape)
+
+
+def evaluate_edges(A, B, lists, metric, constraints):
+    """Loss and its gradient with respect to squared distances.
+
+    Parameters
+    ----------
+    A, B
+        As in :func:`edge_distances`.
+    lists : EdgeLists
     metric : str
     constraints : TripletConstraints or PairConstraints
         Which are asked for their ``loss_and_grad``.
-    weights : ndarray of shape (n,)
-        Of the rows as anchors.
 
     Returns
     -------
     loss : float
     active : float
         The weight of the active constraints.
-    dE : ndarray of shape (n, k)
+    dA, dB : ndarrays of the shapes of `A` and `B`
+        The gradient with respect to the embedded rows; both are one array if `A` and `B`
+        are.
 
     Notes
     -----
-    Time O(n (p + q) k + n p q), memory O(n (p + q)) and a block of edges.
+    For n anchors time O(n (p + q) k + n p q), memory O(n (p + q)) and a block of edges.
     """
-    columns = np.hstack([mined.near, mined.far])
-    is_edge, p = columns >= 0, mined.near.shape[1]
-    slopes, loss, active = np.empty(columns.shape, dtype=E.dtype), 0.0, 0.0
-    for rows in _edge_blocks(len(E), p, columns.shape[1] - p, E.shape[1]):
-        D = _edge_lengths(E, rows, columns[rows], metric)
-        near = np.where(is_edge[rows, :p], D[:, :p], D.dtype.type(-np.inf))
-        far = np.where(is_edge[rows, p:], D[:, p:], D.dtype.type(np.inf))
-        part, *to_sides, part_active = constraints.loss_and_grad(
-            near, far, mined.totals, weights[rows]
+    sides = lists[:2]
+    grads = [np.empty(side.columns.shape, dtype=A.dtype) for side in sides]
+    loss, active = 0.0, 0.0
+    for rows in _blocks(sides, A.shape[1]):
+        parts = [side.take(rows) for side in sides]
+        distances = [_block_distances(A, B, part, metric) for part in parts]
+        part_loss, *part_grads, part_active = constraints.loss_and_grad(
+            *map(_where_edges, distances, parts, (-np.inf, np.inf)),
+            lists.totals,
+            [part.weights for part in parts],
         )
-        loss += part
+        loss += part_loss
         active += part_active
-        slopes[rows] = slope_by_square(np.hstack(to_sides), D, metric)
-    dE = np.zeros_like(E)
-    block_pullback(dE, _sparse(slopes, columns), E, slice(0, len(E)))
-    return loss, active, dE
+        for grad, part, D in zip(grads, part_grads, distances, strict=True):
+            grad[rows] = slope_by_square(part, D, metric)
+    dA = np.zeros_like(A)
+    dB = dA if B is A else np.zeros_like(B)
+    G = _sparse(grads, sides, (len(A), len(B)))
+    block_pullback(dA, dB, G, A, B, slice(0, len(A)))
+    return loss, active, dA, dB
 
 
-def _edge_lengths(E, rows, columns, metric):
-    heads = np.repeat(E[rows], columns.shape[1], axis=0)
-    return paired_distances(heads, E[columns.ravel()], metric).reshape(columns.shape)
+def _where_edges(distances, edges, otherwise):
+    return np.where(edges.columns >= 0, distances, distances.dtype.type(otherwise))
 
 
-def _edge_blocks(n, p, q, k):
-    """Slices of rows, such that the edges' rows of E and their slacks stay in the cache."""
+def _blocks(sides, k):
+    """Slices of anchors, such that the edges' rows and their slacks stay in the cache."""
+    p, q = sides[0].columns.shape[1], sides[-1].columns.shape[1]
     entries = min(get_config()["working_memory"] * 2**20 / 64, 2**16)
-    return gen_batches(n, max(1, int(entries / ((p + q) * k + p * q))))
+    size = max(1, int(entries / ((p + q) * k + p * q)))
+    return slices(max(len(side.anchors) for side in sides), size)
 
 
-def _sparse(slopes, columns):
-    """Slopes of edges as a sparse array of shape (n, n), those that are 0 left out."""
-    n, width = columns.shape
-    given = np.flatnonzero((slopes != 0) & (columns >= 0))
-    starts = np.searchsorted(given, np.arange(n + 1) * width)
-    return csr_array((slopes.ravel()[given], columns.ravel()[given], starts), shape=(n, n))
+def _sparse(grads, sides, shape):
+    """Gradients along edges as a sparse array of shape (n, m), zeros left out."""
+    parts = []
+    for grad, edges in zip(grads, sides, strict=True):
+        given = np.flatnonzero((grad != 0) & (edges.columns >= 0))
+        heads = edges.anchors[given // grad.shape[1]]
+        parts.append((heads, edges.columns.ravel()[given], grad.ravel()[given]))
+    heads, tails, values = map(np.concatenate, zip(*parts, strict=True))
+    # A stable sort merges the two sides, each in order, in linear time.
+    order = np.argsort(heads, kind="stable")
+    starts = np.concatenate([[0], np.cumsum(np.bincount(heads, minlength=shape[0]))])
+    return csr_array((values[order], tails[order], starts), shape)

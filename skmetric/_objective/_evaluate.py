@@ -13,6 +13,7 @@ from typing import NamedTuple
 import numpy as np
 from sklearn import get_config
 
+from .._relations import EdgeLists
 from ..distances import (
     block_distances,
     block_pullback,
@@ -30,7 +31,7 @@ from ..mining._strategies import (
     select,
     takes_many,
 )
-from ._edges import Neighbourhoods, evaluate_edges, neighbourhoods
+from ._edges import edge_lists, evaluate_edges
 
 
 class MinedBlocks(NamedTuple):
@@ -98,41 +99,57 @@ def add_evaluations(a, b):
     )
 
 
-def mine(W, X, relation, metric, constraints, random_state):
+def mine(W, X, relation, metric, constraints, random_state, candidates=None):
     """Form the constraints of all rows under a map.
 
     Parameters
     ----------
     W : ndarray of shape (k, d)
     X : ndarray or CSR of shape (n, d)
-    relation : LabelRelation
-        Which rows are positives and negatives of each.
+        The anchors.
+    relation : LabelRelation or EdgeLists
+        Which candidates are positives and negatives of each, see
+        :mod:`skmetric._relations`.
     metric : str
     constraints : TripletConstraints or PairConstraints
     random_state : RandomState
+    candidates : ndarray or CSR of shape (m, d), default=None
+        None for the anchors themselves.
 
     Returns
     -------
-    mined : MinedBlocks or Neighbourhoods
-        The latter where anchors have few edges.
+    mined : MinedBlocks or EdgeLists
+        The latter where anchors have few edges. Given edges are what they are.
     """
-    E, _ = embed(X @ W.T, metric)
-    blocks, constraints = _Blocks(E, metric), _for_relation(constraints, relation)
+    if isinstance(relation, EdgeLists):
+        return relation
+    A, B, _ = _embed_tables(W, X, candidates, metric)
+    blocks, constraints = _Blocks(A, B, metric), _for_relation(constraints, relation)
     mined = _mine(blocks, relation, constraints, random_state)
     if not all(getattr(s, "layout", None) == "lists" for s in mined.selections):
         return mined
-    few = neighbourhoods(blocks.rows, mined.selections, mined.totals)
-    return few if few.cost <= len(E) else mined
+    few = edge_lists(blocks.rows, mined.selections, relation.weights, mined.totals)
+    return few if few.cost <= len(B) else mined
 
 
-def evaluate(W, X, relation, metric, constraints, *, mined=None, random_state=None):
+def evaluate(
+    W,
+    X,
+    relation,
+    metric,
+    constraints,
+    *,
+    mined=None,
+    random_state=None,
+    candidates=None,
+):
     """Loss and gradient of a map.
 
     Parameters
     ----------
-    W, X, relation, metric, constraints
+    W, X, relation, metric, constraints, candidates
         As in :func:`mine`.
-    mined : MinedBlocks or Neighbourhoods, default=None
+    mined : MinedBlocks or EdgeLists, default=None
         Constraints formed before; None forms them under `W`, with `random_state`.
 
     Returns
@@ -141,30 +158,45 @@ def evaluate(W, X, relation, metric, constraints, *, mined=None, random_state=No
 
     Notes
     -----
-    Time O(n² k) for products besides what the constraints cost, or O(k) an edge; memory
-    O(n k) and one block of distances with its temporaries.
+    Time O(n m k) for products besides what the constraints cost, or O(k) per edge; memory
+    O((n + m) k) and one block of distances with its temporaries.
     """
-    E, norms = embed(X @ W.T, metric)
-    if isinstance(mined, Neighbourhoods):
-        loss, active, dE = evaluate_edges(E, mined, metric, constraints, relation.weights)
+    A, B, norms = _embed_tables(W, X, candidates, metric)
+    if mined is None and isinstance(relation, EdgeLists):
+        mined = relation
+    if isinstance(mined, EdgeLists):
+        loss, active, dA, dB = evaluate_edges(A, B, mined, metric, constraints)
     else:
-        loss, active, dE, mined = _by_block(
-            E, relation, metric, constraints, mined, random_state
+        loss, active, dA, dB, mined = _by_block(
+            A, B, relation, metric, constraints, mined, random_state
         )
-    dZ = embed_pullback(dE, E, norms)
     # Sparse X gives the transpose of a C-ordered array, slow to mix with others.
-    gradient = np.ascontiguousarray(dZ.T @ X)
+    gradient = np.ascontiguousarray(embed_pullback(dA, A, norms[0]).T @ X)
+    if candidates is not None:
+        gradient += embed_pullback(dB, B, norms[1]).T @ candidates
     total = float(mined.totals.sum())
     return Evaluation(loss, gradient, active / (total or 1.0), total)
 
 
-def _by_block(E, relation, metric, constraints, mined, random_state):
-    blocks, constraints = _Blocks(E, metric), _for_relation(constraints, relation)
+def _embed_tables(W, X, candidates, metric):
+    """Embeddings of the anchors and the candidates, about one center, and their norms."""
+    if candidates is None:
+        A, norms = embed(X @ W.T, metric)
+        return A, A, (norms, norms)
+    E, norms = embed(np.concatenate([X @ W.T, candidates @ W.T]), metric)  # (n + m, k)
+    n = X.shape[0]
+    norms = (None, None) if norms is None else (norms[:n], norms[n:])
+    return E[:n], E[n:], norms
+
+
+def _by_block(A, B, relation, metric, constraints, mined, random_state):
+    blocks, constraints = _Blocks(A, B, metric), _for_relation(constraints, relation)
     if mined is None:
         mined = _mine(blocks, relation, constraints, random_state)
-    loss, active, dE = 0.0, 0.0, np.zeros_like(E)
+    loss, active, dA = 0.0, 0.0, np.zeros_like(A)
+    dB = dA if B is A else np.zeros_like(B)
     for rows, selection in zip(blocks.rows, mined.selections, strict=True):
-        D, masks = blocks.distances(rows), partial(relation.masks, rows)
+        D, masks = blocks.distances(rows), partial(relation.masks, rows)  # D: (b, m)
         if isinstance(selection, Deferred):
             at_mining = (selection.blocks or blocks).distances(rows)
             random_states = deepcopy(selection.random_states)
@@ -174,8 +206,8 @@ def _by_block(E, relation, metric, constraints, mined, random_state):
         )
         loss += part
         active += part_active
-        block_pullback(dE, slope_by_square(G, D, metric), E, rows)
-    return loss, active, dE, mined
+        block_pullback(dA, dB, slope_by_square(G, D, metric), A, B, rows)
+    return loss, active, dA, dB, mined
 
 
 def _select(distances, masks, constraints, random_states):
@@ -185,17 +217,17 @@ def _select(distances, masks, constraints, random_states):
 
 
 class _Blocks:
-    """Distances of an embedding, block by block; a single block is kept."""
+    """Distances between two embeddings, block by block; a single block is kept."""
 
-    def __init__(self, E, metric):
-        self.rows = row_blocks(len(E))
-        self._factors, self._metric = gram_factors(E, metric), metric
-        self._only = None
+    def __init__(self, A, B, metric):
+        self.rows = row_blocks(len(A), len(B))
+        self._factors, self._metric = gram_factors(A, B, metric), metric
+        self._within, self._only = B is A, None
 
     def distances(self, rows):
         if self._only is not None:
             return self._only
-        D = block_distances(self._factors, rows, self._metric)
+        D = block_distances(self._factors, rows, self._metric, self._within)
         if len(self.rows) == 1:
             self._only = D
         return D

@@ -100,16 +100,18 @@ def comparable_rows(X, W, metric):
     return E
 
 
-def nearest_labels(E, X, y, W, metric):
+def nearest_labels(E, X, rows, y, W, metric):
     """The label of the nearest row to each of some mapped rows.
 
     Parameters
     ----------
     E : ndarray of shape (m, k)
         The others are mapped in its dtype.
-    X : ndarray, CSR or RowSubset of shape (n, d)
-        Mapped block by block, so that memory is O(m).
-    y : ndarray of int of shape (n,)
+    X : ndarray or CSR of shape (n, d)
+    rows : ndarray of int of shape (p,)
+        Which rows of X; mapped block by block, so that memory is O(m).
+    y : ndarray of int of shape (p,)
+        Their labels.
     W : ndarray of shape (k, d)
     metric : str
 
@@ -118,10 +120,10 @@ def nearest_labels(E, X, y, W, metric):
     labels : ndarray of int of shape (m,)
     """
     labels, least = np.zeros(len(E), dtype=y.dtype), np.full(len(E), np.inf)
-    for rows in gen_batches(len(y), 2048):
-        others = map_rows(X[rows].astype(E.dtype, copy=False), W, metric)
+    for part in gen_batches(len(y), 2048):
+        others = map_rows(X[rows[part]].astype(E.dtype, copy=False), W, metric)
         at, distances = pairwise_distances_argmin_min(E, others)
-        labels = np.where(distances < least, y[rows][at], labels)
+        labels = np.where(distances < least, y[part][at], labels)
         least = np.minimum(distances, least)
     return labels
 

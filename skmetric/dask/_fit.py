@@ -13,6 +13,7 @@ import numpy as np
 from .._fit import (
     ROWS_FOR_PENALTY,
     calibrate,
+    constraints_for,
     fit_lbfgs,
     optimizer_for,
     score_of_maps,
@@ -20,7 +21,7 @@ from .._fit import (
 )
 from .._objective._evaluate import add_evaluations
 from .._objective._problem import BaseProblem, Problem
-from .._relations import Labels
+from .._objective._supervision import Labels
 from .._solvers._minimize import minimize_stochastic, run_epoch
 from ._partitions import add_entries, random_state_from
 
@@ -43,7 +44,7 @@ def fit_partitions(settings, partitions, W0, start, random_state, monitor):
         Its parameters are the map.
     """
     parameters = settings.parameters
-    constraints = parameters._constraints(len(W0))
+    constraints = constraints_for(parameters, len(W0))
     problem = PartitionedProblem(partitions, W0, parameters.metric, constraints)
     fit = fit_lbfgs if settings.solver == "lbfgs" else fit_local_sgd
     return fit(settings, problem, start, random_state, monitor)
@@ -107,7 +108,7 @@ class PartitionedProblem(BaseProblem):
             *per_partition,
         )
 
-    def all_rows(self):
+    def related_rows(self):
         """None, as the rows are on the workers."""
 
     def mine(self, W, rows, random_state):
@@ -192,7 +193,7 @@ def _on_problem(function, value, X, codes, make_problem, first, *own):
 
 
 def _mine(W, problem, seed):
-    return problem.mine(W, problem.all_rows(), random_state_from(seed))
+    return problem.mine(W, problem.related_rows(), random_state_from(seed))
 
 
 def _totals(_, X, y, selection):
@@ -202,7 +203,7 @@ def _totals(_, X, y, selection):
 def _value_and_grad(value, problem, mined):
     W, totals = value
     mined = mined._replace(totals=totals)
-    return problem.value_and_grad(W, problem.all_rows(), mined)
+    return problem.value_and_grad(W, problem.related_rows(), mined)
 
 
 def _are_equal(_, X, y, one, other):

@@ -10,7 +10,8 @@ from sklearn.utils import assert_all_finite
 
 from .._objective import _scatter
 from .._objective._initialization import most_discriminants, share_of_distinct
-from .._relations import Labels, first_copies
+from .._objective._supervision import Labels
+from .._relations import first_copies
 from .._validation import check_classes, encode_labels, float_dtype, warn_about_labels
 from ._partitions import Partitions
 
@@ -67,6 +68,8 @@ class LabeledPartitions(Partitions):
         # Labels are compared within a partition only. Each partition encodes its own.
         self._labels = self.persist(*self.map_partitions(_encode, None))
         self.first_copies = self.persist(*self.map_partitions(_first_copies, None))
+
+    mined = True
 
     def __len__(self):
         """Rows in the largest partition, which a worker processes at a time."""

@@ -11,6 +11,7 @@ from sklearn.utils.validation import check_is_fitted
 from .._base import WORDS, all_or_nothing
 from .._compat import with_callbacks
 from .._contrastive import ContrastiveMetricLearner
+from .._fit import constraints_for
 from .._objective._initialization import initial_map
 from .._objective._maps import map_rows
 from .._triplet import TripletMetricLearner
@@ -136,7 +137,7 @@ class DaskLearnerMixin:
         check_table(X, "X")
         check_features(self, X, reset)
         # Unknown options are refused before any work is done.
-        parameters._constraints(X.shape[1])
+        constraints_for(parameters, X.shape[1])
         arrays = align(as_dask_array(X, "X"), as_dask_array(y, "y"))
         return LabeledPartitions(*arrays), parameters
 

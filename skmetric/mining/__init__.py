@@ -146,7 +146,7 @@ callable, default="nearest"
         rng, [*map(draws, strategies), limit is not None]
     )
     found = _Sample(limit)
-    for rows in row_blocks(len(y)):
+    for rows in row_blocks(len(y), len(y)):
         selection = select(
             distances_of(rows), relation.masks(rows), strategies, of_strategies, True
         )
@@ -242,7 +242,7 @@ default="all"
     limited = max_pairs is not None
     streams = own_streams(rng, [*map(draws, strategies), limited, limited])
     found = _Sample(max_pairs)
-    for rows in row_blocks(len(y)):
+    for rows in row_blocks(len(y), len(y)):
         selection = select(
             distances_of(rows), relation.masks(rows), strategies, streams[:2], False
         )
@@ -276,11 +276,12 @@ def _distances_of(E, metric, own_units):
     """Distances from the rows of a slice to all rows, as a function of that slice."""
     if metric == "cosine":
         E, _ = embed(E.copy(), metric)
-        return partial(close_distances, gram_factors(E, metric), metric=metric, E=E)
+        return partial(close_distances, gram_factors(E, E, metric), metric=metric, E=E)
     # The words compare distances only, whose order another unit does not change.
     E, exponent = to_scale(E)
     exponent *= 1 if metric == "euclidean" else 2
-    factors = gram_factors(about_most(E.copy()), metric)
+    centered = about_most(E.copy())
+    factors = gram_factors(centered, centered, metric)
 
     def distances_of(rows):
         D = close_distances(factors, rows, metric, E)

@@ -95,6 +95,25 @@ def half(y, random_state):
     return np.sort(by_class[rank < np.maximum((sizes + 1) // 2, 2)[y[by_class]]])
 
 
+def shuffle_strata(strata, random_state):
+    """All indices in random order, those of each stratum spread evenly.
+
+    Parameters
+    ----------
+    strata : list of ndarrays of int
+    random_state : RandomState
+
+    Returns
+    -------
+    order : ndarray of int
+    """
+    shuffled = [random_state.permutation(stratum) for stratum in strata]
+    if len(shuffled) == 1:
+        return shuffled[0]
+    places = [(np.arange(len(s)) + random_state.uniform()) / len(s) for s in strata]
+    return np.concatenate(shuffled)[np.argsort(np.concatenate(places), kind="stable")]
+
+
 def _deal(sizes, n_batches, batch_size, random_state):
     """Cut classes into pieces, and deal the pieces out to batches.
 

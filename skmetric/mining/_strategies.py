@@ -533,9 +533,9 @@ def with_each(anchors, positives, negatives):
     return anchors[pair], positives[pair], columns[first[anchors[pair]] + within]
 
 
-def row_blocks(n):
-    """Slices of rows, such that a (b, n) array and its temporaries stay bounded."""
-    return slices(n, max(1, entries_at_once() // n))
+def row_blocks(n, m):
+    """Slices of n rows, such that a (b, m) array and its temporaries stay bounded."""
+    return slices(n, max(1, entries_at_once() // m))
 
 
 def entries_at_once():

@@ -1,0 +1,354 @@
+"""What a map is learnt from: labels, given triplets, given pairs.
+
+A kind of supervision is a class with these members:
+
+``mined``
+    Whether constraints are mined; given ones are what they are.
+``len(target)``
+    How many labeled rows or given constraints there are.
+``relate(batch) -> (rows, relation)``
+    The rows of X that a batch needs, and the relation between these, see
+    :mod:`skmetric._relations`; a batch of None stands for everything.
+``batches(batch_size, random_state)``
+    Batches, which together hold everything once.
+``hold_out(fraction, random_state) -> (kept, held)``
+    A kind of the same for either part.
+``judge(kept, X, metric, random_state) -> score``
+    How well a map does on what is held out: ``score(W)``, larger is better.
+"""
+
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+
+import numpy as np
+from sklearn.metrics import roc_auc_score
+
+from .._relations import EdgeLists, Edges, LabelRelation, first_copies
+from ..distances import embed
+from ..mining._sampler import epoch, half, hold_out, shuffle_strata
+from ._edges import edge_distances
+from ._maps import map_rows, nearest_labels
+
+# At most this many held-out rows are judged by their nearest neighbors.
+MAX_JUDGED = 2048
+# The least share of the weight on a kind of pairs of which their mean can be told.
+MIN_SHARE = 1e-100
+
+
+@dataclass(frozen=True)
+class Labels:
+    """The classes of rows, and which rows are copies of each other.
+
+    A copy tells nothing that its original does not: as a positive at distance 0 it would
+    only keep other rows from being among the nearest. So copies are one row, whose weight
+    as an anchor is their number.
+
+    Parameters
+    ----------
+    codes : ndarray of int of shape (n,)
+        Labels 0 … n_classes - 1.
+    first : ndarray of int of shape (n,)
+        From :func:`skmetric._relations.first_copies`.
+    rows : ndarray of int of shape (n,), default=None
+        Which rows of X they belong to; None stands for all.
+    """
+
+    codes: np.ndarray
+    first: np.ndarray
+    rows: np.ndarray | None = field(default=None)
+
+    mined = True
+
+    @classmethod
+    def of(cls, X, codes):
+        """The labels of the rows of X, given as `codes`."""
+        return cls(codes, first_copies(X, codes))
+
+    def __len__(self):
+        return len(self.codes)
+
+    @property
+    def distinct(self):
+        """Rows that are no copy of an earlier one."""
+        return np.flatnonzero(self.first == np.arange(len(self)))
+
+    @cached_property
+    def n_distinct(self):
+        """How many these are."""
+        return len(self.distinct)
+
+    @property
+    def n_pairs_of_copies(self):
+        """How many ordered pairs of two rows are copies of each other."""
+        counts = np.bincount(self.first)
+        return int((counts * (counts - 1)).sum())
+
+    def relate(self, batch=None):
+        """Distinct rows of a batch of positions, or all, and how they are related."""
+        at, weights = self.merged(np.arange(len(self)) if batch is None else batch)
+        rows = at if self.rows is None else self.rows[at]
+        if self.rows is None and batch is None and len(at) == len(self):
+            rows = slice(None)
+        return rows, LabelRelation(self.codes[at], weights)
+
+    def merged(self, rows):
+        """Some rows without copies among them.
+
+        Parameters
+        ----------
+        rows : ndarray of int of shape (m,)
+
+        Returns
+        -------
+        rows : ndarray of int
+            Of each row that copy which comes first.
+        weights : ndarray of shape (n_rows,)
+            Number of its copies, divided by the mean of these.
+        """
+        if self.n_distinct == len(self):
+            return rows, np.ones(len(rows))
+        _, at, counts = np.unique(self.first[rows], return_index=True, return_counts=True)
+        order = np.argsort(at)
+        return rows[at[order]], counts[order] / counts.mean()
+
+    def batches(self, batch_size, random_state):
+        """Stratified batches that together hold every row once."""
+        return list(epoch(self.codes, batch_size, random_state))
+
+    def half(self, random_state):
+        """A random half of the distinct rows of each class, at least two, with copies."""
+        distinct = self.distinct
+        return self._with_copies(distinct[half(self.codes[distinct], random_state)])
+
+    def hold_out(self, fraction, random_state):
+        """Hold out a share of each class; a row goes with its copies, and is held once."""
+        distinct = self.distinct
+        kept, held = hold_out(self.codes[distinct], fraction, random_state)
+        return self._with_copies(distinct[kept]), self.take(distinct[held])
+
+    def judge(self, kept, X, metric, random_state):
+        """The share of rows whose nearest neighbor among those kept is of their class.
+
+        Of at most `MAX_JUDGED` rows.
+        """
+        held = self
+        if len(self) > MAX_JUDGED:
+            held = self.take(random_state.permutation(len(self))[:MAX_JUDGED])
+
+        def score(W):
+            # In float32 rows far from 0 would lose the digits that tell them apart.
+            E = map_rows(X[held.rows].astype(np.float64, copy=False), W, metric)
+            found = nearest_labels(E, X, kept.rows, kept.codes, W, metric)
+            return float((found == held.codes).mean())
+
+        return score
+
+    def take(self, at):
+        """The labels of some rows; copies of a row that is not among them are none."""
+        _, first, inverse = np.unique(
+            self.first[at], return_index=True, return_inverse=True
+        )
+        rows = at if self.rows is None else self.rows[at]
+        return Labels(self.codes[at], first[inverse], rows)
+
+    def _with_copies(self, distinct):
+        return self.take(self.copies_of(distinct))
+
+    def copies_of(self, rows):
+        """Some distinct rows and all of their copies, in order."""
+        among = np.zeros(len(self), dtype=bool)
+        among[rows] = True
+        return np.flatnonzero(among[self.first])
+
+
+@dataclass(frozen=True)
+class GivenConstraints:
+    """Constraints that are given as tuples of row indices, and their weights.
+
+    Parameters
+    ----------
+    tuples : ndarray of int of shape (m, 3) or (m, 2)
+    weights : ndarray of shape (m,)
+        With a mean of 1 over all that were given, see :func:`normalize_weights`.
+    n_rows : int
+        How many rows X has.
+    """
+
+    tuples: np.ndarray
+    weights: np.ndarray
+    n_rows: int
+
+    mined = False
+
+    def __len__(self):
+        return len(self.tuples)
+
+    def relate(self, batch=None):
+        """The rows that a batch of constraints, or all of them, name; and their edges."""
+        part = self if batch is None else self.take(batch)
+        rows, places = named_rows(part.tuples, self.n_rows)
+        return rows, replace(part, tuples=places).edge_lists()
+
+    def batches(self, batch_size, random_state):
+        """Batches of constraints, each with its share of every stratum."""
+        n_batches = max(1, round(len(self) / batch_size))
+        return np.array_split(shuffle_strata(self.strata, random_state), n_batches)
+
+    def hold_out(self, fraction, random_state):
+        """Hold out a share of each stratum, rounded down.
+
+        Raises
+        ------
+        ValueError
+            If a stratum is too small to give one.
+        """
+        strata = [random_state.permutation(stratum) for stratum in self.strata]
+        counts = [int(fraction * len(stratum)) for stratum in strata]
+        if not all(counts):
+            raise ValueError(
+                f"Got early_stopping=True with validation_fraction={fraction}, but "
+                f"{min(map(len, strata))} constraints of a kind are too few to hold any "
+                "out. Raise validation_fraction, or set early_stopping=False."
+            )
+        parts = [np.split(s, [count]) for s, count in zip(strata, counts, strict=True)]
+        held, kept = (np.sort(np.concatenate(part)) for part in zip(*parts, strict=True))
+        return self.take(kept), self.take(held)
+
+    def judge(self, kept, X, metric, random_state):
+        """How many constraints are in order."""
+        rows, lists = self.relate()
+
+        def score(W):
+            # In float32 rows far from 0 would lose the digits that tell them apart.
+            E, _ = embed(X[rows].astype(np.float64, copy=False) @ W.T, metric)
+            distances = [edge_distances(E, E, edges, metric)[:, 0] for edges in lists[:2]]
+            return self.order(*distances, *(edges.weights for edges in lists[:2]))
+
+        return score
+
+
+@dataclass(frozen=True)
+class Triplets(GivenConstraints):
+    """Given triplets: anchor, positive, negative."""
+
+    def take(self, at):
+        """Some of them, each of the weight that it had."""
+        return replace(self, tuples=self.tuples[at], weights=self.weights[at])
+
+    @property
+    def strata(self):
+        """Indices of the triplets: one mean is taken over all."""
+        return [np.arange(len(self))]
+
+    def edge_lists(self):
+        """An edge to the positive and one to the negative for each triplet."""
+        order = np.argsort(self.tuples[:, 0], kind="stable")
+        anchors, *others = self.tuples[order].T
+        weights = self.weights[order]
+        sides = (Edges(anchors, rows[:, None], weights) for rows in others)
+        return EdgeLists(*sides, np.array([float(len(self))]))
+
+    def order(self, d_pos, d_neg, weights, _):
+        """The share in the right order, ties counted half."""
+        return float(np.average(right_order(d_pos, d_neg), weights=weights))
+
+
+@dataclass(frozen=True)
+class Pairs(GivenConstraints):
+    """Given pairs, similar or dissimilar.
+
+    Parameters
+    ----------
+    tuples, weights, n_rows
+        See :class:`GivenConstraints`.
+    similar : ndarray of bool of shape (m,)
+    mean_weights : tuple of two floats
+        Of the weight of similar and of dissimilar pairs, that on one pair of either kind on
+        average, from :func:`mean_weights`.
+    """
+
+    similar: np.ndarray
+    mean_weights: tuple
+
+    def take(self, at):
+        """Some of them, each of the weight that it had."""
+        return replace(
+            self,
+            tuples=self.tuples[at],
+            weights=self.weights[at],
+            similar=self.similar[at],
+        )
+
+    @property
+    def strata(self):
+        """Indices of the similar and of the dissimilar pairs: a mean is taken over each."""
+        return [np.flatnonzero(self.similar), np.flatnonzero(~self.similar)]
+
+    def edge_lists(self):
+        """An edge for each pair; totals are what they are on average for as many pairs."""
+        sides = []
+        for at in self.strata:
+            at = at[np.argsort(self.tuples[at, 0], kind="stable")]
+            sides.append(Edges(self.tuples[at, 0], self.tuples[at, 1:], self.weights[at]))
+        return EdgeLists(*sides, len(self) * np.array(self.mean_weights))
+
+    def order(self, d_pos, d_neg, *weights):
+        """The share of similar pairs nearer than dissimilar ones, ties counted half."""
+        similar = np.arange(len(self)) < len(d_pos)
+        distances, weights = np.concatenate([d_pos, d_neg]), np.concatenate(weights)
+        return float(roc_auc_score(similar, -distances, sample_weight=weights))
+
+
+def right_order(d_pos, d_neg):
+    """1 where d_pos < d_neg, 1/2 where the two are equal, 0 elsewhere."""
+    return 0.5 * ((d_pos < d_neg) + 1.0 * (d_pos <= d_neg))
+
+
+def normalize_weights(weights, n):
+    """Weights with a mean of 1; None stands for n equal ones and takes no memory."""
+    if weights is None:
+        return np.broadcast_to(1.0, n)
+    weights = weights / weights.max()
+    return weights / weights.mean()
+
+
+def without_zeros(weights, *arrays):
+    """Weights and arrays without the entries that do not count."""
+    if weights is None or weights.all():
+        return weights, *arrays
+    kept = weights > 0
+    return weights[kept], *(array[kept] for array in arrays)
+
+
+def mean_weights(weights, similar):
+    """The weights of similar and of dissimilar pairs, each divided by the number of all.
+
+    Raises
+    ------
+    ValueError
+        If either is so small that it is lost against the other.
+    """
+    near = float(weights[similar].sum()) / len(weights)
+    far = float(weights[~similar].sum()) / len(weights)
+    if min(near, far) < MIN_SHARE:
+        raise ValueError(
+            f"Got sample_weight by which similar pairs have {near:.0e} and dissimilar ones "
+            f"{far:.0e} of the weight, but expected at least {MIN_SHARE:.0e} of each. The "
+            "two kinds are averaged apart: scale the weights of each to a mean of 1."
+        )
+    return near, far
+
+
+def named_rows(tuples, n):
+    """The rows that tuples name, and where among them.
+
+    Returns
+    -------
+    rows : slice or ndarray of int
+        All n rows if tuples have at least as many places.
+    places : ndarray of int of the shape of `tuples`
+    """
+    if tuples.size >= n:
+        return slice(None), tuples
+    rows, places = np.unique(tuples, return_inverse=True)
+    return rows, places.reshape(tuples.shape)
