@@ -12,7 +12,7 @@ from sklearn import get_config
 from sklearn.utils import gen_batches
 
 from ..distances import block_pullback, paired_distances, slope_by_square
-from ..mining._ordering import slots_of
+from ..mining._ordering import rank_in_group
 
 
 class Neighbourhoods(NamedTuple):
@@ -71,9 +71,9 @@ def _padded(blocks, pairs, n):
     anchors = np.concatenate(
         [rows.start + at for rows, (at, _) in zip(blocks, pairs, strict=True)]
     )
-    slots = slots_of(anchors)
-    columns = np.full((n, slots.max(initial=0) + 1), -1)
-    columns[anchors, slots] = np.concatenate([others for _, others in pairs])
+    ranks = rank_in_group(anchors)
+    columns = np.full((n, ranks.max(initial=0) + 1), -1)
+    columns[anchors, ranks] = np.concatenate([others for _, others in pairs])
     return columns
 
 

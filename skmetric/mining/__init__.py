@@ -47,16 +47,16 @@ from .._relations import LabelRelation
 from .._scales import in_units, to_scale
 from .._validation import check_embedding, check_number, check_word, random_state_of
 from ..distances import METRICS, about_most, close_distances, embed, gram_factors
-from ._ordering import most_an_anchor, slices
+from ._ordering import max_per_group, slices
 from ._strategies import (
     all_for_nearest,
     all_rows,
     draws,
     entries_at_once,
-    own_streams,
     resolve_strategies,
     row_blocks,
     select,
+    split_random_state,
     with_each,
 )
 
@@ -140,19 +140,20 @@ callable, default="nearest"
         max_triplets = check_number("max_triplets", max_triplets, kind=Integral, at_least=1)
     relation = LabelRelation(y)
     strategies = all_for_nearest(*strategies, relation)
+    # With every negative, pairs are collected here, and triplets are made of them below.
     every_negative = strategies[1] is None
     limit = None if every_negative else max_triplets
-    *of_strategies, of_sample = own_streams(
+    *strategy_rngs, sample_rng = split_random_state(
         rng, [*map(draws, strategies), limit is not None]
     )
     found = _Sample(limit)
     for rows in row_blocks(len(y)):
         selection = select(
-            distances_of(rows), relation.masks(rows), strategies, of_strategies, True
+            distances_of(rows), relation.masks(rows), strategies, strategy_rngs, True
         )
-        for triplets in _in_portions(selection, limit):
-            triplets[:, 0] += rows.start
-            found.add(triplets, of_sample)
+        for triplets in _in_portions(selection, limit):  # (n_triplets, 3) or (n_pairs, 2)
+            triplets[:, 0] += rows.start  # From rows of the block to rows of E.
+            found.add(triplets, sample_rng)
     if every_negative:
         return _with_every_negative(found.rows, y, max_triplets, rng)
     return found.rows
@@ -238,23 +239,25 @@ default="all"
     if max_pairs is not None:
         max_pairs = check_number("max_pairs", max_pairs, kind=Integral, at_least=1)
     relation = LabelRelation(y)
+    # With "all", each pair is found from both its ends and must be kept once.
     once = [strategy in (None, all_rows) for strategy in strategies]
     limited = max_pairs is not None
-    streams = own_streams(rng, [*map(draws, strategies), limited, limited])
+    # For each side, one to find the pairs and one to sample of them.
+    rngs = split_random_state(rng, [*map(draws, strategies), limited, limited])
     found = _Sample(max_pairs)
     for rows in row_blocks(len(y)):
         selection = select(
-            distances_of(rows), relation.masks(rows), strategies, streams[:2], False
+            distances_of(rows), relation.masks(rows), strategies, rngs[:2], False
         )
         sides = selection.positives, selection.negatives
         if selection.layout == "all":
             sides = selection.positives, np.nonzero(relation.masks(rows)[1])
-        for (anchors, columns), is_once, rng in zip(sides, once, streams[2:], strict=True):
-            pairs = np.stack([anchors + rows.start, columns], axis=1)
+        for (anchors, columns), is_once, rng in zip(sides, once, rngs[2:], strict=True):
+            pairs = np.stack([anchors + rows.start, columns], axis=1)  # (n_pairs, 2)
             found.add(pairs[pairs[:, 0] < pairs[:, 1]] if is_once else pairs, rng)
     pairs = found.rows
     similar = y[pairs[:, 0]] == y[pairs[:, 1]]
-    # They came block by block.
+    # Similar pairs first. They were found block by block.
     order = np.argsort(~similar, kind="stable")
     return pairs[order], similar[order]
 
@@ -268,23 +271,37 @@ def _prepare(E, y, metric, random_state, pairs, **words):
         **words, metric=metric, n_components=E.shape[1], pairs=pairs
     )
     rng = random_state_of(random_state)
-    own_units = callable(words["positives"]) or callable(words["negatives"])
-    return strategies, _distances_of(E, metric, own_units), y, rng
+    unscaled = callable(words["positives"]) or callable(words["negatives"])
+    return strategies, _distances_of(E, metric, unscaled), y, rng
 
 
-def _distances_of(E, metric, own_units):
-    """Distances from the rows of a slice to all rows, as a function of that slice."""
+def _distances_of(E, metric, unscaled):
+    """Distances from the rows of a slice to all rows, as a function of that slice.
+
+    Parameters
+    ----------
+    E : ndarray of shape (n, k)
+    metric : str
+    unscaled : bool
+        Whether the distances must be in the unit of E, as a callable strategy needs them.
+
+    Returns
+    -------
+    distances_of : callable
+        From a slice of b rows to an array of shape (b, n).
+    """
     if metric == "cosine":
         E, _ = embed(E.copy(), metric)
         return partial(close_distances, gram_factors(E, metric), metric=metric, E=E)
-    # The words compare distances only, whose order another unit does not change.
+    # The named strategies depend only on the order of distances, which the scale of E does
+    # not change.
     E, exponent = to_scale(E)
-    exponent *= 1 if metric == "euclidean" else 2
+    exponent *= 1 if metric == "euclidean" else 2  # Of distances rather than of rows.
     factors = gram_factors(about_most(E.copy()), metric)
 
     def distances_of(rows):
         D = close_distances(factors, rows, metric, E)
-        return in_units(D, exponent, D.dtype, what="E") if own_units and exponent else D
+        return in_units(D, exponent, D.dtype, what="E") if unscaled and exponent else D
 
     return distances_of
 
@@ -292,15 +309,15 @@ def _distances_of(E, metric, own_units):
 class _Sample:
     """All rows added, or `limit` of them, drawn uniformly, in the order they came.
 
-    Each row draws a number and the smallest numbers stay, so that no more than twice the
-    limit and one addition are held at a time.
+    Each row draws a number, and the rows with the smallest numbers are kept. So at most
+    `limit` rows and one addition are held at a time.
     """
 
     def __init__(self, limit):
         self.limit, self._parts, self._numbers = limit, [], []
 
     def add(self, rows, random_state):
-        self._parts.append(rows)
+        self._parts.append(rows)  # (n_rows, 2) or (n_rows, 3)
         if self.limit is None:
             return
         self._numbers.append(random_state.uniform(size=len(rows)))
@@ -315,9 +332,10 @@ class _Sample:
 
 
 def _in_portions(selection, limit):
-    """Triplets of a block, or its pairs if all negatives are meant.
+    """Triplets of a block, or its (anchor, positive) pairs if every negative is chosen.
 
-    With a limit no more at a time than that, or than entries at once.
+    With a limit, triplets with lists of negatives come in portions of at most about
+    ``max(limit, entries_at_once())``.
     """
     (anchors, columns), negatives = selection.positives, selection.negatives
     if selection.layout != "lists":
@@ -325,26 +343,28 @@ def _in_portions(selection, limit):
         return
     size = len(anchors)
     if limit is not None:
-        size = max(limit, entries_at_once()) // max(most_an_anchor(negatives[0]), 1)
+        size = max(limit, entries_at_once()) // max(max_per_group(negatives[0]), 1)
     for part in slices(max(1, len(anchors)), max(1, size)):
         yield np.column_stack(with_each(anchors[part], columns[part], negatives))
 
 
 def _with_every_negative(pairs, y, limit, rng):
     """Each (anchor, positive) with each negative, or `limit` of these triplets."""
-    by_class = np.argsort(y, kind="stable")
-    sizes = np.bincount(y)
-    first = np.cumsum(sizes) - sizes
-    own = y[pairs[:, 0]]
-    ends = np.cumsum(len(y) - sizes[own])
+    by_class = np.argsort(y, kind="stable")  # Row indices, class after class.
+    sizes = np.bincount(y)  # (n_classes,)
+    starts = np.cumsum(sizes) - sizes  # Where each class starts in `by_class`.
+    labels = y[pairs[:, 0]]  # (n_pairs,)
+    # Number all triplets, pair after pair: those of pair i end before ends[i].
+    ends = np.cumsum(len(y) - sizes[labels])
     total = int(ends[-1]) if len(ends) else 0
     if limit is None or total <= limit:
         numbers = np.arange(total)
     else:
         numbers = np.sort(sample_without_replacement(total, limit, random_state=rng))
-    pair = np.searchsorted(ends, numbers, side="right")
-    own = own[pair]
-    # The r-th row of another class, in order of class: skip the own one.
-    rank = numbers - (ends[pair] - (len(y) - sizes[own]))
-    rank += np.where(rank >= first[own], sizes[own], 0)
+    pair = np.searchsorted(ends, numbers, side="right")  # (n_triplets,)
+    labels = labels[pair]
+    # Number of the negative among those of the pair, in order of class.
+    rank = numbers - (ends[pair] - (len(y) - sizes[labels]))
+    # From there on `by_class` also has the class of the anchor, which is skipped.
+    rank += np.where(rank >= starts[labels], sizes[labels], 0)
     return np.column_stack([pairs[pair], by_class[rank]])
