@@ -1,32 +1,38 @@
 """Which constraints to learn from: ``positives`` x ``negatives``.
 
-Two words name every miner: all x all is batch-all, hard x hard batch-hard [1]_,
-all x semihard FaceNet's [2]_, nearest x all the objective of LMNN [3]_ with targets
-that follow the map, nearest x nearest the same among near rows only, nearest x hard
-easy-positive, random x random the naive baseline.
+Each method of mining is named by two words. The first says which positives to take, the
+second which negatives:
 
-A strategy sees a block of anchors and all rows they may be paired with. Its arguments
-are arrays, its answer is index arrays, and any callable of the same signature is a
-strategy too:
+- all x all is batch-all, and hard x hard is batch-hard [1]_.
+- all x semihard is the mining of FaceNet [2]_.
+- nearest x all is the objective of LMNN [3]_, but the nearest positives are found anew as
+  the map changes. nearest x nearest is the same among near rows only.
+- nearest x hard is easy-positive mining.
+- random x random is the naive baseline.
+
+A strategy is a function of a block of anchors and of all rows that they may be paired with.
+It takes arrays and returns arrays of indices. Any callable with one of these signatures can
+be passed in place of a word:
 
 ``positives(distances, candidates, random_state) -> (anchors, positives)``
-    `distances` and the boolean `candidates` have shape (n_anchors, n_rows). Here
-    distances are in float64, in a fit in the dtype of X.
-    ``candidates[a, p]`` is true where row p is of the class of anchor a and is not a
-    itself. Returns two integer arrays of one length: pairs for which `candidates` holds,
-    ordered by anchor.
+    `distances` and the boolean `candidates` have shape (n_anchors, n_rows). The functions
+    of this module compute distances in float64, a fit in the dtype of X.
+    ``candidates[a, p]`` is true where row p has the class of anchor a and is not the anchor
+    itself. Returns two integer arrays of the same length: pairs for which `candidates` is
+    true, ordered by anchor.
 
 ``negatives(distances, candidates, anchors, positives, random_state) -> negatives``
-    Here `candidates` marks the rows of other classes. Returns one column for each of
-    the given (anchor, positive) pairs. The contrastive learner has no positive to
-    compare with; it passes ``positives=None`` and every anchor once.
+    Here `candidates` is true for the rows of other classes. Returns one column for each of
+    the given (anchor, positive) pairs. For pairs there is no positive to compare with. The
+    contrastive learner passes ``positives=None`` and every anchor once.
 
-The same arguments must give the same answer: L-BFGS asks again for what does not fit in
-memory. `distances` and `candidates` are read-only. How many anchors a block has depends on
-scikit-learn's ``working_memory``; what a strategy draws does not if it is one array a call,
-the numbers for one anchor after those for another. Ties go to the smallest index. Self is
-excluded by index. Copies of a row are rows like others here; the learners merge those with
-one label first.
+A strategy must return the same for the same arguments, because L-BFGS calls it again for
+indices that do not fit in memory. `distances` and `candidates` are read-only. The number of
+anchors in a block depends on scikit-learn's ``working_memory``. To draw the same numbers
+whatever the size of the block, draw one array per call, ordered by anchor.
+
+The named strategies break ties by the smallest index. A row is never paired with itself,
+but it can be paired with its copies. The learners merge copies with the same label first.
 
 References
 ----------
@@ -79,26 +85,27 @@ def mine_triplets(
     max_triplets=None,
     random_state=None,
 ):
-    """Triplets that a :class:`skmetric.TripletMetricLearner` would learn from.
+    """Mine the triplets that a :class:`skmetric.TripletMetricLearner` would learn from.
 
     Parameters
     ----------
     E : array-like of shape (n_samples, k)
-        An embedding, or any rows between which distances mean something.
+        An embedding, or any rows whose distances are meaningful.
     y : array-like of shape (n_samples,)
         Class labels of any type.
     positives : {"all", "nearest", "hard", "random"} or callable, default="nearest"
     negatives : {"all", "nearest", "semihard", "hard", "random", "distance_weighted"} or \
 callable, default="nearest"
-        The strategies, see :mod:`skmetric.mining`.
+        Which positives and negatives to take, see :mod:`skmetric.mining`.
     n_neighbors, n_impostors : int, default=4, 8
-        How many are ``"nearest"``, of positives and of negatives.
+        How many positives and how many negatives ``"nearest"`` takes per anchor.
     metric : {"sqeuclidean", "euclidean", "cosine"}, default="sqeuclidean"
     max_triplets : int, default=None
-        If there are more, return that many of them, drawn uniformly without
-        replacement. With ``negatives="all"`` the others are then never made.
+        At most this many triplets are returned. If there are more, they are drawn
+        uniformly without replacement. With ``negatives="all"``, the other triplets
+        are then never formed.
     random_state : int, RandomState instance or None, default=None
-        For random strategies, and for what is drawn of too many.
+        For random strategies, and for the draw of at most `max_triplets`.
 
     Returns
     -------
@@ -113,7 +120,7 @@ callable, default="nearest"
     Warns
     -----
     UserWarning
-        For labels of which the learner would warn.
+        For labels about which the learner would warn.
 
     Examples
     --------
@@ -171,38 +178,38 @@ def mine_pairs(
     max_pairs=None,
     random_state=None,
 ):
-    """Every pair, or those that a :class:`skmetric.ContrastiveMetricLearner` learns from.
+    """Mine every pair, or those of a :class:`skmetric.ContrastiveMetricLearner`.
 
-    Every pair is what a threshold on distances is to be judged by, so that is the default
-    here. The learner's own is ``positives="nearest", negatives="nearest"``.
+    By default every pair is returned, because a threshold on distances must be evaluated on
+    all of them. The learner's default is ``positives="nearest", negatives="nearest"``.
 
     Parameters
     ----------
     E : array-like of shape (n_samples, k)
-        An embedding, or any rows between which distances mean something.
+        An embedding, or any rows whose distances are meaningful.
     y : array-like of shape (n_samples,)
         Class labels of any type.
     positives : {"all", "nearest", "hard", "random"} or callable, default="all"
     negatives : {"all", "nearest", "hard", "random", "distance_weighted"} or callable, \
 default="all"
-        The strategies, see :mod:`skmetric.mining`. ``"all"`` names each pair once, the
-        smaller index first; the others choose partners for every row in turn, so that
-        a pair can be chosen from both its ends.
+        Which pairs to take, see :mod:`skmetric.mining`. ``"all"`` returns each pair once,
+        with the smaller index first. The other strategies choose partners for every row,
+        so that a pair can be returned twice, once in each order.
     n_neighbors, n_impostors : int, default=4, 8
-        How many are ``"nearest"``, of positives and of negatives.
+        How many positives and how many negatives ``"nearest"`` takes per anchor.
     metric : {"sqeuclidean", "euclidean", "cosine"}, default="sqeuclidean"
     max_pairs : int, default=None
-        If there are more, return that many of them, drawn uniformly without
-        replacement.
+        At most this many pairs are returned. If there are more, they are drawn
+        uniformly without replacement.
     random_state : int, RandomState instance or None, default=None
-        For random strategies, and for what is drawn of too many.
+        For random strategies, and for the draw of at most `max_pairs`.
 
     Returns
     -------
     pairs : ndarray of int of shape (n_pairs, 2)
         Row indices.
     similar : ndarray of bool of shape (n_pairs,)
-        True where both rows are of one class.
+        True where both rows have the same class.
 
     Raises
     ------
@@ -212,7 +219,7 @@ default="all"
     Warns
     -----
     UserWarning
-        For labels of which the learner would warn.
+        For labels about which the learner would warn.
 
     Examples
     --------

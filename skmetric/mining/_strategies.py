@@ -1,7 +1,8 @@
-"""Which constraints the anchors of a block of distances take part in.
+"""Strategies: which positives and negatives to take for the anchors of a block.
 
-First the words of ``positives`` and ``negatives`` as functions on a block; their common
-signature is documented in :mod:`skmetric.mining`. Then what applies them.
+The named strategies come first, with the signatures that are documented in
+:mod:`skmetric.mining`. Then come the functions that choose and apply them. Arrays of
+distances have shape (b, n), for b anchors and n rows.
 
 References
 ----------
@@ -266,7 +267,7 @@ NEGATIVES = {
 def resolve_strategies(
     positives, negatives, *, n_neighbors, n_impostors, metric, n_components, pairs
 ):
-    """Functions for two words, or the callables given in their place.
+    """Look up the functions of two named strategies, and wrap callables in checks.
 
     Parameters
     ----------
@@ -279,7 +280,7 @@ def resolve_strategies(
     n_components : int
         Dimension of the embedding, for ``"distance_weighted"``.
     pairs : bool
-        For pairs rather than triplets, where ``"semihard"`` has no meaning.
+        Whether to mine pairs rather than triplets. For pairs ``"semihard"`` is an error.
 
     Returns
     -------
@@ -383,7 +384,7 @@ def _checked_negatives(strategy, distances, candidates, anchors, positives, rand
 
 
 def _read_only(*arrays):
-    """Views of arrays that are still needed as they are."""
+    """Views that a callable strategy cannot write to."""
     views = [array.view() for array in arrays]
     for view in views:
         view.flags.writeable = False
@@ -466,15 +467,15 @@ def draws(strategy):
 
 
 class Selection(NamedTuple):
-    """Constraints of the anchors of a block.
+    """The constraints that are chosen for the anchors of a block.
 
     Attributes
     ----------
     layout : {"all", "lists", "tuples"}
-        Whether the negatives are every one, some of each anchor, or one of each positive.
+        Whether the negatives are all of them, a list per anchor, or one per positive.
     positives : tuple of two ndarrays of int
         Rows of the block, in order, and columns, of shape (n_positives,).
-    negatives : tuple of two ndarrays of int, or None for every one
+    negatives : tuple of two ndarrays of int, or None for all
         Rows and columns, of shape (n_negatives,). For ``"tuples"`` entry i belongs to
         entry i of the positives.
     """
@@ -503,13 +504,13 @@ class Selection(NamedTuple):
 
 
 def select(distances, masks, strategies, random_states, by_positive):
-    """Constraints of a block of anchors.
+    """Choose the constraints of a block of anchors.
 
     Parameters
     ----------
     distances : ndarray of shape (b, n)
     masks : tuple of two ndarrays of bool of shape (b, n)
-        Positives and negatives, from a relation; overwritten.
+        Which rows are positives and negatives, from a relation. Overwritten.
     strategies : tuple of two
         For positives and for negatives, from :func:`resolve_strategies`.
     random_states : pair of RandomState
@@ -541,7 +542,7 @@ def select(distances, masks, strategies, random_states, by_positive):
 
 
 def with_each(anchors, positives, negatives):
-    """Triplets of pairs with each of some negatives of their anchors.
+    """Triplets of each (anchor, positive) pair with each listed negative of its anchor.
 
     Parameters
     ----------
