@@ -4,6 +4,8 @@ from functools import lru_cache
 
 import numpy as np
 
+from ._ordering import rank_in_group
+
 # Rows of a class in a batch, if there are many classes. That is enough for an anchor to
 # have near and far positives, and few enough for many classes per batch.
 ROWS_PER_CLASS = 8
@@ -76,8 +78,7 @@ def hold_out(y, fraction, random_state):
         If no class is large enough to give a row.
     """
     by_class, sizes = shuffled_by_class(y, random_state), np.bincount(y)
-    # Number of each row within its class, in random order.
-    rank = np.arange(len(y)) - _starts(sizes)[y[by_class]]  # (n,)
+    rank = rank_in_group(y[by_class])  # (n,), in random order within each class.
     n_held = np.maximum(np.minimum((fraction * sizes).astype(np.intp), sizes - 2), 0)
     is_held = rank < n_held[y[by_class]]
     if not is_held.any():
@@ -92,7 +93,7 @@ def hold_out(y, fraction, random_state):
 def half(y, random_state):
     """A random half of the rows of each class, rounded up and no less than two."""
     by_class, sizes = shuffled_by_class(y, random_state), np.bincount(y)
-    rank = np.arange(len(y)) - _starts(sizes)[y[by_class]]
+    rank = rank_in_group(y[by_class])
     return np.sort(by_class[rank < np.maximum((sizes + 1) // 2, 2)[y[by_class]]])
 
 
@@ -114,17 +115,18 @@ def _deal(sizes, n_batches, batch_size, random_state):
     # A piece must have at least two rows. A class of one row is a piece of its own.
     n_pieces = np.clip(n_pieces, 1, np.maximum(sizes // 2, 1)) * (sizes > 0)
     class_of_piece = np.repeat(np.arange(len(sizes)), n_pieces)  # (n_pieces,)
-    number = np.arange(len(class_of_piece)) - _starts(n_pieces)[class_of_piece]
+    number = rank_in_group(class_of_piece)
     # Piece j of m of a class is placed at (j + u) / m of the epoch, with one random u per
     # class: its pieces are evenly spaced, and classes start at different places.
     shift = random_state.uniform(size=len(sizes))[class_of_piece]
     order = np.argsort((number + shift) / n_pieces[class_of_piece], kind="stable")
 
     class_of_row = np.repeat(np.arange(len(sizes)), sizes)  # (n,)
-    rank = np.arange(len(class_of_row)) - _starts(sizes)[class_of_row]
+    rank = rank_in_group(class_of_row)
     # Cut the rows of a class into pieces whose sizes differ by at most one.
     piece_in_class = rank * n_pieces[class_of_row] // sizes[class_of_row]
-    piece_of_row = _starts(n_pieces)[class_of_row] + piece_in_class
+    first_piece = np.cumsum(n_pieces) - n_pieces  # (n_classes,)
+    piece_of_row = first_piece[class_of_row] + piece_in_class  # (n,)
 
     # A piece goes to the batch in which its middle row falls, in the order of the epoch.
     rows_in_piece = np.bincount(piece_of_row, minlength=len(class_of_piece))[order]
@@ -132,11 +134,6 @@ def _deal(sizes, n_batches, batch_size, random_state):
     batch_of_piece = np.empty(len(order), dtype=np.intp)
     batch_of_piece[order] = middle * n_batches // len(class_of_row)
     return piece_of_row, batch_of_piece
-
-
-def _starts(sizes):
-    """Where each group starts, if groups of these sizes follow each other."""
-    return np.cumsum(sizes) - sizes
 
 
 def _with_negatives(rows, y, others_of, batch_size, random_state):

@@ -220,7 +220,7 @@ def distance_weighted_negatives(
     """Drawn with p ∝ min(λ, 1/q(d)), q the density of distances on the sphere.
 
     Wu et al. [1]_, section 4, on cosine distances. λ is the weight at d = 0.5, the cutoff
-    of the authors' code. Weights are normalised for each anchor on its own.
+    of the authors' code. Weights are normalized for each anchor separately.
     """
     # On the unit sphere the cosine distance is half the squared Euclidean distance.
     log_weight = -log_sphere_density(np.sqrt(2 * distances), n_components)  # (b, n)
