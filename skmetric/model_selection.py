@@ -1,7 +1,7 @@
-"""Splits for the question that matters: how good is the map on classes never seen?
+"""Splits to test a learner on classes that it was not fitted on.
 
-``GroupKFold()`` and ``GroupShuffleSplit()`` with ``groups=y`` part the classes. What they
-do not do is give every split, however often repeated, classes of all sizes on both sides.
+``GroupKFold()`` and ``GroupShuffleSplit()`` with ``groups=y`` also separate the classes.
+But they do not give every split classes of all sizes on both sides.
 """
 
 from numbers import Integral
@@ -18,29 +18,31 @@ def __dir__():
 
 
 class ClassDisjointShuffleSplit:
-    """Random splits with different classes to train and to test on, of the same sizes.
+    """Random splits that train and test on different classes of similar sizes.
 
-    The classes are ordered by size and cut into as many groups of neighbours as there
-    shall be test classes; of each group one class, drawn uniformly, is tested on. So no
-    split tests on the large classes only, and each class has its turn.
+    The classes are ordered by size and cut into one group per test class, so that a group
+    has classes of similar size. One class of each group, drawn uniformly, is a test class.
+    So no split tests on the large classes only, and every class can be drawn. If more than
+    half of the classes are test classes, the training classes are drawn in this way.
 
     Parameters
     ----------
     n_splits : int, default=10
-        How many splits, each drawn anew.
+        Number of splits. Each is drawn independently.
     test_size : float, default=0.5
-        Share of the classes to test on, in (0, 1), rounded; at least one class on either
-        side.
+        Share of the classes to test on, in (0, 1). Their number is rounded, with at least
+        one class on each side.
     random_state : int, RandomState instance or None, default=None
         An int gives the same splits at every call.
 
     See Also
     --------
-    sklearn.model_selection.GroupKFold : Each class is tested on once; ``groups=y``.
+    sklearn.model_selection.GroupKFold : With ``groups=y``, tests on each class once.
 
     Notes
     -----
-    A learner needs two classes, and a retrieval score one of two rows: leave enough.
+    A learner needs at least two classes to train on. A retrieval score needs a test class
+    with at least two rows.
 
     Examples
     --------
@@ -59,7 +61,7 @@ class ClassDisjointShuffleSplit:
         self.random_state = random_state
 
     def split(self, X, y, groups=None):
-        """Rows to train and to test on, a split after the other.
+        """Yield the rows to train on and to test on, one split at a time.
 
         Parameters
         ----------
@@ -78,12 +80,13 @@ class ClassDisjointShuffleSplit:
         Raises
         ------
         ValueError
-            For a parameter out of range, labels that are none, or fewer than two classes.
+            For a parameter out of range, missing or invalid labels, or fewer than two
+            classes.
         """
         n_splits = check_number("n_splits", self.n_splits, kind=Integral, at_least=1)
         test_size = check_number("test_size", self.test_size, above=0, below=1)
-        codes = encode_labels(y)
-        sizes = np.bincount(codes)
+        codes = encode_labels(y)  # (n_samples,)
+        sizes = np.bincount(codes)  # (n_classes,)
         if len(sizes) < 2:
             raise ValueError(
                 "Got labels of 1 class, but expected at least 2 classes: one to train on "
@@ -105,7 +108,7 @@ class ClassDisjointShuffleSplit:
         Returns
         -------
         n_splits : int
-            As the constructor was given it.
+            The value of `n_splits`.
         """
         return self.n_splits
 
@@ -117,11 +120,12 @@ class ClassDisjointShuffleSplit:
 
 
 def _draw(sizes, test_size, rng):
-    """Classes to test on."""
+    """Draw the classes to test on, as an array or a list of n_test codes."""
     n_classes = len(sizes)
     n_test = min(max(round(test_size * n_classes), 1), n_classes - 1)
+    # Draw the smaller side, so that every group has at least two classes to choose from.
     n_drawn = min(n_test, n_classes - n_test)
-    # Classes of one size come in random order.
+    # The random key puts classes of the same size in random order.
     by_size = np.lexsort((rng.uniform(size=n_classes), sizes))
     drawn = [rng.choice(group) for group in np.array_split(by_size, n_drawn)]
     return drawn if n_drawn == n_test else np.setdiff1d(by_size, drawn)

@@ -3,24 +3,27 @@
 For one anchor let a positive's key be its distance plus the margin, and a negative's
 key its distance. Then the slack of a triplet is the difference of two keys, and a
 triplet is active if its positive's key comes after its negative's. So the hinge loss is
-a matter of counting, ``sum(coefficient * key)``: a negative's coefficient is minus the
-number of positives after it, a positive's is the number of negatives before it. One sort
-of each anchor's keys gives both in O(n log n); the squared hinge needs cumulated keys, too.
-Negatives after an anchor's last positive are in no active triplet. Where few others are
-left, only those are sorted.
+``sum(gradient * key)``, where the gradient is found by counting: for a negative it is minus
+the number of positives after it, for a positive the number of negatives before it. One sort
+of each anchor's keys gives both in O(n log n) time. The squared hinge also needs cumulative
+sums of the sorted keys. Negatives after an anchor's last positive are in no active triplet.
+If few negatives come before it, only those are sorted.
 
 The softplus has no such form. There each positive is compared with all negatives in turn:
 O(positives * n) time and O(n) memory per anchor.
+
+In this module `pos` are the positives of an array of keys: their rows, and their positions
+in the raveled array. `pos_ranks` are their positions once each row is sorted.
 """
 
 import numpy as np
 from scipy.sparse import csr_array
 
 from ..losses import softplus
-from ..mining._ordering import cached_parts, merge_order, most_an_anchor, slots_of
+from ..mining._ordering import argsort_keys, cache_chunks, max_per_group, rank_in_group
 
-# Up to this share of active negatives, a sparse gradient costs less than an array (b, n),
-# if that has more than this many entries.
+# A sparse gradient costs less than an array (b, n) if at most this share of the entries is
+# active, and if the array has more than this many entries.
 FEW_ACTIVE, FEW_ENTRIES = 1 / 32, 2**16
 # At most this many positives per anchor: comparing each costs less than a sort.
 FEW_POSITIVES = 20
@@ -54,190 +57,251 @@ def against_all_negatives(D, anchors, positives, is_negative, margin, loss, weig
         return 0.0, np.zeros_like(D), np.zeros(len(D))
     if loss == "softplus":
         return _enumerated(D, anchors, positives, is_negative, margin, weights)
-    parts = list(cached_parts(D.shape, anchors, positives))
-    keys = [D[rows].reshape(-1)[at] + D.dtype.type(margin) for rows, _, (_, at) in parts]
+    chunks = list(cache_chunks(D.shape, anchors, positives))
+    # Keys of the positives, one array (n_pairs_in_chunk,) for each chunk.
+    keys = [D[rows].reshape(-1)[pos] + D.dtype.type(margin) for rows, _, (_, pos) in chunks]
     if D.size <= FEW_ENTRIES:
-        return _of_many(D, parts, keys, is_negative, loss, weights)
-    is_active = _before_the_last(D, parts, keys)
+        return _dense_gradient(D, chunks, keys, is_negative, loss, weights)
+    is_active = _candidate_mask(D, chunks, keys)  # (b, n)
     is_active &= is_negative
     if np.count_nonzero(is_active) > FEW_ACTIVE * D.size:
-        return _of_many(D, parts, keys, is_active, loss, weights)
-    keys = np.concatenate(keys)
-    return _of_few(D, anchors, positives, keys, is_active, loss, weights)
+        return _dense_gradient(D, chunks, keys, is_active, loss, weights)
+    keys = np.concatenate(keys)  # (n_pairs,)
+    return _sparse_gradient(D, anchors, positives, keys, is_active, loss, weights)
 
 
-def _before_the_last(D, parts, keys):
-    """Which entries come before the last positive of their row."""
+def _candidate_mask(D, chunks, keys):
+    """Which entries come before the last positive of their row, shape (b, n).
+
+    Only those negatives can be in an active triplet.
+    """
     is_before = np.empty(D.shape, dtype=bool)
-    for (rows, _, (anchors, _)), own in zip(parts, keys, strict=True):
+    for (rows, _, (anchors, _)), pos_keys in zip(chunks, keys, strict=True):
+        # The largest key of a positive per row. It stays 0 in a row without a positive, and
+        # no distance is below 0.
         last = np.zeros((len(D[rows]), 1), dtype=D.dtype)
-        first = np.flatnonzero(np.diff(anchors, prepend=-1))
-        last[anchors[first], 0] = np.maximum.reduceat(own, first)
+        first = np.flatnonzero(np.diff(anchors, prepend=-1))  # First pair of each anchor.
+        last[anchors[first], 0] = np.maximum.reduceat(pos_keys, first)
         np.less(D[rows], last, out=is_before[rows])
     return is_before
 
 
-def _of_many(D, parts, keys, is_negative, loss, weights):
+def _dense_gradient(D, chunks, keys, is_negative, loss, weights):
+    """Cost, gradient as an array (b, n) and active triplets, chunk by chunk."""
     G, total, n_active = np.empty_like(D), 0.0, []
-    for (rows, _, near), own in zip(parts, keys, strict=True):
-        arrays = D[rows], own, near, is_negative[rows], G[rows], weights[rows]
-        if loss == "hinge" and most_an_anchor(near[0]) <= FEW_POSITIVES:
+    for (rows, _, pos), pos_keys in zip(chunks, keys, strict=True):
+        arrays = D[rows], pos_keys, pos, is_negative[rows], G[rows], weights[rows]
+        if loss == "hinge" and max_per_group(pos[0]) <= FEW_POSITIVES:
             cost, counts = _by_counting(*arrays)
         else:
             cost, counts = _by_sorting(*arrays, loss)
         total += cost
-        n_active.append(_of_each_anchor(counts, near[0], len(D[rows])))
+        n_active.append(_sum_by_anchor(counts, pos[0], len(D[rows])))
     return total, G, np.concatenate(n_active)
 
 
-def _of_few(D, anchors, positives, keys, is_active, loss, weights):
-    rows, away = np.divmod(np.flatnonzero(is_active), D.shape[1])
-    slots = slots_of(anchors)
-    slots_away = slots_of(rows) + slots.max() + 1
-    width = max(slots.max(), slots_away.max(initial=0)) + 1
-    entries = np.full((len(D), width), keys.max())
-    near, far = anchors * width + slots, rows * width + slots_away
-    entries.reshape(-1)[near], entries.reshape(-1)[far] = keys, D[rows, away]
-    slopes = np.empty_like(entries)
-    total, counts = _by_order(entries, (anchors, near), slopes, weights, loss)
-    places = np.concatenate([anchors, rows]), np.concatenate([positives, away])
-    slopes = slopes.reshape(-1)[np.concatenate([near, far])]
+def _sparse_gradient(D, anchors, positives, keys, is_active, loss, weights):
+    """Cost, gradient as a sparse array (b, n) and active triplets, from few negatives."""
+    neg_rows, negatives = np.divmod(np.flatnonzero(is_active), D.shape[1])  # (n_active,)
+    # Pack the keys of each row to the left of an array (b, width): first its positives,
+    # then, from the same column on in every row, its negatives.
+    pos_columns = rank_in_group(anchors)
+    neg_columns = rank_in_group(neg_rows) + pos_columns.max() + 1
+    width = max(pos_columns.max(), neg_columns.max(initial=0)) + 1
+    # What is left empty has the largest key. So no positive comes after it, and its
+    # gradient is 0.
+    packed = np.full((len(D), width), keys.max())
+    pos, neg = anchors * width + pos_columns, neg_rows * width + neg_columns
+    packed.reshape(-1)[pos], packed.reshape(-1)[neg] = keys, D[neg_rows, negatives]
+    grads = np.empty_like(packed)  # (b, width)
+    total, counts = _by_order(packed, (anchors, pos), grads, weights, loss)
+    # Back from the packed columns to those of D.
+    indices = np.concatenate([anchors, neg_rows]), np.concatenate([positives, negatives])
+    grads = grads.reshape(-1)[np.concatenate([pos, neg])]  # (n_pairs + n_active,)
     return (
         total,
-        csr_array((slopes, places), shape=D.shape),
-        _of_each_anchor(counts, anchors, len(D)),
+        csr_array((grads, indices), shape=D.shape),
+        _sum_by_anchor(counts, anchors, len(D)),
     )
 
 
-def _of_each_anchor(counts, anchors, n):
-    """Sums of the counts of the pairs of each of n anchors."""
+def _sum_by_anchor(counts, anchors, n):
+    """Sums of the counts of the pairs of each of n anchors, shape (n,)."""
     return np.bincount(anchors, weights=counts, minlength=n)
 
 
-def _by_counting(D, keys, near, is_active, out, weights):
+def _by_counting(D, keys, pos, is_active, out, weights):
     """Cost, and active triplets of each pair, by comparison with each positive in turn.
 
     Parameters
     ----------
     D : ndarray of shape (b, n)
     keys : ndarray of shape (n_pairs,)
-    near : pair of ndarrays of int
-        Rows and places of the positives.
+    pos : pair of ndarrays of int of shape (n_pairs,)
+        Rows of the positives, and their positions in ``D.ravel()``.
     is_active : ndarray of bool of shape (b, n)
         Negatives, at least those before the last positive of their row.
     out : ndarray of shape (b, n)
         For the gradient with respect to `D`.
     weights : ndarray of shape (b,)
+
+    Returns
+    -------
+    cost : float
+    counts : ndarray of shape (n_pairs,)
     """
-    rows, places = near
-    slots = slots_of(rows)
-    by_slot = np.zeros((slots.max(initial=-1) + 1, len(D)), dtype=D.dtype)
-    by_slot[slots, rows] = keys
-    before = np.empty(by_slot.shape, dtype=np.min_scalar_type(D.shape[1]))
-    after, is_before = np.zeros(D.shape, dtype=np.uint8), np.empty(D.shape, dtype=bool)
-    for key, count in zip(by_slot, before, strict=True):
+    rows, flat = pos
+    ranks = rank_in_group(rows)
+    # keys_by_rank[r] has the key of the r-th positive of each row, and 0 where a row has
+    # fewer. No distance is below 0. Shape (max_positives, b).
+    keys_by_rank = np.zeros((ranks.max(initial=-1) + 1, len(D)), dtype=D.dtype)
+    keys_by_rank[ranks, rows] = keys
+    # n_before: for each positive the negatives before it. The smallest dtype that holds
+    # them makes the sums faster.
+    n_before = np.empty(keys_by_rank.shape, dtype=np.min_scalar_type(D.shape[1]))
+    # n_after: for each active negative the positives after it, at most FEW_POSITIVES.
+    n_after, is_before = np.zeros(D.shape, dtype=np.uint8), np.empty(D.shape, dtype=bool)
+    for key, count in zip(keys_by_rank, n_before, strict=True):  # Both have shape (b,).
         np.less(D, key[:, None], out=is_before)
         is_before &= is_active
-        after += is_before.view(np.uint8)
+        n_after += is_before.view(np.uint8)
         is_before.view(np.uint8).sum(axis=1, dtype=count.dtype, out=count)
-    as_D = weights.astype(D.dtype)
-    np.multiply(after, -as_D[:, None], out=out)
-    counts = before[slots, rows]
-    slopes = as_D[rows] * counts.astype(D.dtype)
-    cost = float(np.vdot(out, D)) + float(np.vdot(slopes, keys))
-    out.reshape(-1)[places] = slopes
+    weights = weights.astype(D.dtype)
+    np.multiply(n_after, -weights[:, None], out=out)  # Gradient of the negatives, (b, n).
+    counts = n_before[ranks, rows]  # (n_pairs,)
+    pos_grads = weights[rows] * counts.astype(D.dtype)  # (n_pairs,)
+    cost = float(np.vdot(out, D)) + float(np.vdot(pos_grads, keys))
+    out.reshape(-1)[flat] = pos_grads
     return cost, counts
 
 
-def _by_sorting(D, keys, near, is_active, out, weights, loss):
+def _by_sorting(D, keys, pos, is_active, out, weights, loss):
     """The same from one sort, the pairs of an anchor in order of their keys."""
-    # Entries that are not active get no slope if they come last.
-    entries = np.maximum(D, ~is_active * keys.max(initial=0))
-    entries.reshape(-1)[near[1]] = keys
-    return _by_order(entries, near, out, weights, loss)
+    # An entry that is not active gets at least the largest key of a positive. So no
+    # positive comes after it, and its gradient is 0.
+    all_keys = np.maximum(D, ~is_active * keys.max(initial=0))  # (b, n)
+    all_keys.reshape(-1)[pos[1]] = keys
+    return _by_order(all_keys, pos, out, weights, loss)
 
 
-def _by_order(keys, near, out, weights, loss):
-    """The same from the keys of all entries of a row."""
-    places, at = merge_order(keys, near[1])
-    slopes, degree, counts = SLOPES[loss](keys, places, at, near[0])
-    slopes = slopes.reshape(keys.shape)
-    slopes *= weights.astype(slopes.dtype)[:, None]
-    out.reshape(-1)[places] = slopes.reshape(-1)
-    # Homogeneous in the keys, the loss follows from its gradient (Euler).
+def _by_order(keys, pos, out, weights, loss):
+    """The same from the keys of positives and negatives in one array of shape (b, w)."""
+    order, pos_ranks = argsort_keys(keys, pos[1])
+    grads, degree, counts = GRADIENTS[loss](keys, order, pos_ranks, pos[0])
+    grads = grads.reshape(keys.shape)  # (b, w), each row in sorted order.
+    grads *= weights.astype(grads.dtype)[:, None]
+    out.reshape(-1)[order] = grads.reshape(-1)  # Back to the order of `keys`.
+    # The loss is homogeneous in the keys, so it follows from its gradient: Euler's theorem,
+    # degree * loss = sum(gradient * key).
     return float(np.vdot(out, keys)) / degree, counts
 
 
-def _hinge(keys, places, at, rows):
-    """Slopes of the sorted entries, the loss's degree, active triplets of each positive.
+def _hinge_gradient(keys, order, pos_ranks, rows):
+    """Gradient by sorted entry, the degree of the loss, active triplets by positive.
 
-    A positive's slope is the number of negatives before it, a negative's minus the number
-    of positives after it.
+    A positive's gradient is the number of negatives before it, a negative's is minus the
+    number of positives after it.
+
+    Parameters
+    ----------
+    keys : ndarray of shape (b, w)
+    order : ndarray of int of shape (b * w,)
+    pos_ranks : ndarray of int of shape (n_pairs,)
+        Both from :func:`argsort_keys`.
+    rows : ndarray of int of shape (n_pairs,)
+        Of the positives.
+
+    Returns
+    -------
+    grads : ndarray of shape (b * w,)
+    degree : int
+    counts : ndarray of int of shape (n_pairs,)
     """
-    before, stops = _negatives_before(at, rows, keys.shape)
-    numbers = np.arange(len(at) + 1, dtype=keys.dtype)
-    slopes = _still_to_come(numbers, at, stops, keys.shape)
-    slopes[at] = before
-    return slopes, 1, before
+    n_before, stops = _negatives_before(pos_ranks, rows, keys.shape)
+    numbers = np.arange(len(pos_ranks) + 1, dtype=keys.dtype)
+    grads = _minus_suffix_sums(numbers, pos_ranks, stops, keys.shape)
+    grads[pos_ranks] = n_before
+    return grads, 1, n_before
 
 
-def _squared_hinge(keys, places, at, rows):
-    """The same, with the sums of those keys besides their numbers."""
-    before, stops = _negatives_before(at, rows, keys.shape)
-    sorted_keys = keys.ravel()[places].astype(np.float64)
-    near = sorted_keys[at]
-    sums = np.concatenate([[0], np.cumsum(near)])
-    slopes = _still_to_come(sums, at, stops, keys.shape)
-    numbers = np.arange(len(at) + 1, dtype=np.float64)
-    slopes -= sorted_keys * _still_to_come(numbers, at, stops, keys.shape)
-    sorted_keys[at] = 0
-    sums_before = np.cumsum(sorted_keys.reshape(keys.shape), axis=1).ravel()[at]
-    slopes[at] = before * near - sums_before
-    return 2 * slopes, 2, before
+def _squared_hinge_gradient(keys, order, pos_ranks, rows):
+    """The same for the squared hinge, from sums of keys as well as counts.
+
+    The gradient of a positive with key p is 2 * sum(p - d) over the negatives before it,
+    that of a negative with key d is -2 * sum(p - d) over the positives after it.
+    """
+    n_before, stops = _negatives_before(pos_ranks, rows, keys.shape)
+    sorted_keys = keys.ravel()[order].astype(np.float64)  # (b * w,)
+    pos_keys = sorted_keys[pos_ranks]  # (n_pairs,)
+    sums = np.concatenate([[0], np.cumsum(pos_keys)])  # (n_pairs + 1,)
+    grads = _minus_suffix_sums(sums, pos_ranks, stops, keys.shape)  # (b * w,)
+    numbers = np.arange(len(pos_ranks) + 1, dtype=np.float64)
+    grads -= sorted_keys * _minus_suffix_sums(numbers, pos_ranks, stops, keys.shape)
+    sorted_keys[pos_ranks] = 0  # So that the sums below are of negatives only.
+    sums_before = np.cumsum(sorted_keys.reshape(keys.shape), axis=1).ravel()[pos_ranks]
+    grads[pos_ranks] = n_before * pos_keys - sums_before
+    return 2 * grads, 2, n_before
 
 
-def _negatives_before(at, rows, shape):
-    """Of each positive: negatives before it in its row; and where a row's positives end."""
-    counts = np.bincount(rows, minlength=shape[0])
+def _negatives_before(pos_ranks, rows, shape):
+    """For each positive the negatives before it in its row; where a row's positives end.
+
+    Returns
+    -------
+    n_before : ndarray of int of shape (n_pairs,)
+    stops : ndarray of int of shape (b,)
+        How many positives the rows have, up to the end of each.
+    """
+    counts = np.bincount(rows, minlength=shape[0])  # (b,)
     stops = np.cumsum(counts)
-    others_above = np.arange(0, shape[0] * shape[1], shape[1]) - stops + counts
-    return at - np.arange(len(at)) - others_above[rows], stops
+    # Of the entries before a positive, drop the positives and the negatives of rows above.
+    negatives_above = np.arange(0, shape[0] * shape[1], shape[1]) - stops + counts  # (b,)
+    return pos_ranks - np.arange(len(pos_ranks)) - negatives_above[rows], stops
 
 
-def _still_to_come(cumulated, at, stops, shape):
-    """Of each entry: minus what is added to a sum over positives from it to its row's end.
+def _minus_suffix_sums(cumulated, pos_ranks, stops, shape):
+    """For each entry minus the sum over the positives after it in its row.
 
     Parameters
     ----------
     cumulated : ndarray of shape (n_pairs + 1,)
-        The sum before each positive, in the order of `at`, and after the last.
-    at : ndarray of int of shape (n_pairs,)
+        The sum before each positive, in the order of `pos_ranks`, and after the last.
+    pos_ranks : ndarray of int of shape (n_pairs,)
     stops : ndarray of int of shape (b,)
         How many positives the rows have, up to the end of each.
     shape : tuple of two int
+
+    Returns
+    -------
+    sums : ndarray of shape (b * w,)
     """
-    runs = np.diff(at, prepend=0, append=shape[0] * shape[1])
-    sums = np.repeat(cumulated, runs).reshape(shape)
-    sums -= cumulated[stops, None]
+    # From one positive up to just before the next, all entries have the same sum.
+    runs = np.diff(pos_ranks, prepend=0, append=shape[0] * shape[1])  # (n_pairs + 1,)
+    sums = np.repeat(cumulated, runs).reshape(shape)  # (b, w)
+    sums -= cumulated[stops, None]  # Minus the sum at the end of each row.
     return sums.ravel()
 
 
-SLOPES = {"hinge": _hinge, "squared_hinge": _squared_hinge}
+GRADIENTS = {"hinge": _hinge_gradient, "squared_hinge": _squared_hinge_gradient}
 
 
 def _enumerated(D, anchors, positives, is_negative, margin, weights):
-    keys = D[anchors, positives] + D.dtype.type(margin)
-    others = np.where(is_negative, D, np.inf)
+    keys = D[anchors, positives] + D.dtype.type(margin)  # (n_pairs,)
+    # The slack against an infinite distance is -inf, where cost and gradient are 0.
+    neg_distances = np.where(is_negative, D, np.inf)  # (b, n)
     G = np.zeros_like(D)
     total, n_active = 0.0, np.zeros(len(D))
-    slots = slots_of(anchors)
-    for slot in range(slots.max() + 1):
-        at = np.flatnonzero(slots == slot)
-        v = keys[at, None] - others[anchors[at]]
-        cost, slope = softplus(v)
-        total += float(weights[anchors[at]] @ cost.sum(axis=1, dtype=np.float64))
-        n_active[anchors[at]] += np.count_nonzero(v > 0, axis=1)
-        G[anchors[at]] -= slope
-        G[anchors[at], positives[at]] += slope.sum(axis=1)
+    ranks = rank_in_group(anchors)
+    # The r-th positives of all anchors together: at most one pair per anchor, so that no
+    # index of the sums below repeats.
+    for rank in range(ranks.max() + 1):
+        pairs = np.flatnonzero(ranks == rank)
+        rows = anchors[pairs]
+        slacks = keys[pairs, None] - neg_distances[rows]  # (n_rows, n)
+        cost, grad = softplus(slacks)  # (n_rows, n) each
+        total += float(weights[rows] @ cost.sum(axis=1, dtype=np.float64))
+        n_active[rows] += np.count_nonzero(slacks > 0, axis=1)
+        G[rows] -= grad
+        G[rows, positives[pairs]] += grad.sum(axis=1)
     G *= weights.astype(D.dtype)[:, None]
     return total, G, n_active

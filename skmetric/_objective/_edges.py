@@ -11,7 +11,7 @@ from sklearn import get_config
 
 from .._relations import EdgeLists, Edges
 from ..distances import block_pullback, paired_distances, slope_by_square
-from ..mining._ordering import slices, slots_of
+from ..mining._ordering import rank_in_group, slices
 
 
 def edge_lists(blocks, selections, weights, totals):
@@ -46,7 +46,7 @@ def _padded(blocks, pairs):
     anchors = np.concatenate(
         [rows.start + at for rows, (at, _) in zip(blocks, pairs, strict=True)]
     )
-    ranks = slots_of(anchors)
+    ranks = rank_in_group(anchors)
     columns = np.full((blocks[-1].stop, ranks.max(initial=0) + 1), -1)
     columns[anchors, ranks] = np.concatenate([others for _, others in pairs])
     return columns

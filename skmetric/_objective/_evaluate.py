@@ -26,10 +26,10 @@ from ..mining._strategies import (
     all_for_nearest,
     all_rows,
     draws,
-    own_streams,
+    may_take_many,
     row_blocks,
     select,
-    takes_many,
+    split_random_state,
 )
 from ._edges import edge_lists, evaluate_edges
 
@@ -242,7 +242,7 @@ def _for_relation(constraints, relation):
 def _mine(blocks, relation, constraints, random_state):
     selections, totals = [], 0
     sides = constraints.strategies
-    random_states = own_streams(random_state, [draws(side) for side in sides])
+    random_states = split_random_state(random_state, [draws(side) for side in sides])
     room = get_config()["working_memory"] * 2**20
     for rows in blocks.rows:
         deferred = _deferred(blocks, sides, random_states)
@@ -256,7 +256,7 @@ def _mine(blocks, relation, constraints, random_state):
 
 def _deferred(blocks, sides, random_states):
     """How to form constraints again, if their lists may be too long to keep."""
-    if len(blocks.rows) == 1 or not any(map(takes_many, sides)):
+    if len(blocks.rows) == 1 or not any(map(may_take_many, sides)):
         return None
     if sides == (all_rows, None):
         return Deferred(None, (None, None))

@@ -177,10 +177,12 @@ default=None
         X = X.tocsr() if hasattr(X, "tocsr") else X
         meaning = "row indices into X. To give two arrays (A, B), leave X out"
         pairs = check_index_tuples("pairs", pairs, 2, n_rows, meaning)
+        # An entry takes about 64 bytes with all temporary arrays.
         entries = get_config()["working_memory"] * 2**20 / 64
         block_size = max(1, int(entries / _row_size(X)))
         return np.concatenate(
             [
+                # The two columns of a block of pairs give A and B, with a row per pair.
                 distance(*(_take_rows(X, column) for column in pairs[block].T))
                 for block in gen_batches(len(pairs), block_size)
             ]
@@ -216,7 +218,7 @@ def _euclidean(A, B):
     A, B = (check_array(Z, accept_sparse="csr", dtype=np.float64) for Z in (A, B))
     if not (issparse(A) or issparse(B)):
         return paired_distances(A, B, "euclidean")
-    difference = csr_array(A) - csr_array(B)
+    difference = csr_array(A) - csr_array(B)  # (n_pairs, k)
     return np.sqrt(np.asarray(difference.multiply(difference).sum(axis=1)).ravel())
 
 
@@ -253,6 +255,7 @@ def _row_size(X):
     """Number of entries in a row, approximately."""
     if not hasattr(X, "shape"):
         return max(1, np.size(X[0]))
+    # Of a sparse matrix only stored entries take memory.
     n_entries = X.nnz if hasattr(X, "nnz") else np.prod(X.shape)
     return 1 + int(n_entries) // X.shape[0]
 

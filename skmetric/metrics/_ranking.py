@@ -6,9 +6,9 @@ number. A hit is a ranked row with the label of the query.
 scikit-learn computes the distances in float64, ``"euclidean"`` and ``"cosine"`` by a matrix
 product. Where its arithmetic is exact, as on integers of moderate size, the order is that
 of the true distances and every tie is kept. Elsewhere rounding may separate two rows that
-are equally far, or tie two rows that are nearly so. Rows may be of any scale. Where some
-are far out, most of the others keep their digits, but not a few that are close together
-amid others 1e8 times as far apart.
+are equally far, or tie two rows that are nearly so. Rows may be of any scale. If some rows
+are outliers, most others keep their precision. A few rows that are close together lose it
+if the rows around them are 1e8 times as far apart.
 """
 
 from dataclasses import dataclass
@@ -61,7 +61,8 @@ class RetrievalTask:
     @cached_property
     def n_relevant(self):
         """Number of rows with the label of the query, without itself, per query."""
-        sizes = np.bincount(self.index_y, minlength=self.y.max() + 1)
+        # Number of rows in the index by label; a label may occur among the queries only.
+        sizes = np.bincount(self.index_y, minlength=self.y.max() + 1)  # (n_classes,)
         return sizes[self.y] - self.itself
 
 
@@ -92,7 +93,8 @@ def make_retrieval_task(E, y, index=None, index_labels=None, metric="euclidean")
                 f"Got {E.shape[1]} columns in E and {index.shape[1]} in index, but "
                 "expected as many: embed both by the same map."
             )
-        both = encode_labels(np.concatenate([index_labels, y]))
+        # Encode both together, so that a label has the same code in both.
+        both = encode_labels(np.concatenate([index_labels, y]))  # (n_index + n_queries,)
         index_y, y = both[: len(index_labels)], both[len(index_labels) :]
         (E, index), _ = center_and_scale([E, index], metric)
         task = RetrievalTask(E, y, index, index_y, metric, itself=False)
@@ -136,6 +138,7 @@ def center_and_scale(arrays, metric):
         return [rows_to_scale(X)[0] for X in arrays], 0
     *arrays, exponent = to_scale(*arrays)
     if metric == "euclidean" and not any(map(issparse, arrays)):
+        # Center all arrays at the same point, so that distances between them stay the same.
         ends = np.cumsum([len(X) for X in arrays])[:-1]
         arrays = np.split(about_most(np.concatenate(arrays)), ends)
     return arrays, exponent
@@ -181,12 +184,13 @@ def ranked_hits(task, depth):
     and O(b · depth) memory. Beyond that, a sort of all distances takes
     O(n_queries · n_index · log(n_index)) time and O(b · n_index) memory.
     """
-    queries = np.flatnonzero(task.n_relevant)
+    queries = np.flatnonzero(task.n_relevant)  # (n_scored,)
     if depth > MAX_SEARCH_SHARE * task.n_ranked:
         for block in _blocks(queries, task.n_ranked):
             yield block, _hits_of_all_rows(task, block)[:, :depth]
         return
     search = NearestNeighbors(algorithm="brute", metric=task.metric).fit(task.index)
+    # The search also returns the query itself, and one neighbor more to detect ties.
     for block in _blocks(queries, depth + 2):
         _, nearest = nearest_in_order(task, block, depth, search)
         yield block, task.index_y[nearest] == task.y[block, None]
@@ -194,6 +198,7 @@ def ranked_hits(task, depth):
 
 def _blocks(queries, width):
     """Blocks of queries, such that the size of an array of (b, width) is bounded."""
+    # An entry takes up to 64 bytes with all temporary arrays.
     entries = min(get_config()["working_memory"] * 2**20 / 64, 2**22)
     for part in gen_batches(len(queries), max(1, int(entries / width))):
         yield queries[part]
@@ -208,19 +213,22 @@ def nearest_in_order(task, queries, k, search):
     """
     # One neighbor more than k shows whether the last one is tied.
     n_neighbors = min(k + 1 + task.itself, len(task.index_y))
-    D, nearest = search.kneighbors(task.E[queries], n_neighbors)
+    D, nearest = search.kneighbors(task.E[queries], n_neighbors)  # (b, n_neighbors) each
     if task.itself:
-        others = nearest != queries[:, None]
+        others = nearest != queries[:, None]  # (b, n_neighbors)
         # A query with many duplicates may be missing from its own neighbors.
         others[others.all(axis=1), -1] = False
+        # Each row drops exactly one entry: (b, n_neighbors - 1).
         D, nearest = (A[others].reshape(len(A), -1) for A in (D, nearest))
     is_last_tied = np.zeros(len(D), dtype=bool)  # (b,)
     if D.shape[1] > k:
         is_last_tied = D[:, k - 1] == D[:, k]
     D, nearest = D[:, :k], nearest[:, :k]  # (b, k)
-    tied = (D[:, 1:] == D[:, :-1]).any(axis=1)
+    # Rows with ties within the first k are sorted by distance, then by row number.
+    tied = (D[:, 1:] == D[:, :-1]).any(axis=1)  # (b,)
     order = np.lexsort((nearest[tied], D[tied]))
     nearest[tied] = np.take_along_axis(nearest[tied], order, axis=1)
+    # If the last one is tied, the search may have missed a tied row with a smaller number.
     if is_last_tied.any():
         nearest[is_last_tied] = _nearest_of_all_rows(task, queries[is_last_tied], k)
     return D, nearest
@@ -231,12 +239,12 @@ def _nearest_of_all_rows(task, queries, k):
     nearest = []
     for block in _blocks(queries, len(task.index_y)):
         D = _distances(task, block)  # (b, n_index)
-        kth_smallest = np.partition(D, k - 1, axis=1)[:, k - 1]
+        kth_smallest = np.partition(D, k - 1, axis=1)[:, k - 1]  # (b,)
         for d, largest in zip(D, kth_smallest, strict=True):
-            candidates = np.flatnonzero(d <= largest)
+            candidates = np.flatnonzero(d <= largest)  # At least k, by row number.
             order = np.argsort(d[candidates], kind="stable")
             nearest.append(candidates[order[:k]])
-    return np.array(nearest)
+    return np.array(nearest)  # (n_queries, k)
 
 
 def _distances(task, queries):
@@ -260,15 +268,16 @@ def _hits_of_all_rows(task, queries):
     sort of distances takes a fraction of the time of a sort of row numbers.
     """
     D = _distances(task, queries)  # (b, n_index)
-    in_order = np.sort(D, axis=1)
+    in_order = np.sort(D, axis=1)  # (b, n_index), with infinity last.
     hits = np.zeros((len(queries), task.n_ranked), dtype=bool)
     for i, query in enumerate(queries):
         relevant = task.index_y == task.y[query]  # (n_index,)
         if task.itself:
             relevant[query] = False
+        # From `ranks` up to `ends`, distances equal that of the hit: (n_relevant,) each.
         ranks = np.searchsorted(in_order[i], D[i, relevant])
         ends = np.searchsorted(in_order[i], D[i, relevant], side="right")
-        if (ends - ranks > 1).any():
+        if (ends - ranks > 1).any():  # A hit is tied: rank by row number as well.
             ranks = np.flatnonzero(relevant[np.argsort(D[i], kind="stable")])
         hits[i, ranks] = True
     return hits
@@ -289,10 +298,10 @@ def first_hit_ranks(task, queries):
     columns = np.arange(len(task.index_y))
     for block in _blocks(queries, len(columns)):
         D = _distances(task, block)  # (b, n_index)
-        relevant = task.index_y == task.y[block, None]
+        relevant = task.index_y == task.y[block, None]  # (b, n_index)
         # At an infinite distance, the query itself comes after the other relevant rows.
         first = np.where(relevant, D, np.inf).argmin(axis=1)[:, None]
-        d = np.take_along_axis(D, first, axis=1)
-        before = (d > D) | ((d == D) & (columns < first))
+        d = np.take_along_axis(D, first, axis=1)  # (b, 1), as `first`.
+        before = (d > D) | ((d == D) & (columns < first))  # (b, n_index)
         ranks.append(1 + np.count_nonzero(before, axis=1))
     return np.concatenate(ranks)

@@ -46,12 +46,13 @@ class RankedHits:
     @property
     def hits_at_r(self):
         """Hits at the ranks 1 to R, shape (b, depth)."""
+        # Column i has rank i + 1, so the ranks 1 to R are the columns below R.
         return self.hits & (np.arange(self.hits.shape[1]) < self.n_relevant[:, None])
 
     @property
     def first_rank(self):
         """Rank of the first hit, also below `depth`, shape (b,)."""
-        ranks = 1 + self.hits.argmax(axis=1)
+        ranks = 1 + self.hits.argmax(axis=1)  # Column of the first True, 0 without one.
         deeper = ~self.hits.any(axis=1)
         if deeper.any():
             ranks[deeper] = first_hit_ranks(self.task, self.queries[deeper])
@@ -70,8 +71,9 @@ def _recall_at_k(ranked, k):
 
 
 def _ndcg_at_k(ranked, k):
-    gains = 1 / np.log2(np.arange(2, k + 2))
-    ideal = np.cumsum(gains)[np.minimum(ranked.n_relevant, k) - 1]
+    gains = 1 / np.log2(np.arange(2, k + 2))  # (k,), by rank.
+    # The ideal ranking has its hits at the first min(R, k) ranks.
+    ideal = np.cumsum(gains)[np.minimum(ranked.n_relevant, k) - 1]  # (b,)
     return ranked.hits[:, :k] @ gains / ideal
 
 
@@ -94,7 +96,7 @@ def _mrr(ranked, k):
 def _sum_of_precisions(hits, counted):
     """Sum of the precisions at the ranks that are counted."""
     precisions = np.cumsum(hits, axis=1) / np.arange(1, hits.shape[1] + 1)  # (b, depth)
-    return np.einsum("ij,ij->i", precisions, counted)
+    return np.einsum("ij,ij->i", precisions, counted)  # (b,)
 
 
 # Function and depth of the ranking: k, the largest R of all queries, or all rows.

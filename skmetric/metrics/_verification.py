@@ -125,7 +125,8 @@ def equal_error_rate(distances, similar):
 
 def _rate_where_equal(fmr, fnmr):
     """Both rates where they are equal, interpolated linearly."""
-    surplus = fmr - fnmr
+    # Increases from -1 at the first threshold to 1 at the last, so it crosses 0 once.
+    surplus = fmr - fnmr  # (n_thresholds,)
     after = int(np.argmax(surplus >= 0))
     before = after - 1
     fraction = surplus[before] / (surplus[before] - surplus[after])
@@ -172,6 +173,7 @@ def tar_at_far(distances, similar, far):
     """
     far = check_number("far", far, at_least=0, at_most=1)
     _, fmr, fnmr = verification_curve(distances, similar)
+    # The rates are in order of the threshold, so the last is at the largest threshold.
     return float(1 - fnmr[fmr <= far][-1])
 
 
@@ -247,6 +249,7 @@ def find_threshold(distances, similar, criterion, rate, stacklevel):
     rate = check_criterion(criterion, rate)
     thresholds, true_matches, false_matches = _count_accepted(distances, similar)
     _warn_about_similarities(true_matches, false_matches, stacklevel)
+    # Of several best thresholds, argmax takes the first, which is the smallest.
     best = int(np.argmax(CRITERIA[criterion](true_matches, false_matches, rate)))
     if criterion == "tpr_at_fpr" and true_matches[best] == 0:
         fmr = false_matches / false_matches[-1]
@@ -335,7 +338,8 @@ def _warn_about_similarities(true_matches, false_matches, stacklevel):
 def _count_accepted(distances, similar):
     """Thresholds, and the numbers of similar and of dissimilar pairs that each accepts."""
     distances, similar = check_distances(distances, similar)
-    values, inverse = np.unique(distances, return_inverse=True)
+    values, inverse = np.unique(distances, return_inverse=True)  # (n_values,), (n_pairs,)
+    # Count the pairs at each distance, then those at most as far. -inf accepts none.
     true_matches, false_matches = (
         np.append(0, np.cumsum(np.bincount(inverse[kind], minlength=len(values))))
         for kind in (similar, ~similar)
@@ -349,14 +353,17 @@ def _error_rates(true_matches, false_matches):
     return false_matches / n_dissimilar, (n_similar - true_matches) / n_similar
 
 
-# What each threshold is worth, shape (n_thresholds,). It is -1 where the rate is not kept.
+# What each criterion maximizes over the thresholds, shape (n_thresholds,). It is -1 where
+# the rate is not kept.
 
 
 def _accuracy(true_matches, false_matches, rate):
+    # Up to a constant, the number of pairs that are decided correctly.
     return true_matches - false_matches
 
 
 def _f1(true_matches, false_matches, rate):
+    # 2 TP / (2 TP + FN + FP), where TP + FN is the number of similar pairs.
     return 2 * true_matches / (true_matches[-1] + true_matches + false_matches)
 
 
@@ -381,10 +388,10 @@ CRITERIA_WITH_RATE = ("tpr_at_fpr", "tnr_at_tpr")
 
 def _midway_to_next(thresholds, i):
     """Midway between threshold i and the next, if both are distances."""
-    if i == 0:
+    if i == 0:  # The threshold -inf, which accepts no pair.
         return float(np.nextafter(thresholds[1], -np.inf))
     if i == len(thresholds) - 1:
         return float(thresholds[i])
-    middle = thresholds[i] / 2 + thresholds[i + 1] / 2
+    middle = thresholds[i] / 2 + thresholds[i + 1] / 2  # Unlike the sum, cannot overflow.
     # Rounding may make the middle equal to the next distance, which must stay rejected.
     return float(middle if middle < thresholds[i + 1] else thresholds[i])

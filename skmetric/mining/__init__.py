@@ -1,32 +1,38 @@
 """Which constraints to learn from: ``positives`` x ``negatives``.
 
-Two words name every miner: all x all is batch-all, hard x hard batch-hard [1]_,
-all x semihard FaceNet's [2]_, nearest x all the objective of LMNN [3]_ with targets
-that follow the map, nearest x nearest the same among near rows only, nearest x hard
-easy-positive, random x random the naive baseline.
+Each method of mining is named by two words. The first says which positives to take, the
+second which negatives:
 
-A strategy sees a block of anchors and all rows they may be paired with. Its arguments
-are arrays, its answer is index arrays, and any callable of the same signature is a
-strategy too:
+- all x all is batch-all, and hard x hard is batch-hard [1]_.
+- all x semihard is the mining of FaceNet [2]_.
+- nearest x all is the objective of LMNN [3]_, but the nearest positives are found anew as
+  the map changes. nearest x nearest is the same among near rows only.
+- nearest x hard is easy-positive mining.
+- random x random is the naive baseline.
+
+A strategy is a function of a block of anchors and of all rows that they may be paired with.
+It takes arrays and returns arrays of indices. Any callable with one of these signatures can
+be passed in place of a word:
 
 ``positives(distances, candidates, random_state) -> (anchors, positives)``
-    `distances` and the boolean `candidates` have shape (n_anchors, n_rows). Here
-    distances are in float64, in a fit in the dtype of X.
-    ``candidates[a, p]`` is true where row p is of the class of anchor a and is not a
-    itself. Returns two integer arrays of one length: pairs for which `candidates` holds,
-    ordered by anchor.
+    `distances` and the boolean `candidates` have shape (n_anchors, n_rows). The functions
+    of this module compute distances in float64, a fit in the dtype of X.
+    ``candidates[a, p]`` is true where row p has the class of anchor a and is not the anchor
+    itself. Returns two integer arrays of the same length: pairs for which `candidates` is
+    true, ordered by anchor.
 
 ``negatives(distances, candidates, anchors, positives, random_state) -> negatives``
-    Here `candidates` marks the rows of other classes. Returns one column for each of
-    the given (anchor, positive) pairs. The contrastive learner has no positive to
-    compare with; it passes ``positives=None`` and every anchor once.
+    Here `candidates` is true for the rows of other classes. Returns one column for each of
+    the given (anchor, positive) pairs. For pairs there is no positive to compare with. The
+    contrastive learner passes ``positives=None`` and every anchor once.
 
-The same arguments must give the same answer: L-BFGS asks again for what does not fit in
-memory. `distances` and `candidates` are read-only. How many anchors a block has depends on
-scikit-learn's ``working_memory``; what a strategy draws does not if it is one array a call,
-the numbers for one anchor after those for another. Ties go to the smallest index. Self is
-excluded by index. Copies of a row are rows like others here; the learners merge those with
-one label first.
+A strategy must return the same for the same arguments, because L-BFGS calls it again for
+indices that do not fit in memory. `distances` and `candidates` are read-only. The number of
+anchors in a block depends on scikit-learn's ``working_memory``. To draw the same numbers
+whatever the size of the block, draw one array per call, ordered by anchor.
+
+The named strategies break ties by the smallest index. A row is never paired with itself,
+but it can be paired with its copies. The learners merge copies with the same label first.
 
 References
 ----------
@@ -47,16 +53,16 @@ from .._relations import LabelRelation
 from .._scales import in_units, to_scale
 from .._validation import check_embedding, check_number, check_word, random_state_of
 from ..distances import METRICS, about_most, close_distances, embed, gram_factors
-from ._ordering import most_an_anchor, slices
+from ._ordering import max_per_group, slices
 from ._strategies import (
     all_for_nearest,
     all_rows,
     draws,
     entries_at_once,
-    own_streams,
     resolve_strategies,
     row_blocks,
     select,
+    split_random_state,
     with_each,
 )
 
@@ -79,26 +85,27 @@ def mine_triplets(
     max_triplets=None,
     random_state=None,
 ):
-    """Triplets that a :class:`skmetric.TripletMetricLearner` would learn from.
+    """Mine the triplets that a :class:`skmetric.TripletMetricLearner` would learn from.
 
     Parameters
     ----------
     E : array-like of shape (n_samples, k)
-        An embedding, or any rows between which distances mean something.
+        An embedding, or any rows whose distances are meaningful.
     y : array-like of shape (n_samples,)
         Class labels of any type.
     positives : {"all", "nearest", "hard", "random"} or callable, default="nearest"
     negatives : {"all", "nearest", "semihard", "hard", "random", "distance_weighted"} or \
 callable, default="nearest"
-        The strategies, see :mod:`skmetric.mining`.
+        Which positives and negatives to take, see :mod:`skmetric.mining`.
     n_neighbors, n_impostors : int, default=4, 8
-        How many are ``"nearest"``, of positives and of negatives.
+        How many positives and how many negatives ``"nearest"`` takes per anchor.
     metric : {"sqeuclidean", "euclidean", "cosine"}, default="sqeuclidean"
     max_triplets : int, default=None
-        If there are more, return that many of them, drawn uniformly without
-        replacement. With ``negatives="all"`` the others are then never made.
+        At most this many triplets are returned. If there are more, they are drawn
+        uniformly without replacement. With ``negatives="all"``, the other triplets
+        are then never formed.
     random_state : int, RandomState instance or None, default=None
-        For random strategies, and for what is drawn of too many.
+        For random strategies, and for the draw of at most `max_triplets`.
 
     Returns
     -------
@@ -113,7 +120,7 @@ callable, default="nearest"
     Warns
     -----
     UserWarning
-        For labels of which the learner would warn.
+        For labels about which the learner would warn.
 
     Examples
     --------
@@ -140,19 +147,20 @@ callable, default="nearest"
         max_triplets = check_number("max_triplets", max_triplets, kind=Integral, at_least=1)
     relation = LabelRelation(y)
     strategies = all_for_nearest(*strategies, relation)
+    # With every negative, pairs are collected here, and triplets are made of them below.
     every_negative = strategies[1] is None
     limit = None if every_negative else max_triplets
-    *of_strategies, of_sample = own_streams(
+    *strategy_rngs, sample_rng = split_random_state(
         rng, [*map(draws, strategies), limit is not None]
     )
     found = _Sample(limit)
     for rows in row_blocks(len(y), len(y)):
         selection = select(
-            distances_of(rows), relation.masks(rows), strategies, of_strategies, True
+            distances_of(rows), relation.masks(rows), strategies, strategy_rngs, True
         )
-        for triplets in _in_portions(selection, limit):
-            triplets[:, 0] += rows.start
-            found.add(triplets, of_sample)
+        for triplets in _in_portions(selection, limit):  # (n_triplets, 3) or (n_pairs, 2)
+            triplets[:, 0] += rows.start  # From rows of the block to rows of E.
+            found.add(triplets, sample_rng)
     if every_negative:
         return _with_every_negative(found.rows, y, max_triplets, rng)
     return found.rows
@@ -170,38 +178,38 @@ def mine_pairs(
     max_pairs=None,
     random_state=None,
 ):
-    """Every pair, or those that a :class:`skmetric.ContrastiveMetricLearner` learns from.
+    """Mine every pair, or those of a :class:`skmetric.ContrastiveMetricLearner`.
 
-    Every pair is what a threshold on distances is to be judged by, so that is the default
-    here. The learner's own is ``positives="nearest", negatives="nearest"``.
+    By default every pair is returned, because a threshold on distances must be evaluated on
+    all of them. The learner's default is ``positives="nearest", negatives="nearest"``.
 
     Parameters
     ----------
     E : array-like of shape (n_samples, k)
-        An embedding, or any rows between which distances mean something.
+        An embedding, or any rows whose distances are meaningful.
     y : array-like of shape (n_samples,)
         Class labels of any type.
     positives : {"all", "nearest", "hard", "random"} or callable, default="all"
     negatives : {"all", "nearest", "hard", "random", "distance_weighted"} or callable, \
 default="all"
-        The strategies, see :mod:`skmetric.mining`. ``"all"`` names each pair once, the
-        smaller index first; the others choose partners for every row in turn, so that
-        a pair can be chosen from both its ends.
+        Which pairs to take, see :mod:`skmetric.mining`. ``"all"`` returns each pair once,
+        with the smaller index first. The other strategies choose partners for every row,
+        so that a pair can be returned twice, once in each order.
     n_neighbors, n_impostors : int, default=4, 8
-        How many are ``"nearest"``, of positives and of negatives.
+        How many positives and how many negatives ``"nearest"`` takes per anchor.
     metric : {"sqeuclidean", "euclidean", "cosine"}, default="sqeuclidean"
     max_pairs : int, default=None
-        If there are more, return that many of them, drawn uniformly without
-        replacement.
+        At most this many pairs are returned. If there are more, they are drawn
+        uniformly without replacement.
     random_state : int, RandomState instance or None, default=None
-        For random strategies, and for what is drawn of too many.
+        For random strategies, and for the draw of at most `max_pairs`.
 
     Returns
     -------
     pairs : ndarray of int of shape (n_pairs, 2)
         Row indices.
     similar : ndarray of bool of shape (n_pairs,)
-        True where both rows are of one class.
+        True where both rows have the same class.
 
     Raises
     ------
@@ -211,7 +219,7 @@ default="all"
     Warns
     -----
     UserWarning
-        For labels of which the learner would warn.
+        For labels about which the learner would warn.
 
     Examples
     --------
@@ -238,23 +246,25 @@ default="all"
     if max_pairs is not None:
         max_pairs = check_number("max_pairs", max_pairs, kind=Integral, at_least=1)
     relation = LabelRelation(y)
+    # With "all", each pair is found from both its ends and must be kept once.
     once = [strategy in (None, all_rows) for strategy in strategies]
     limited = max_pairs is not None
-    streams = own_streams(rng, [*map(draws, strategies), limited, limited])
+    # For each side, one to find the pairs and one to sample of them.
+    rngs = split_random_state(rng, [*map(draws, strategies), limited, limited])
     found = _Sample(max_pairs)
     for rows in row_blocks(len(y), len(y)):
         selection = select(
-            distances_of(rows), relation.masks(rows), strategies, streams[:2], False
+            distances_of(rows), relation.masks(rows), strategies, rngs[:2], False
         )
         sides = selection.positives, selection.negatives
         if selection.layout == "all":
             sides = selection.positives, np.nonzero(relation.masks(rows)[1])
-        for (anchors, columns), is_once, rng in zip(sides, once, streams[2:], strict=True):
-            pairs = np.stack([anchors + rows.start, columns], axis=1)
+        for (anchors, columns), is_once, rng in zip(sides, once, rngs[2:], strict=True):
+            pairs = np.stack([anchors + rows.start, columns], axis=1)  # (n_pairs, 2)
             found.add(pairs[pairs[:, 0] < pairs[:, 1]] if is_once else pairs, rng)
     pairs = found.rows
     similar = y[pairs[:, 0]] == y[pairs[:, 1]]
-    # They came block by block.
+    # Similar pairs first. They were found block by block.
     order = np.argsort(~similar, kind="stable")
     return pairs[order], similar[order]
 
@@ -268,24 +278,38 @@ def _prepare(E, y, metric, random_state, pairs, **words):
         **words, metric=metric, n_components=E.shape[1], pairs=pairs
     )
     rng = random_state_of(random_state)
-    own_units = callable(words["positives"]) or callable(words["negatives"])
-    return strategies, _distances_of(E, metric, own_units), y, rng
+    unscaled = callable(words["positives"]) or callable(words["negatives"])
+    return strategies, _distances_of(E, metric, unscaled), y, rng
 
 
-def _distances_of(E, metric, own_units):
-    """Distances from the rows of a slice to all rows, as a function of that slice."""
+def _distances_of(E, metric, unscaled):
+    """Distances from the rows of a slice to all rows, as a function of that slice.
+
+    Parameters
+    ----------
+    E : ndarray of shape (n, k)
+    metric : str
+    unscaled : bool
+        Whether the distances must be in the unit of E, as a callable strategy needs them.
+
+    Returns
+    -------
+    distances_of : callable
+        From a slice of b rows to an array of shape (b, n).
+    """
     if metric == "cosine":
         E, _ = embed(E.copy(), metric)
         return partial(close_distances, gram_factors(E, E, metric), metric=metric, E=E)
-    # The words compare distances only, whose order another unit does not change.
+    # The named strategies depend only on the order of distances, which the scale of E does
+    # not change.
     E, exponent = to_scale(E)
-    exponent *= 1 if metric == "euclidean" else 2
+    exponent *= 1 if metric == "euclidean" else 2  # Of distances rather than of rows.
     centered = about_most(E.copy())
     factors = gram_factors(centered, centered, metric)
 
     def distances_of(rows):
         D = close_distances(factors, rows, metric, E)
-        return in_units(D, exponent, D.dtype, what="E") if own_units and exponent else D
+        return in_units(D, exponent, D.dtype, what="E") if unscaled and exponent else D
 
     return distances_of
 
@@ -293,15 +317,15 @@ def _distances_of(E, metric, own_units):
 class _Sample:
     """All rows added, or `limit` of them, drawn uniformly, in the order they came.
 
-    Each row draws a number and the smallest numbers stay, so that no more than twice the
-    limit and one addition are held at a time.
+    Each row draws a number, and the rows with the smallest numbers are kept. So at most
+    `limit` rows and one addition are held at a time.
     """
 
     def __init__(self, limit):
         self.limit, self._parts, self._numbers = limit, [], []
 
     def add(self, rows, random_state):
-        self._parts.append(rows)
+        self._parts.append(rows)  # (n_rows, 2) or (n_rows, 3)
         if self.limit is None:
             return
         self._numbers.append(random_state.uniform(size=len(rows)))
@@ -316,9 +340,10 @@ class _Sample:
 
 
 def _in_portions(selection, limit):
-    """Triplets of a block, or its pairs if all negatives are meant.
+    """Triplets of a block, or its (anchor, positive) pairs if every negative is chosen.
 
-    With a limit no more at a time than that, or than entries at once.
+    With a limit, triplets with lists of negatives come in portions of at most about
+    ``max(limit, entries_at_once())``.
     """
     (anchors, columns), negatives = selection.positives, selection.negatives
     if selection.layout != "lists":
@@ -326,26 +351,28 @@ def _in_portions(selection, limit):
         return
     size = len(anchors)
     if limit is not None:
-        size = max(limit, entries_at_once()) // max(most_an_anchor(negatives[0]), 1)
+        size = max(limit, entries_at_once()) // max(max_per_group(negatives[0]), 1)
     for part in slices(max(1, len(anchors)), max(1, size)):
         yield np.column_stack(with_each(anchors[part], columns[part], negatives))
 
 
 def _with_every_negative(pairs, y, limit, rng):
     """Each (anchor, positive) with each negative, or `limit` of these triplets."""
-    by_class = np.argsort(y, kind="stable")
-    sizes = np.bincount(y)
-    first = np.cumsum(sizes) - sizes
-    own = y[pairs[:, 0]]
-    ends = np.cumsum(len(y) - sizes[own])
+    by_class = np.argsort(y, kind="stable")  # Row indices, class after class.
+    sizes = np.bincount(y)  # (n_classes,)
+    starts = np.cumsum(sizes) - sizes  # Where each class starts in `by_class`.
+    labels = y[pairs[:, 0]]  # (n_pairs,)
+    # Number all triplets, pair after pair: those of pair i end before ends[i].
+    ends = np.cumsum(len(y) - sizes[labels])
     total = int(ends[-1]) if len(ends) else 0
     if limit is None or total <= limit:
         numbers = np.arange(total)
     else:
         numbers = np.sort(sample_without_replacement(total, limit, random_state=rng))
-    pair = np.searchsorted(ends, numbers, side="right")
-    own = own[pair]
-    # The r-th row of another class, in order of class: skip the own one.
-    rank = numbers - (ends[pair] - (len(y) - sizes[own]))
-    rank += np.where(rank >= first[own], sizes[own], 0)
+    pair = np.searchsorted(ends, numbers, side="right")  # (n_triplets,)
+    labels = labels[pair]
+    # Number of the negative among those of the pair, in order of class.
+    rank = numbers - (ends[pair] - (len(y) - sizes[labels]))
+    # From there on `by_class` also has the class of the anchor, which is skipped.
+    rank += np.where(rank >= starts[labels], sizes[labels], 0)
     return np.column_stack([pairs[pair], by_class[rank]])

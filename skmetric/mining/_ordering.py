@@ -2,9 +2,10 @@
 
 import numpy as np
 
-# So many entries at a time are worked on: temporaries stay in the processor's cache.
+# Blocks are worked on in chunks of at most this many entries, so that the temporary
+# arrays stay in the processor's cache.
 CACHED_ENTRIES = 2**16
-# Added to the bits of a float64, multiplies it by 2**512.
+# Added to the bits of a float64, multiplies it by 2**512: the exponent starts at bit 52.
 LARGER_EXPONENT = 512 << 52
 
 
@@ -13,78 +14,97 @@ def slices(n, size):
     return [slice(start, min(start + size, n)) for start in range(0, n, size)]
 
 
-def slots_of(anchors):
-    """Position of each pair among the pairs of its anchor; `anchors` is sorted."""
-    counts = np.bincount(anchors)
-    return np.arange(len(anchors)) - (np.cumsum(counts) - counts)[anchors]
+def rank_in_group(groups):
+    """Number of each entry within its group, from 0; `groups` is sorted.
+
+    Parameters
+    ----------
+    groups : ndarray of int of shape (n,)
+        For example the anchor of each pair.
+
+    Returns
+    -------
+    ranks : ndarray of int of shape (n,)
+    """
+    counts = np.bincount(groups)  # (n_groups,)
+    return np.arange(len(groups)) - (np.cumsum(counts) - counts)[groups]
 
 
-def most_an_anchor(anchors):
-    """How many pairs the anchor with most of them has."""
-    return np.bincount(anchors).max(initial=0)
+def max_per_group(groups):
+    """Size of the largest group, 0 if there is none."""
+    return np.bincount(groups).max(initial=0)
 
 
-def cached_parts(shape, anchors, positives):
-    """Cut a block into rows that are sorted at a time.
+def cache_chunks(shape, anchors, positives):
+    """Cut a block into chunks of rows that fit in the processor's cache.
 
     Parameters
     ----------
     shape : tuple of two int
+        Of the block: (b, n).
     anchors, positives : ndarrays of int of shape (n_pairs,)
-        Rows, in order, and columns.
+        Rows and columns of the positives, ordered by row.
 
     Yields
     ------
     rows : slice
     pairs : slice
-        The pairs whose anchors these rows are.
-    near : tuple of two ndarrays of int
-        Of those pairs the rows, from 0 on, and the places in the flattened part.
+        The pairs whose anchors are these rows.
+    pos : tuple of two ndarrays of int
+        Of these pairs the rows in the chunk, and the positions in the raveled chunk.
     """
-    for rows in slices(shape[0], max(1, CACHED_ENTRIES // shape[1])):
+    n_columns = shape[1]
+    for rows in slices(shape[0], max(1, CACHED_ENTRIES // n_columns)):
+        # Pairs are ordered by anchor, so those of a chunk are side by side.
         pairs = slice(*np.searchsorted(anchors, [rows.start, rows.stop]))
-        within = anchors[pairs] - rows.start
-        yield rows, pairs, (within, within * shape[1] + positives[pairs])
+        pos_rows = anchors[pairs] - rows.start
+        yield rows, pairs, (pos_rows, pos_rows * n_columns + positives[pairs])
 
 
-def merge_order(keys, near, first=True):
-    """Places in ``keys.ravel()``, row by row in order of their keys.
+def argsort_keys(keys, pos, positives_first=True):
+    """Sort each row by its keys, and find the positives in the result.
 
     Parameters
     ----------
     keys : ndarray of shape (b, w)
-        Finite and not negative, those of positives not -0.0 either.
-    near : ndarray of int of shape (n_pairs,)
-        Places of the positives; the other entries are negatives.
-    first : bool, default=True
-        Whether a positive comes before an equal negative, or behind. Equal negatives are
-        in order of their columns if it is behind, and else in any.
+        Finite and not negative. Keys of positives must not be -0.0 either.
+    pos : ndarray of int of shape (n_pairs,)
+        Positions of the positives in ``keys.ravel()``. All other entries are negatives.
+    positives_first : bool, default=True
+        Whether a positive comes before a negative with the same key, or after it. If it
+        comes after, equal negatives are in order of their columns. Else they are in any
+        order.
 
     Returns
     -------
-    places : ndarray of int of shape (b * w,)
-    at : ndarray of int of shape (n_pairs,)
-        Which of the places are of positives.
+    order : ndarray of int of shape (b * w,)
+        Positions in ``keys.ravel()``, row by row in order of the keys.
+    pos_ranks : ndarray of int of shape (n_pairs,)
+        Where `order` has a positive, in increasing order.
     """
+    width = keys.shape[1]
+    row_starts = np.arange(0, keys.size, width)[:, None]  # (b, 1)
     if keys.dtype == np.float32:
         # One sort of (key, kind, column) is faster than an argsort. Kind and column fit in
         # the digits of a float64 that a float32 leaves free; floats sort faster than
         # integers. A larger exponent keeps them from 0, where digits might be flushed.
-        width = keys.shape[1]
-        kind = 1 << (width - 1).bit_length()
-        order = keys.astype(np.float64).view(np.int64)
-        order += np.arange(width) + (LARGER_EXPONENT + first * kind)
-        order.reshape(-1)[near] ^= kind
-        order.view(np.float64).sort(axis=1)
-        at = np.flatnonzero(((order & kind) == 0) == first)
-        order &= kind - 1
-        order += np.arange(0, keys.size, width)[:, None]
-        return order.reshape(-1), at
-    # Bits of floats that are not negative sort as the floats do.
-    code = keys.view(np.uint64) << 1 | np.uint64(first)
-    code.reshape(-1)[near] ^= np.uint64(1)
-    order = np.argsort(code, axis=1, kind=None if first else "stable")
-    order += np.arange(0, keys.size, keys.shape[1])[:, None]
+        kind = 1 << (width - 1).bit_length()  # The lowest bit above those of a column.
+        codes = keys.astype(np.float64).view(np.int64)  # (b, w)
+        codes += np.arange(width) + (LARGER_EXPONENT + positives_first * kind)
+        codes.reshape(-1)[pos] ^= kind  # Flips the kind of positives.
+        codes.view(np.float64).sort(axis=1)
+        # The kind of a positive is 0 if positives come first, else 1.
+        pos_ranks = np.flatnonzero(((codes & kind) == 0) == positives_first)
+        codes &= kind - 1  # Only the column is left.
+        codes += row_starts
+        return codes.reshape(-1), pos_ranks
+    # Bits of floats that are not negative sort as the floats do. The shift drops the sign
+    # and makes room for the kind in the lowest bit.
+    codes = keys.view(np.uint64) << 1 | np.uint64(positives_first)  # (b, w)
+    codes.reshape(-1)[pos] ^= np.uint64(1)
+    order = np.argsort(codes, axis=1, kind=None if positives_first else "stable")
+    order += row_starts
+    order = order.ravel()  # (b * w,)
     is_positive = np.zeros(keys.size, dtype=bool)
-    is_positive[near] = True
-    return order.ravel(), np.flatnonzero(is_positive[order.ravel()])
+    is_positive[pos] = True
+    return order, np.flatnonzero(is_positive[order])

@@ -4,8 +4,10 @@ from functools import lru_cache
 
 import numpy as np
 
-# Rows of a class that go through a batch together, where there are many classes. Enough
-# for an anchor to have near and far positives, few enough for many classes per batch.
+from ._ordering import rank_in_group
+
+# Rows of a class in a batch, if there are many classes. That is enough for an anchor to
+# have near and far positives, and few enough for many classes per batch.
 ROWS_PER_CLASS = 8
 
 
@@ -22,16 +24,16 @@ def epoch(y, batch_size, random_state):
     `ROWS_PER_CLASS` rows of every class, each batch gets its share of every class.
     Otherwise the pieces have about `ROWS_PER_CLASS` rows and classes take turns.
 
-    A batch to which only one class fell gets a row of each of some other classes as
-    negatives, which are the only rows that an epoch visits more than once; having no
-    positive in the batch they are no anchors there.
+    A batch with rows of only one class gets a row of each of some other classes as
+    negatives. Only such rows are visited more than once per epoch. They have no positive in
+    the batch, so they are not anchors there.
 
     Parameters
     ----------
     y : ndarray of int of shape (n,)
         Labels 0 … n_classes - 1, of at least two classes.
     batch_size : int
-        Rows in a batch, about: pieces are not torn.
+        Approximate number of rows in a batch, as pieces are not split.
     random_state : RandomState
 
     Yields
@@ -42,11 +44,11 @@ def epoch(y, batch_size, random_state):
     sizes = np.bincount(y)
     n_batches = max(1, round(len(y) / batch_size))
     piece_of_row, batch_of_piece = _deal(sizes, n_batches, batch_size, random_state)
-    batch_of_row = batch_of_piece[piece_of_row]
-    in_batch = by_class[np.argsort(batch_of_row, kind="stable")]
+    batch_of_row = batch_of_piece[piece_of_row]  # (n,), for rows grouped by class.
+    in_batch = by_class[np.argsort(batch_of_row, kind="stable")]  # Batch after batch.
     ends = np.cumsum(np.bincount(batch_of_row, minlength=n_batches))
 
-    # O(n), and a large class may have many batches to itself.
+    # This takes O(n) time, and a large class may fill many batches in a row.
     @lru_cache(maxsize=1)
     def others_of(label):
         return np.flatnonzero(y != label)
@@ -57,7 +59,7 @@ def epoch(y, batch_size, random_state):
 
 
 def hold_out(y, fraction, random_state):
-    """Split rows in two, by the same share of each class, leaving it at least two rows.
+    """Hold out the same share of each class, but keep at least two rows of it.
 
     Parameters
     ----------
@@ -76,7 +78,7 @@ def hold_out(y, fraction, random_state):
         If no class is large enough to give a row.
     """
     by_class, sizes = shuffled_by_class(y, random_state), np.bincount(y)
-    rank = np.arange(len(y)) - _starts(sizes)[y[by_class]]
+    rank = rank_in_group(y[by_class])  # (n,), in random order within each class.
     n_held = np.maximum(np.minimum((fraction * sizes).astype(np.intp), sizes - 2), 0)
     is_held = rank < n_held[y[by_class]]
     if not is_held.any():
@@ -91,7 +93,7 @@ def hold_out(y, fraction, random_state):
 def half(y, random_state):
     """A random half of the rows of each class, rounded up and no less than two."""
     by_class, sizes = shuffled_by_class(y, random_state), np.bincount(y)
-    rank = np.arange(len(y)) - _starts(sizes)[y[by_class]]
+    rank = rank_in_group(y[by_class])
     return np.sort(by_class[rank < np.maximum((sizes + 1) // 2, 2)[y[by_class]]])
 
 
@@ -124,22 +126,28 @@ def _deal(sizes, n_batches, batch_size, random_state):
     batch_of_piece : ndarray of int of shape (n_pieces,)
     """
     piece_size = min(ROWS_PER_CLASS, max(2, batch_size // 2))
+    # Pieces per class, (n_classes,): one per batch, or as many as give `piece_size` rows.
     if np.count_nonzero(sizes) * piece_size <= batch_size:
         n_pieces = np.full(len(sizes), n_batches)
     else:
         n_pieces = np.rint(sizes / piece_size).astype(np.intp)
+    # A piece must have at least two rows. A class of one row is a piece of its own.
     n_pieces = np.clip(n_pieces, 1, np.maximum(sizes // 2, 1)) * (sizes > 0)
-    class_of_piece = np.repeat(np.arange(len(sizes)), n_pieces)
-    number = np.arange(len(class_of_piece)) - _starts(n_pieces)[class_of_piece]
-    # Piece j of a class with m of them stands at (j + u) / m of the epoch.
+    class_of_piece = np.repeat(np.arange(len(sizes)), n_pieces)  # (n_pieces,)
+    number = rank_in_group(class_of_piece)
+    # Piece j of m of a class is placed at (j + u) / m of the epoch, with one random u per
+    # class: its pieces are evenly spaced, and classes start at different places.
     shift = random_state.uniform(size=len(sizes))[class_of_piece]
     order = np.argsort((number + shift) / n_pieces[class_of_piece], kind="stable")
 
-    class_of_row = np.repeat(np.arange(len(sizes)), sizes)
-    rank = np.arange(len(class_of_row)) - _starts(sizes)[class_of_row]
-    within = rank * n_pieces[class_of_row] // sizes[class_of_row]
-    piece_of_row = _starts(n_pieces)[class_of_row] + within
+    class_of_row = np.repeat(np.arange(len(sizes)), sizes)  # (n,)
+    rank = rank_in_group(class_of_row)
+    # Cut the rows of a class into pieces whose sizes differ by at most one.
+    piece_in_class = rank * n_pieces[class_of_row] // sizes[class_of_row]
+    first_piece = np.cumsum(n_pieces) - n_pieces  # (n_classes,)
+    piece_of_row = first_piece[class_of_row] + piece_in_class  # (n,)
 
+    # A piece goes to the batch in which its middle row falls, in the order of the epoch.
     rows_in_piece = np.bincount(piece_of_row, minlength=len(class_of_piece))[order]
     middle = np.cumsum(rows_in_piece) - rows_in_piece / 2
     batch_of_piece = np.empty(len(order), dtype=np.intp)
@@ -147,13 +155,10 @@ def _deal(sizes, n_batches, batch_size, random_state):
     return piece_of_row, batch_of_piece
 
 
-def _starts(sizes):
-    return np.cumsum(sizes) - sizes
-
-
 def _with_negatives(rows, y, others_of, batch_size, random_state):
     if (y[rows] != y[rows[0]]).any():
         return rows
     others = random_state.permutation(others_of(y[rows[0]]))
+    # The first row of each other class, in random order of the classes.
     first_of_class = np.sort(np.unique(y[others], return_index=True)[1])
     return np.concatenate([rows, others[first_of_class[: max(1, batch_size // 2)]]])

@@ -1,7 +1,8 @@
-"""Which constraints the anchors of a block of distances take part in.
+"""Strategies: which positives and negatives to take for the anchors of a block.
 
-First the words of ``positives`` and ``negatives`` as functions on a block; their common
-signature is documented in :mod:`skmetric.mining`. Then what applies them.
+The named strategies come first, with the signatures that are documented in
+:mod:`skmetric.mining`. Then come the functions that choose and apply them. Arrays of
+distances have shape (b, n), for b anchors and n rows.
 
 References
 ----------
@@ -15,7 +16,7 @@ import numpy as np
 from sklearn import get_config
 
 from .._validation import check_word
-from ._ordering import cached_parts, merge_order, most_an_anchor, slices, slots_of
+from ._ordering import argsort_keys, cache_chunks, max_per_group, rank_in_group, slices
 
 # At most this many positives per anchor: comparing each costs less than a sort.
 FEW_POSITIVES = 12
@@ -34,68 +35,79 @@ def nearest_rows(distances, candidates, random_state, n_neighbors):
 
     In order of their distances if few are asked for, else in order of their columns.
     """
-    left = np.where(candidates, distances, distances.dtype.type(np.inf))
-    left, names = _without_far(left, n_neighbors)
+    keys = np.where(candidates, distances, distances.dtype.type(np.inf))  # (b, n)
+    keys, kept_columns = _drop_far(keys, n_neighbors)  # (b, w) with w <= n
     find = _nearest_in_turn if n_neighbors <= FEW_NEAREST else _nearest_by_partition
-    anchors, columns = find(left, n_neighbors)
-    return anchors, columns if names is None else names[anchors, columns]
+    anchors, columns = find(keys, n_neighbors)  # (n_chosen,) each
+    # Back to the columns of (b, n).
+    return anchors, columns if kept_columns is None else kept_columns[anchors, columns]
 
 
-def _nearest_in_turn(left, k):
-    """Rows and columns of the k smallest finite keys of each row; `left` is overwritten."""
-    within = np.arange(len(left))
+def _nearest_in_turn(keys, k):
+    """Rows and columns of the k smallest finite keys of each row; `keys` is overwritten."""
+    rows = np.arange(len(keys))
     chosen = []
-    for _ in range(min(k, left.shape[1])):
-        columns = left.argmin(axis=1)
-        chosen.append(np.where(np.isfinite(left[within, columns]), columns, -1))
+    for _ in range(min(k, keys.shape[1])):
+        columns = keys.argmin(axis=1)  # (b,)
+        chosen.append(np.where(np.isfinite(keys[rows, columns]), columns, -1))
         if (chosen[-1] < 0).all():
             break
-        left[within, columns] = np.inf
-    chosen = np.stack(chosen, axis=1)
-    anchors, slots = np.nonzero(chosen >= 0)
-    return anchors, chosen[anchors, slots]
+        keys[rows, columns] = np.inf  # The next argmin finds the next smallest key.
+    chosen = np.stack(chosen, axis=1)  # (b, at most k), -1 where a row has no more.
+    anchors, ranks = np.nonzero(chosen >= 0)
+    return anchors, chosen[anchors, ranks]
 
 
-def _nearest_by_partition(left, k):
+def _nearest_by_partition(keys, k):
     """The same in a time that does not grow with k."""
-    chosen = left < np.inf
-    if k < left.shape[1]:
-        bound = np.partition(left, k - 1, axis=1)[:, k - 1, None]
-        chosen &= left <= bound
-        # Of those as far as the k-th the first are taken.
+    chosen = keys < np.inf  # (b, w)
+    if k < keys.shape[1]:
+        kth_smallest = np.partition(keys, k - 1, axis=1)[:, k - 1, None]  # (b, 1)
+        chosen &= keys <= kth_smallest
+        # A row with too many has ties at the k-th smallest key. Take the first of them.
         rows = np.flatnonzero(chosen.sum(axis=1) > k)
-        ties = left[rows] == bound[rows]
-        n_ties = k - (left[rows] < bound[rows]).sum(axis=1, keepdims=True)
+        ties = keys[rows] == kth_smallest[rows]  # (n_rows, w)
+        n_ties = k - (keys[rows] < kth_smallest[rows]).sum(axis=1, keepdims=True)
         chosen[rows] &= ~ties | (ties.cumsum(axis=1) <= n_ties)
-    return all_rows(left, chosen, None)
+    return all_rows(keys, chosen, None)
 
 
-def _without_far(keys, k):
-    """Leave out what cannot be among the k smallest of a row, if rows are long.
+def _drop_far(keys, k):
+    """Drop keys that cannot be among the k smallest of a row, if rows are long.
 
-    Each of the k groups of columns with the smallest minima holds one that is no larger
-    than the k-th of these.
+    The columns are split into more than k groups. Let t be the k-th smallest minimum of a
+    group. Then k groups have a key of at most t each, so the k smallest keys of the row are
+    at most t.
+
+    Parameters
+    ----------
+    keys : ndarray of shape (b, n)
+    k : int
 
     Returns
     -------
     keys : ndarray of shape (b, w)
-    names : ndarray of int of shape (b, w), or None for all columns
-        Which columns they were.
+        The keys that are kept, then infinity.
+    kept_columns : ndarray of int of shape (b, w), or None if all are kept
+        Their columns.
     """
     n_groups = 8 * k
     if keys.shape[1] < 8 * n_groups:
         return keys, None
+    # Column c is in group c % n_groups. The few columns left over are in no group.
     size = keys.shape[1] // n_groups
     minima = keys[:, : size * n_groups].reshape(-1, size, n_groups).min(axis=1)
-    bound = np.sort(minima, axis=1)[:, k - 1, None]
+    threshold = np.sort(minima, axis=1)[:, k - 1, None]  # (b, 1)
     rows, columns = np.divmod(
-        np.flatnonzero((keys <= bound) & (keys < np.inf)), keys.shape[1]
-    )
-    slots = slots_of(rows)
-    shape = len(keys), slots.max(initial=0) + 1
-    left, names = np.full(shape, np.inf, dtype=keys.dtype), np.zeros(shape, dtype=np.intp)
-    left[rows, slots], names[rows, slots] = keys[rows, columns], columns
-    return left, names
+        np.flatnonzero((keys <= threshold) & (keys < np.inf)), keys.shape[1]
+    )  # (n_kept,) each
+    # Pack what is kept to the left of an array (b, w), w the most that a row keeps.
+    ranks = rank_in_group(rows)
+    shape = len(keys), ranks.max(initial=0) + 1
+    packed = np.full(shape, np.inf, dtype=keys.dtype)
+    kept_columns = np.zeros(shape, dtype=np.intp)
+    packed[rows, ranks], kept_columns[rows, ranks] = keys[rows, columns], columns
+    return packed, kept_columns
 
 
 def farthest_row(distances, candidates, random_state):
@@ -112,69 +124,84 @@ def random_row(distances, candidates, random_state):
 
 def draw_uniform(candidates, anchors, random_state):
     """One candidate column for each of the `anchors`, which may repeat."""
-    counts = candidates.sum(axis=1)
-    first = np.cumsum(counts) - counts
+    counts = candidates.sum(axis=1)  # (b,)
+    starts = np.cumsum(counts) - counts  # Where the candidates of each row start below.
     rank = (random_state.uniform(size=len(anchors)) * counts[anchors]).astype(np.intp)
-    columns = np.flatnonzero(candidates) % candidates.shape[1]
-    return columns[first[anchors] + np.minimum(rank, counts[anchors] - 1)]
+    columns = np.flatnonzero(candidates) % candidates.shape[1]  # Row after row.
+    # Rounding may take a number just below 1 to `counts`.
+    return columns[starts[anchors] + np.minimum(rank, counts[anchors] - 1)]
 
 
 def semihard_negatives(distances, candidates, anchors, positives, random_state):
     """The nearest that is strictly farther than the positive, else the farthest."""
-    negatives = np.empty(len(anchors), dtype=np.intp)
-    none = np.finfo(distances.dtype).max
-    for rows, pairs, near in cached_parts(distances.shape, anchors, positives):
-        keys = np.maximum(distances[rows], ~candidates[rows] * none)
-        keys.reshape(-1)[near[1]] = distances[rows].reshape(-1)[near[1]]
-        keys += 0  # No -0.0 is left.
-        few = most_an_anchor(near[0]) <= FEW_POSITIVES
+    negatives = np.empty(len(anchors), dtype=np.intp)  # (n_pairs,)
+    excluded = np.finfo(distances.dtype).max
+    for rows, pairs, pos in cache_chunks(distances.shape, anchors, positives):
+        pos_rows, flat = pos
+        # The distance of positives and negatives, `excluded` for all other entries.
+        keys = np.maximum(distances[rows], ~candidates[rows] * excluded)
+        keys.reshape(-1)[flat] = distances[rows].reshape(-1)[flat]
+        keys += 0  # Turns -0.0 into 0.0.
+        few = max_per_group(pos_rows) <= FEW_POSITIVES
         next_negatives = _next_by_comparing if few else _next_by_sorting
-        negatives[pairs] = next_negatives(keys, near, none)
+        negatives[pairs] = next_negatives(keys, pos, excluded)
+    # Pairs without a farther negative get the farthest, found once for each anchor.
     without = negatives < 0
     rows, inverse = np.unique(anchors[without], return_inverse=True)
     negatives[without] = farthest_row(distances[rows], candidates[rows], None)[1][inverse]
     return negatives
 
 
-def _next_by_comparing(keys, near, none):
-    """Column of the first negative behind each positive of its row, -1 if none is.
+def _next_by_comparing(keys, pos, excluded):
+    """Column of the first negative after each positive of its row, or -1 without one.
 
     Parameters
     ----------
     keys : ndarray of shape (b, n)
-        Neither negative nor -0.0; `none` for what is neither positive nor negative.
-        Overwritten.
-    near : pair of ndarrays of int
-        Rows and places of the positives.
-    none : float
+        Neither negative nor -0.0. Overwritten.
+    pos : pair of ndarrays of int of shape (n_pairs,)
+        Rows of the positives, and their positions in ``keys.ravel()``.
+    excluded : float
+        The key of entries that are neither positive nor negative.
+
+    Returns
+    -------
+    columns : ndarray of int of shape (n_pairs,)
     """
-    rows, places = near
-    slots, distances = slots_of(rows), keys.reshape(-1)[places]
-    keys.reshape(-1)[places] = none
-    # Bits of floats that are not negative sort as the floats do, and what lies before a
-    # bound lies beyond `none` once that is subtracted.
-    bits = keys.view(f"u{keys.itemsize}")
-    bounds = np.zeros((slots.max(initial=-1) + 1, len(keys)), dtype=bits.dtype)
-    bounds[slots, rows] = distances.view(bits.dtype) + bits.dtype.type(1)
+    rows, flat = pos
+    ranks, distances = rank_in_group(rows), keys.reshape(-1)[flat]
+    keys.reshape(-1)[flat] = excluded  # Only negatives are left.
+    # Bits of floats that are not negative sort as the floats do. A positive's bits plus 1
+    # are the bound: the smallest number that is strictly farther. Unsigned subtraction of
+    # the bound wraps around for all that is nearer, which then exceeds all that is farther.
+    # So the argmin is the nearest that is strictly farther.
+    bits = keys.view(f"u{keys.itemsize}")  # (b, n)
+    bounds = np.zeros((ranks.max(initial=-1) + 1, len(keys)), dtype=bits.dtype)
+    bounds[ranks, rows] = distances.view(bits.dtype) + bits.dtype.type(1)
+    # bounds[r] and columns[r] are of the r-th positive of each row: (max_positives, b).
     columns, beyond = np.empty(bounds.shape, dtype=np.intp), np.empty_like(bits)
     for bound, column in zip(bounds, columns, strict=True):
         np.subtract(bits, bound[:, None], out=beyond)
         beyond.argmin(axis=1, out=column)
-    columns = columns[slots, rows]
-    return np.where(keys[rows, columns] < none, columns, -1)
+    columns = columns[ranks, rows]  # (n_pairs,)
+    return np.where(keys[rows, columns] < excluded, columns, -1)
 
 
-def _next_by_sorting(keys, near, none):
+def _next_by_sorting(keys, pos, excluded):
     """The same for all positives of a row at once."""
-    places, at = merge_order(keys, near[1], first=False)
-    # Positives side by side have the next negative in common.
-    ends = np.flatnonzero(np.diff(at, append=-1) != 1)
-    behind = np.repeat(at[ends] + 1, np.diff(ends, prepend=-1))
-    rows, columns = np.divmod(places[np.minimum(behind, len(places) - 1)], keys.shape[1])
-    found = (rows == places[at] // keys.shape[1]) & (keys[rows, columns] < none)
-    by_place = np.empty(keys.size, dtype=np.intp)
-    by_place[places[at]] = np.where(found, columns, -1)
-    return by_place[near[1]]
+    order, pos_ranks = argsort_keys(keys, pos[1], positives_first=False)
+    # Positives without a negative between them have the same next entry.
+    ends = np.flatnonzero(np.diff(pos_ranks, append=-1) != 1)  # Last one of each run.
+    after = np.repeat(pos_ranks[ends] + 1, np.diff(ends, prepend=-1))  # (n_pairs,)
+    # An excluded entry, such as the anchor itself, sorts last in each row. `minimum` only
+    # matters if a positive is as far and sorts last of all: its own key is no match then.
+    rows, columns = np.divmod(order[np.minimum(after, len(order) - 1)], keys.shape[1])
+    pos_flat = order[pos_ranks]  # (n_pairs,), in sorted order.
+    found = (rows == pos_flat // keys.shape[1]) & (keys[rows, columns] < excluded)
+    # From sorted order to the order of `pos`.
+    next_columns = np.empty(keys.size, dtype=np.intp)
+    next_columns[pos_flat] = np.where(found, columns, -1)
+    return next_columns[pos[1]]
 
 
 def hard_negatives(distances, candidates, anchors, positives, random_state):
@@ -193,21 +220,22 @@ def distance_weighted_negatives(
     """Drawn with p ∝ min(λ, 1/q(d)), q the density of distances on the sphere.
 
     Wu et al. [1]_, section 4, on cosine distances. λ is the weight at d = 0.5, the cutoff
-    of the authors' code. Weights are normalised for each anchor on its own.
+    of the authors' code. Weights are normalized for each anchor separately.
     """
-    log_weight = -log_sphere_density(np.sqrt(2 * distances), n_components)
+    # On the unit sphere the cosine distance is half the squared Euclidean distance.
+    log_weight = -log_sphere_density(np.sqrt(2 * distances), n_components)  # (b, n)
     log_weight = np.minimum(log_weight, -log_sphere_density(0.5, n_components))
     log_weight[~candidates] = -np.inf
-    # No anchor is a row without candidates.
+    # Rows without candidates are not among the anchors. Any finite number avoids NaN.
     log_weight[~candidates.any(axis=1)] = 0
-    log_weight -= log_weight.max(axis=1, keepdims=True)
+    log_weight -= log_weight.max(axis=1, keepdims=True)  # So that exp cannot overflow.
     cumulated = np.cumsum(np.exp(log_weight), axis=1, dtype=np.float64)
     # One searchsorted for all anchors: row i of the cumulated weights fills (i, i + 1].
     cumulated /= cumulated[:, -1:]
     cumulated += np.arange(len(cumulated))[:, None]
-    drawn = anchors + (1 - random_state.uniform(size=len(anchors)))
-    places = np.searchsorted(cumulated.ravel(), drawn)
-    return places - anchors * distances.shape[1]
+    drawn = anchors + (1 - random_state.uniform(size=len(anchors)))  # (n_pairs,)
+    flat = np.searchsorted(cumulated.ravel(), drawn)
+    return flat - anchors * distances.shape[1]
 
 
 def log_sphere_density(distances, n_components):
@@ -239,7 +267,7 @@ NEGATIVES = {
 def resolve_strategies(
     positives, negatives, *, n_neighbors, n_impostors, metric, n_components, pairs
 ):
-    """Functions for two words, or the callables given in their place.
+    """Look up the functions of two named strategies, and wrap callables in checks.
 
     Parameters
     ----------
@@ -252,7 +280,7 @@ def resolve_strategies(
     n_components : int
         Dimension of the embedding, for ``"distance_weighted"``.
     pairs : bool
-        For pairs rather than triplets, where ``"semihard"`` has no meaning.
+        Whether to mine pairs rather than triplets. For pairs ``"semihard"`` is an error.
 
     Returns
     -------
@@ -264,22 +292,22 @@ def resolve_strategies(
             "Got negatives='semihard', but a pair has no positive to be farther than. "
             "Use negatives='hard', 'distance_weighted' or 'all', or triplets."
         )
-    # Scalars of numpy's overflow.
+    # Python's integers do not overflow, unlike numpy's.
     return (
         _resolve_positives(positives, int(n_neighbors)),
         _resolve_negatives(negatives, int(n_impostors), metric, n_components),
     )
 
 
-def takes_set(strategy):
-    """Whether it takes some candidates of each anchor: the nearest."""
+def is_nearest(strategy):
+    """Whether a strategy takes the nearest candidates of each anchor."""
     return isinstance(strategy, partial) and strategy.func is nearest_rows
 
 
 def all_for_nearest(positives, negatives, relation):
-    """The same strategies, ``"all"`` in the place of many nearest where none is left out.
+    """Replace ``"nearest"`` by ``"all"`` where every candidate would be among the nearest.
 
-    Lists of few nearest rows stay what they are.
+    Up to `FEW_NEAREST` nearest rows are never replaced.
 
     Parameters
     ----------
@@ -306,7 +334,7 @@ def all_for_nearest(positives, negatives, relation):
 
 
 def _n_nearest(strategy):
-    return strategy.keywords["n_neighbors"] if takes_set(strategy) else 0
+    return strategy.keywords["n_neighbors"] if is_nearest(strategy) else 0
 
 
 def _resolve_positives(positives, n_neighbors):
@@ -356,7 +384,7 @@ def _checked_negatives(strategy, distances, candidates, anchors, positives, rand
 
 
 def _read_only(*arrays):
-    """Views of arrays that are still needed as they are."""
+    """Views that a callable strategy cannot write to."""
     views = [array.view() for array in arrays]
     for view in views:
         view.flags.writeable = False
@@ -393,9 +421,9 @@ def _checked_indices(values, n, name):
     return array.astype(np.intp, copy=False)
 
 
-def takes_many(strategy):
-    """Whether a strategy may take more than a few candidates of an anchor, each listed."""
-    if takes_set(strategy):
+def may_take_many(strategy):
+    """Whether a strategy may list more than a few candidates of an anchor."""
+    if is_nearest(strategy):
         return _n_nearest(strategy) > FEW_NEAREST
     return getattr(strategy, "func", strategy) in (all_rows, _checked_positives)
 
@@ -410,23 +438,23 @@ DRAWING = {
 }
 
 
-def own_streams(random_state, draw):
-    """A RandomState for each of some uses.
+def split_random_state(random_state, draw):
+    """A separate RandomState for each of several uses.
 
-    What is drawn for row after row then does not depend on how many rows a block has:
-    no use takes from the numbers of another.
+    No use then changes what another draws. So the numbers that a use draws for row after
+    row do not depend on how many rows a block has.
 
     Parameters
     ----------
     random_state : RandomState
-        What a single use that draws has for itself.
+        If at most one use draws, it gets this one.
     draw : list of bool
-        Which uses do draw.
+        Which uses draw numbers.
 
     Returns
     -------
-    random_states : list
-        As many.
+    random_states : list of RandomState
+        One per use.
     """
     if sum(draw) < 2:
         return [random_state] * len(draw)
@@ -439,16 +467,17 @@ def draws(strategy):
 
 
 class Selection(NamedTuple):
-    """Constraints of the anchors of a block.
+    """The constraints that are chosen for the anchors of a block.
 
     Attributes
     ----------
     layout : {"all", "lists", "tuples"}
-        Whether the negatives are every one, some of each anchor, or one of each positive.
+        Whether the negatives are all of them, a list per anchor, or one per positive.
     positives : tuple of two ndarrays of int
-        Rows of the block, in order, and columns.
-    negatives : tuple of two ndarrays of int, or None for every one
-        Likewise. For ``"tuples"`` they stand beside the positives.
+        Rows of the block, in order, and columns, of shape (n_positives,).
+    negatives : tuple of two ndarrays of int, or None for all
+        Rows and columns, of shape (n_negatives,). For ``"tuples"`` entry i belongs to
+        entry i of the positives.
     """
 
     layout: str
@@ -475,17 +504,17 @@ class Selection(NamedTuple):
 
 
 def select(distances, masks, strategies, random_states, by_positive):
-    """Constraints of a block of anchors.
+    """Choose the constraints of a block of anchors.
 
     Parameters
     ----------
     distances : ndarray of shape (b, n)
     masks : tuple of two ndarrays of bool of shape (b, n)
-        Positives and negatives, from a relation; overwritten.
+        Which rows are positives and negatives, from a relation. Overwritten.
     strategies : tuple of two
         For positives and for negatives, from :func:`resolve_strategies`.
     random_states : pair of RandomState
-        For positives and for negatives, from :func:`own_streams`.
+        For positives and for negatives, from :func:`split_random_state`.
     by_positive : bool
         Whether a negative is chosen for each positive, as triplets need it, rather than
         for each anchor.
@@ -496,11 +525,12 @@ def select(distances, masks, strategies, random_states, by_positive):
     """
     (find_positives, find_negatives), (is_positive, is_negative) = strategies, masks
     if by_positive:
+        # An anchor without negatives is in no triplet.
         is_positive &= is_negative.any(axis=1)[:, None]
     positives = find_positives(distances, is_positive, random_states[0])
     if find_negatives is None:
         return Selection("all", positives, None)
-    if takes_set(find_negatives):
+    if is_nearest(find_negatives):
         found = find_negatives(distances, is_negative, random_states[1])
         return Selection("lists", positives, found)
     if by_positive:
@@ -512,7 +542,7 @@ def select(distances, masks, strategies, random_states, by_positive):
 
 
 def with_each(anchors, positives, negatives):
-    """Triplets of pairs with each of some negatives of their anchors.
+    """Triplets of each (anchor, positive) pair with each listed negative of its anchor.
 
     Parameters
     ----------
@@ -524,13 +554,15 @@ def with_each(anchors, positives, negatives):
     -------
     anchors, positives, negatives : ndarrays of int of shape (n_triplets,)
     """
-    rows, columns = negatives
-    counts = np.bincount(rows, minlength=anchors.max(initial=-1) + 1)
-    first = np.cumsum(counts) - counts
-    repeats = counts[anchors]
-    pair = np.repeat(np.arange(len(anchors)), repeats)
-    within = np.arange(len(pair)) - np.repeat(np.cumsum(repeats) - repeats, repeats)
-    return anchors[pair], positives[pair], columns[first[anchors[pair]] + within]
+    neg_anchors, neg_columns = negatives
+    # Negatives of anchor a: neg_columns[starts[a] : starts[a] + counts[a]].
+    counts = np.bincount(neg_anchors, minlength=anchors.max(initial=-1) + 1)
+    starts = np.cumsum(counts) - counts
+    repeats = counts[anchors]  # How many triplets each pair is in, (n_pairs,).
+    pair = np.repeat(np.arange(len(anchors)), repeats)  # (n_triplets,)
+    # Number of each triplet among those of its pair.
+    rank = np.arange(len(pair)) - np.repeat(np.cumsum(repeats) - repeats, repeats)
+    return anchors[pair], positives[pair], neg_columns[starts[anchors[pair]] + rank]
 
 
 def row_blocks(n, m):
@@ -539,9 +571,9 @@ def row_blocks(n, m):
 
 
 def entries_at_once():
-    """How many entries an array may have that 64 bytes each are spent on.
+    """How many entries a block may have, if each takes 64 bytes with all temporaries.
 
-    Bounded by scikit-learn's ``working_memory``, and by 2**20, beyond which larger blocks
-    gain nothing.
+    Bounded by scikit-learn's ``working_memory``, and by 2**20, because larger blocks are
+    no faster.
     """
     return int(min(get_config()["working_memory"] * 2**20 / 64, 2**20))

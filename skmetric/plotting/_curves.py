@@ -228,9 +228,9 @@ class MarginSweepDisplay:
         check_is_fitted(search, "cv_results_")
         results = search.cv_results_
         score_name = _score_name(search)
-        means = results[f"mean_test_{score_name}"]
+        means = results[f"mean_test_{score_name}"]  # (n_settings,)
         best = _best_by_margin(search, _margin_name(results), means)
-        margins, rows = list(best), np.array(list(best.values()))
+        margins, rows = list(best), np.array(list(best.values()))  # n_margins each
         active_fractions = None
         if X is not None:
             active_fractions = [
@@ -263,6 +263,7 @@ class MarginSweepDisplay:
         as_array("margins", self.margins, "a sequence of margins")
         margins = list(self.margins)
         scores = check_curve("scores", self.scores)
+        # Name, values and spreads of each panel.
         curves = [(self.score_name, scores, check_curve("spreads", self.spreads))]
         if self.active_fractions is not None:
             active_fractions = check_curve("active_fractions", self.active_fractions)
@@ -299,6 +300,7 @@ class MarginSweepDisplay:
             axes.set_xticks(positions, names, parse_math=False)
             axes.set_xticks([], minor=True)
             set_labels(axes, "margin", name)
+        # A ring around the best score.
         best = int(np.nanargmax(scores))
         self.axes_[0].plot(
             positions[best],
@@ -343,7 +345,7 @@ def _margin_name(results):
 def _best_by_margin(search, name, means):
     """Map each margin, in sorted order, to its row of `cv_results_` with the best score."""
     default = search.estimator.get_params().get(name)
-    means = np.where(np.isnan(means), -np.inf, means)
+    means = np.where(np.isnan(means), -np.inf, means)  # A failed fit is never better.
     best = {}
     for row, setting in enumerate(search.cv_results_["params"]):
         margin = setting.get(name, default)
@@ -381,11 +383,13 @@ def _positions(margins):
     """
     is_word = np.array([not _is_number(margin) for margin in margins])
     numbers = np.array([m for m in margins if _is_number(m)], dtype=float)
+    # Margins that span more than a factor of 8 are more readable on a logarithmic axis.
     is_log = len(numbers) > 0 and 0 < 8 * numbers.min() < numbers.max()
     scaled = np.log(numbers) if is_log else numbers
     # The spacing of words is the mean spacing of the numbers on the scale of the axis.
     step = np.ptp(scaled) / (len(scaled) - 1) if len(scaled) > 1 else 1
     left = scaled.min() if len(scaled) else 0
+    # In order, the last word is one step to the left of the smallest number.
     words = left - step * np.arange(is_word.sum(), 0, -1)
     positions = np.empty(len(margins))
     positions[~is_word] = numbers

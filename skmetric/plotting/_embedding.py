@@ -145,12 +145,13 @@ class EmbeddingDisplay:
         classes = [str(label) for label in labels]
         needs_key = len(classes) > 12 and max(map(len, classes)) > 4
         self.labels_ = [str(i) for i in range(len(classes))] if needs_key else classes
-        n_lines = -(-len(classes) // KEY_COLUMNS) if needs_key else 0
+        n_lines = -(-len(classes) // KEY_COLUMNS) if needs_key else 0  # Rounded up.
         self.figure_, self.axes_ = figure_and_axes(ax, panels, height=3.2 + 0.13 * n_lines)
         for axes, (name, E) in zip(self.axes_, panels.items(), strict=True):
             _draw_classes(axes, E, codes, self.labels_)
             axes.set(xticks=[], yticks=[])
             set_title(axes, titles.get(name, name))
+        # Axes that were passed may leave no space below them for a key.
         if needs_key and ax is None:
             _draw_key(self.figure_, self.axes_[0], classes)
         return self
@@ -185,7 +186,7 @@ def _project(E, projection):
         input_name="embeddings",
     )
     if E.shape[1] == 1:
-        return np.column_stack([_dense(E), np.zeros(E.shape[0])]), ""
+        return np.column_stack([_dense(E), np.zeros(E.shape[0])]), ""  # On a line, y = 0.
     if E.shape[1] == 2:
         return _dense(E), ""
     if projection == "first":
@@ -198,7 +199,7 @@ def _project(E, projection):
     # ARPACK needs more than two rows.
     E = _dense(E) if E.shape[0] <= 2 else E
     pca = PCA(2, svd_solver="arpack" if issparse(E) else "auto", random_state=0)
-    projected = scale * pca.fit_transform(E / scale)
+    projected = scale * pca.fit_transform(E / scale)  # (n_samples, 2)
     return projected, f"PCA, {100 * pca.explained_variance_ratio_.sum():.0f} % of variance"
 
 
@@ -213,7 +214,7 @@ def _draw_classes(axes, E, codes, labels):
     many = len(labels) > 20
     size = float(np.clip(8000 / len(E), 6, 24))
     for code, label in enumerate(labels):
-        in_class = codes == code
+        in_class = codes == code  # (n_samples,)
         # Each round through the colors shifts the markers by one.
         shift, i = divmod(code, len(COLORS))
         color, marker = COLORS[i], MARKERS[(i + shift) % len(MARKERS)]

@@ -213,14 +213,16 @@ class PairDistanceDisplay:
         thresholds, fmr, fnmr = verification_curve(distances, similar)
         eer = self.equal_error_rates_[name] = equal_error_rate(distances, similar)
         overlap = self.overlaps_[name] = float((fmr + fnmr).min())
+        # The first threshold at which the two rates cross.
         eer_threshold = float(thresholds[np.argmax(fmr >= fnmr)])
         threshold = self.thresholds_.setdefault(name, eer_threshold)
-        edges = np.linspace(*_histogram_range(distances), 41)
+        edges = np.linspace(*_histogram_range(distances), 41)  # 40 bins
         for selected, label, color, style in (
             (similar, "same class", BLUE, "-"),
             (~similar, "different classes", ORANGE, "--"),
         ):
-            counts = np.histogram(distances[selected], edges)[0]
+            counts = np.histogram(distances[selected], edges)[0]  # (40,)
+            # Divided by all pairs of the kind, also those beyond the last edge.
             density = counts / (selected.sum() * (edges[1] - edges[0]))
             axes.stairs(density, edges, color=color, fill=True, alpha=0.25)
             axes.stairs(density, edges, color=color, linestyle=style, label=label)
@@ -237,6 +239,7 @@ class PairDistanceDisplay:
         for (name, margin), style in zip(margins.items(), cycle((":", "-.")), strict=False):
             _mark_distance(axes, margin, name, style)
         if self.gap is not None:
+            # A horizontal bar as long as the margin, centered at the threshold.
             ends = threshold - self.gap / 2, threshold + self.gap / 2
             height = 0.7 * axes.get_ylim()[1]
             label = f"margin {self.gap:.4g}"
@@ -246,7 +249,7 @@ class PairDistanceDisplay:
 def _paired_distances(rows, pairs, metric):
     """Compute the distance of each pair of rows under the metric of a learner."""
     rows = rows.tocsr() if hasattr(rows, "tocsr") else rows
-    A, B = rows[pairs[:, 0]], rows[pairs[:, 1]]
+    A, B = rows[pairs[:, 0]], rows[pairs[:, 1]]  # (n_pairs, k) each
     if metric == "cosine":
         return paired_cosine_distances(A, B)
     distances = paired_euclidean_distances(A, B)
@@ -272,6 +275,7 @@ def _histogram_range(distances):
     """Choose a range that starts at 0, or below it, and leaves out few large distances."""
     low, high = np.quantile(distances, [0.01, 0.99])
     low, median = min(low, 0), np.median(distances)
+    # A long tail would squeeze most of the distances into a few bins.
     if 0 < median < high / 3:
         high = 3 * median
     if high <= low:  # Nearly all distances are equal.

@@ -177,12 +177,13 @@ class RetrievalDisplay:
         }
         check_consistent_length(queries, *panels.values())
         self.hits_ = {
-            name: codes[neighbors] == codes[queries, None]
+            name: codes[neighbors] == codes[queries, None]  # (n_queries, k)
             for name, neighbors in panels.items()
         }
         if isinstance(items[0], str):
             draw = _draw_texts
             n_neighbors = next(iter(panels.values())).shape[1]
+            # A line per query and per neighbor. Heights are in inches.
             height = 0.5 + 0.16 * len(queries) * (1 + n_neighbors)
         else:
             draw = _draw_images
@@ -208,7 +209,7 @@ def _check_items(items):
     is_other = isinstance(checked, (str, bytes, Mapping)) or issparse(checked)
     if is_sequence and not is_other and len(checked):
         first = checked[0]
-        shape = np.shape(first)
+        shape = np.shape(first)  # () for a text, else of the first image.
         if isinstance(first, str) or len(shape) == 2 or shape[2:] in ((3,), (4,)):
             return checked
     raise TypeError(
@@ -236,9 +237,9 @@ def _nearest_neighbors(E, queries, k):
     neighbors : ndarray of int of shape (n_queries, k)
     """
     search = NearestNeighbors(algorithm="brute").fit(E)
-    # Commonly k others and the query itself. Of a query with many duplicates the search
-    # may return k + 1 duplicates instead: then the last one is left out.
-    neighbors = search.kneighbors(E[queries], k + 1, return_distance=False)
+    # Usually k others and the query itself. For a query with many duplicates, the search
+    # may return k + 1 duplicates instead. Then the last one is left out.
+    neighbors = search.kneighbors(E[queries], k + 1, return_distance=False)  # (b, k + 1)
     is_other = neighbors != queries[:, None]
     is_other[is_other.all(axis=1), -1] = False
     return neighbors[is_other].reshape(len(queries), k)
@@ -264,6 +265,7 @@ def _draw_images(axes, items, queries, neighbors, hits):
                     ha="right",
                     va="top",
                 )
+    # The y axis points down, so that the first query is at the top.
     axes.set(xlim=(-0.05, 1.4 + neighbors.shape[1]), ylim=(len(queries), -0.05))
     axes.set_aspect("equal")
 
@@ -280,7 +282,7 @@ def _draw_image(axes, image, x, y, color, style):
 
 def _draw_texts(axes, items, queries, neighbors, hits):
     """Draw a line of text per query, and below it one per neighbor."""
-    lines = []
+    lines = []  # Of x position, text, color and weight.
     for query, rows, row_hits in zip(queries, neighbors, hits, strict=True):
         lines.append((0, truncate(items[query], 46), "black", "bold"))
         for row, hit in zip(rows, row_hits, strict=True):
