@@ -3,7 +3,8 @@
 from itertools import combinations, product
 
 import pytest
-from designs import covering
+
+from tests.designs import covering
 
 FACTORS = ["ab", "abc", "abcd", "abc", "ab"]
 

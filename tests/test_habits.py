@@ -14,7 +14,6 @@ import joblib
 import numpy as np
 import pytest
 import sklearn
-from designs import covering
 from scipy.sparse import csr_matrix
 from sklearn.base import clone
 from sklearn.datasets import make_classification
@@ -31,6 +30,7 @@ from skmetric.distances import paired_distances
 from skmetric.metrics import PairVerifier, retrieval_report, retrieval_scorer
 from skmetric.mining import mine_pairs, mine_triplets
 from skmetric.model_selection import ClassDisjointShuffleSplit
+from tests.designs import covering
 
 LEARNERS = [TripletMetricLearner, ContrastiveMetricLearner]
 MODULES = sorted(set(dir(skmetric)) - set(skmetric.__all__))

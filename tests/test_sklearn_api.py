@@ -5,7 +5,6 @@ from itertools import product
 
 import numpy as np
 import pytest
-from designs import covering
 from sklearn.base import clone
 from sklearn.datasets import make_classification
 from sklearn.model_selection import GridSearchCV
@@ -14,6 +13,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.utils.estimator_checks import check_estimator, parametrize_with_checks
 
 from skmetric import ContrastiveMetricLearner, TripletMetricLearner
+from tests.designs import covering
 
 LEARNERS = [TripletMetricLearner, ContrastiveMetricLearner]
 SOLVERS = ["lbfgs", "adam", "sgd"]

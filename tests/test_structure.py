@@ -112,3 +112,11 @@ def test_below_the_base_nobody_knows_an_estimator(room):
     }
     assert "sklearn.base" not in origins
     assert not {"_base", "_triplet", "_contrastive"} & reachable(room)
+
+
+def test_folders_of_tests_follow_the_sub_packages():
+    """Each is a package itself, or two of them could not have files of one name."""
+    tests = Path(__file__).parent
+    sub_packages = {path.parent.name.lstrip("_") for path in HOUSE.glob("*/__init__.py")}
+    assert {path.parent.name for path in tests.glob("*/test_*.py")} == sub_packages
+    assert {path.parent.name for path in tests.glob("*/__init__.py")} == sub_packages

@@ -5,12 +5,12 @@ from itertools import product
 
 import numpy as np
 import pytest
-from designs import covering
 from scipy.sparse import csr_matrix
-from score_loops import METRICS, OTHERS, WORDS, by_loops, call
 from sklearn import config_context
 
 from skmetric.metrics import mean_reciprocal_rank, precision_at_k, retrieval_report
+from tests.designs import covering
+from tests.metrics.score_loops import METRICS, OTHERS, WORDS, by_loops, call
 
 
 @pytest.mark.parametrize(

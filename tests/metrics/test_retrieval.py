@@ -4,9 +4,9 @@ import pickle
 
 import numpy as np
 import pytest
-from score_loops import WORDS, call
 
 from skmetric.metrics import retrieval_report
+from tests.metrics.score_loops import WORDS, call
 
 
 @pytest.mark.parametrize("word", WORDS)

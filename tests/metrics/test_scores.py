@@ -4,7 +4,6 @@ import inspect
 
 import numpy as np
 import pytest
-from score_loops import AT_K, METRICS, OTHERS, WORDS, by_loops
 from sklearn.metrics import ndcg_score
 
 from skmetric.metrics import (
@@ -17,6 +16,7 @@ from skmetric.metrics import (
     recall_at_k,
     retrieval_report,
 )
+from tests.metrics.score_loops import AT_K, METRICS, OTHERS, WORDS, by_loops
 
 
 @pytest.mark.parametrize("metric", METRICS)

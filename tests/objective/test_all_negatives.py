@@ -4,11 +4,11 @@ from itertools import product
 
 import numpy as np
 import pytest
-from designs import covering
 from scipy.sparse import issparse
 
 from skmetric._objective import _all_negatives
 from skmetric.mining import _ordering as _sorting
+from tests.designs import covering
 
 COSTS = {
     "hinge": lambda v: (max(v, 0.0), float(v > 0)),

@@ -6,7 +6,6 @@ from math import exp, log1p, sqrt
 
 import numpy as np
 import pytest
-from designs import covering
 from scipy.sparse import csr_matrix
 from sklearn import config_context
 
@@ -25,6 +24,7 @@ from skmetric._relations import LabelRelation
 from skmetric.losses import contrastive_loss, triplet_loss
 from skmetric.mining._sampler import shuffle_strata
 from skmetric.mining._strategies import resolve_strategies
+from tests.designs import covering
 
 METRICS = ("sqeuclidean", "euclidean", "cosine")
 LOSSES = ("hinge", "squared_hinge", "softplus")

@@ -7,7 +7,6 @@ from itertools import product
 
 import numpy as np
 import pytest
-from designs import covering
 from scipy.sparse import csr_matrix
 from sklearn import config_context
 from sklearn.exceptions import ConvergenceWarning
@@ -15,6 +14,7 @@ from sklearn.exceptions import ConvergenceWarning
 from skmetric import ContrastiveMetricLearner, TripletMetricLearner
 from skmetric._objective import _problem
 from skmetric._validation import check_tuples, short
+from tests.designs import covering
 
 METRICS = ("sqeuclidean", "euclidean", "cosine")
 LOSSES = ("hinge", "squared_hinge", "softplus")

@@ -5,7 +5,6 @@ from itertools import product
 
 import numpy as np
 import pytest
-from designs import covering
 from scipy.sparse import csr_matrix
 from sklearn import config_context
 
@@ -17,6 +16,7 @@ from skmetric.distances import METRICS
 from skmetric.losses import LOSSES, contrastive_loss, triplet_loss
 from skmetric.mining import mine_pairs, mine_triplets
 from skmetric.mining._strategies import nearest_rows
+from tests.designs import covering
 
 FEW = {"positives": "nearest", "negatives": "nearest", "n_neighbors": 2, "n_impostors": 3}
 LEARNERS = (TripletMetricLearner, ContrastiveMetricLearner)

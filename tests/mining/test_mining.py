@@ -4,10 +4,10 @@ import itertools
 
 import numpy as np
 import pytest
-from designs import covering
 from sklearn import config_context
 
 from skmetric.mining import _strategies, mine_pairs, mine_triplets
+from tests.designs import covering
 
 METRICS = ("sqeuclidean", "euclidean", "cosine")
 POSITIVES = ("all", "nearest", "hard", "random")

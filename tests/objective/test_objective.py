@@ -4,7 +4,6 @@ from itertools import product
 
 import numpy as np
 import pytest
-from designs import covering
 from scipy.sparse import csr_matrix, issparse
 from sklearn import config_context
 
@@ -20,6 +19,7 @@ from skmetric.mining import mine_pairs, mine_triplets
 from skmetric.mining._ordering import slices
 from skmetric.mining._sampler import hold_out
 from skmetric.mining._strategies import resolve_strategies, row_blocks
+from tests.designs import covering
 
 METRICS = ("sqeuclidean", "euclidean", "cosine")
 LOSSES = ("hinge", "squared_hinge", "softplus")
