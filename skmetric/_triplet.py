@@ -4,171 +4,87 @@ from sklearn.utils.metaestimators import available_if
 
 from ._base import BaseMetricLearner, all_or_nothing, is_stochastic
 from ._compat import with_callbacks
+from ._docs import LEARNER_TEXTS, with_texts
 from ._objective._constraints import TripletConstraints
 from ._objective._supervision import Triplets, normalize_weights, without_zeros
 
+_with_shared_texts = with_texts(
+    **LEARNER_TEXTS,
+    tuples="triplets",
+    few='with ``negatives="nearest"`` and few positives',
+    subsamples="1",
+    rate="0.01",
+)
 
+
+@_with_shared_texts
 class TripletMetricLearner(BaseMetricLearner):
     """Learn a linear map from triplets: anchor, positive, negative.
 
-    For every selected triplet the anchor must be nearer to the positive, a row of its
-    class, than to the negative, a row of another class, by a margin. Only the order of
-    distances matters, not their size: the right choice for nearest neighbours and
-    retrieval. Triplets may also be given, with ``fit_triplets`` in place of ``fit``.
+    An anchor must be nearer to a positive, a row of its class, than to a negative, a row of
+    another class, by a margin. Only the order of distances matters, not their size. This
+    suits nearest neighbours and retrieval. ``fit`` selects triplets by labels,
+    ``fit_triplets`` takes given ones.
+
+    The parameters tell:
+
+    - What to learn: `n_components`, `metric`, `loss`, `margin`, `init`, `alpha`.
+    - What to learn from: `positives`, `negatives`, `n_neighbors`, `n_impostors`.
+    %(how)s
 
     Parameters
     ----------
-    n_components : int, default=None
-        Dimension of the learnt space; None keeps `n_features`, or as many as `init` has to
-        give. At most `n_features`.
-    metric : {"sqeuclidean", "euclidean", "cosine"}, default="sqeuclidean"
-        The distance d between mapped rows. Under ``"cosine"``, for embeddings whose length
-        means nothing, ``transform`` returns rows of length 1.
+    %(space)s
     loss : {"hinge", "squared_hinge", "softplus"}, default="hinge"
-        What the slack ``v = d(anchor, positive) - d(anchor, negative) + margin`` costs:
-        ``max(v, 0)``, its square, or ``log(1 + exp(v))``. The mean is over all selected
-        triplets.
+        The cost of the slack ``v = d(anchor, positive) - d(anchor, negative) + margin``:
+        ``max(v, 0)``, its square, or ``log(1 + exp(v))``. The loss is the mean over all
+        selected triplets.
     margin : float, default=0.1
-        By how much a negative must be farther than a positive. In units in which the mean
-        squared distance of two rows under W₀ is 1; under ``"cosine"`` distances are
-        between 0 and 2. Greater than 0.
-    positives : {"all", "nearest", "hard", "random"} or callable, default="nearest"
-        Which rows of its class an anchor is paired with: every one, the `n_neighbors`
-        nearest, the farthest, or one at random.
+        By how much a negative must be farther than a positive. Greater than 0.
+        Distances have the scale of W₀, see `init`, but are between 0 and 2 under
+        ``"cosine"``.
+    %(start)s
+    %(positives)s
     negatives : {"all", "nearest", "semihard", "hard", "random", "distance_weighted"} or \
 callable, default="nearest"
-        Which rows of other classes: every one, the `n_impostors` nearest, the nearest
-        that is farther than the positive, the nearest, one at random, or one drawn by
-        distance (``metric="cosine"`` only). See :mod:`skmetric.mining` for callables.
-    n_neighbors : int, default=4
-        For ``positives="nearest"``: how many, or as many as there are.
+        Which rows of other classes are its negatives: all, the `n_impostors` nearest, the
+        nearest that is farther than the positive, the nearest, a random one, or one drawn
+        by distance (``metric="cosine"`` only). See :mod:`skmetric.mining` for callables.
+    %(n_neighbors)s
     n_impostors : int, default=8
-        For ``negatives="nearest"``, likewise. With few the map serves near neighbours,
-        with many, or ``negatives="all"``, retrieval of classes that it has not seen.
-    init : {"auto", "identity", "pca", "lda", "random"} or array-like of shape \
-(n_components, n_features), default="auto"
-        The map W₀ to start from; `alpha` penalizes the distance from it. ``"auto"`` is
-        ``"identity"`` if all components are kept, else ``"pca"``. ``"lda"`` starts from
-        what tells the classes apart in bulk: for retrieval among the classes trained on,
-        at the expense of others. All but an array are scaled so that the mean squared
-        distance between two training rows is 1.
-    alpha : float, default=0.1
-        Weight of the penalty ``alpha / 2 * g * |W - W₀|² / |W₀|²``, which is added to the
-        loss, with ``g = |W₀| * |gradient at W₀|``. If the gradient did not change, alpha=1
-        would stop the map at a distance of ``|W₀|``, on any data and for any loss. At least
-        0.
-    solver : {"auto", "lbfgs", "adam", "sgd"}, default="auto"
-        ``"lbfgs"`` takes all rows at once, deterministically, in O(n²) time an iteration,
-        or O(n) with ``negatives="nearest"`` and few positives; mined constraints are
-        formed anew in up to 3 rounds, in O(n²) time each. ``"adam"`` and ``"sgd"`` go
-        through stratified mini-batches and form constraints within each, in
-        O(n · batch_size) time per epoch; their learning rate falls linearly to 0 over the
-        budget. ``"auto"`` is ``"lbfgs"`` up to 3000 rows if X has no more than 131,072
-        entries, up to 20,000 and 262,144 with the nearest negatives of some positives,
-        or up to 200,000 given triplets; ``"adam"`` above, where that is faster, and
-        wherever an option of the stochastic solvers differs from its default. What is set
-        but has no effect with the solver is said in a warning.
-    n_subsamples : int or None, default=1
-        For ``solver="lbfgs"`` with labels: if more than 1, that many maps are learnt, each
-        from a random half of the rows of each class, and the map is that of their mean
-        metric, in which chance has less part. A half is learnt from with half of
-        `n_neighbors` and `n_impostors`, which are then about as near. None is 8 up to 3000
-        rows, and 1 above. With 1 the solver draws nothing.
-    batch_size : int, default=None
-        Rows in a mini-batch, about; at least 4. Larger ones find nearer neighbours. None is
-        256, and up to 1024 where X has fewer than 256 features. For given triplets: how
-        many of these, about, and None is 256.
-    learning_rate_init : float, default=0.01
-        Step size at the start, relative to W₀: to the root mean square of its entries for
-        ``"adam"``, to its Frobenius norm for ``"sgd"``.
-    momentum : float, default=0.9
-        For ``solver="sgd"``, in [0, 1).
-    beta_1 : float, default=0.9
-        Decay rate of Adam's running mean of the gradient, in [0, 1).
-    beta_2 : float, default=0.999
-        Decay rate of Adam's running mean of its square, in [0, 1).
-    epsilon : float, default=1e-8
-        Adam's term for numerical stability.
-    max_iter : int, default=None
-        Epochs, or iterations of L-BFGS in each round. None is 200 iterations, or 15
-        epochs and more where it takes more to make 200 updates.
-    tol : float, default=1e-4
-        An iteration that lowers the loss by less than this share of the loss at the start
-        is no improvement. L-BFGS ends at the first such, the others after
-        `n_iter_no_change` in a row, mostly later than their default budget. To end sooner,
-        raise it (to 1e-3, say), or set `early_stopping`.
-    n_iter_no_change : int, default=10
-        For the stochastic solvers.
-    early_stopping : bool, default=False
-        For the stochastic solvers: hold out `validation_fraction` of the rows of each
-        class, judge each epoch by their 1-nearest-neighbour accuracy among the others (of
-        2048 of them at most), end after `n_iter_no_change` epochs without improvement, and
-        keep the best map.
-    validation_fraction : float, default=0.1
-        For `early_stopping`, in (0, 1).
-    scoring : callable, default=None
-        For `early_stopping` with labels: ``scoring(learner, X, y)`` of the rows held out,
-        greater is better, such as ``retrieval_scorer("map_at_r")``. None is the accuracy of
-        the nearest neighbour among the rows that are learnt from.
-    warm_start : bool, default=False
-        Start ``fit`` from the map that there is. The penalty still refers to W₀.
-    verbose : bool or int, default=0
-        Print a line an iteration.
-    random_state : int, RandomState instance or None, default=None
-        For mini-batches, rows held out, random choices, the halves of `n_subsamples`,
-        ``init="random"``, and the PCA of more than 1024 features.
+        For ``negatives="nearest"``, likewise. Few suit nearest neighbours. Many, or
+        ``negatives="all"``, suit retrieval of classes that were not trained on.
+    %(optimization)s
 
     Attributes
     ----------
-    components_ : ndarray of shape (n_components, n_features)
-        The learnt map W.
-    initial_components_ : ndarray of shape (n_components, n_features)
-        W₀.
-    solver_ : str
-        The solver that was used.
-    n_iter_ : int
-        Epochs, or iterations over all rounds, and over all halves of `n_subsamples`.
-    loss_ : float
-        The last of `loss_curve_`.
-    loss_curve_ : list of float
-        The loss, with the penalty, after each iteration; for the stochastic solvers the
-        mean over the batches of an epoch, each before its update. With `n_subsamples` the
-        curves of the halves follow each other, and none is of their mean.
-    active_fraction_ : float
-        The last of `active_fraction_curve_`.
-    active_fraction_curve_ : list of float
-        The share of selected constraints with a positive slack, at each iteration.
+    %(attributes)s
     validation_scores_ : list of float or None
-        With `early_stopping`, after each epoch: 1-nearest-neighbour accuracy, or for
-        given triplets the share of those held out in the right order.
+        With `early_stopping`, the score after each epoch. For given triplets it is the
+        share of those held out that are in the right order.
     margin_ : float
         The margin, as it was given.
-    n_features_in_ : int
-        Number of features seen during fit.
-    feature_names_in_ : ndarray of shape (n_features,)
-        Their names, if X had any.
 
     See Also
     --------
     ContrastiveMetricLearner : Learns from pairs, with absolute distances.
-    sklearn.neighbors.NeighborhoodComponentsAnalysis : Maximises soft 1-NN accuracy.
+    sklearn.neighbors.NeighborhoodComponentsAnalysis : Maximizes soft 1-NN accuracy.
 
     Notes
     -----
-    Copies, rows with the same numbers and the same label, are one row: as an anchor it
-    weighs as much as they are, as a positive or negative it is one. So classes may be
-    oversampled, ``fit(np.repeat(X, 5, axis=0), ...)`` gives what ``fit(X, ...)`` does under
-    L-BFGS, and mini-batches merge the copies that they hold.
+    %(copies)s
 
-    With ``negatives="all"`` every triplet counts and none is enumerated: a sort of each
-    anchor's distances gives the exact loss and gradient in O(n² log n). ``"softplus"`` has
-    no such form and takes O(n² · positives) time, in O(n) memory an anchor. Memory for
-    L-BFGS is bounded by scikit-learn's ``working_memory`` and O(n): with all positives,
-    constraints whose indices do not fit are formed anew in each iteration.
+    With ``negatives="all"`` every triplet counts, but none is enumerated. A sort of each
+    anchor's distances gives the exact loss and gradient in O(n² log n) time. ``"softplus"``
+    cannot use the sort: it takes O(n² · positives) time and O(n) memory per anchor. Memory
+    for L-BFGS is O(n) plus scikit-learn's ``working_memory``. With all positives,
+    constraints whose indices need more are formed again in each iteration.
 
-    nearest x all is the objective of LMNN [1]_ without its term that pulls, with targets
-    that follow the learnt map; the default, nearest x nearest, the same among near rows
-    only. all x semihard is FaceNet's [2]_, hard x hard batch-hard [3]_.
+    Some choices of `positives` and `negatives` are known from the literature. ``"nearest"``
+    and ``"all"`` give the objective of LMNN [1]_ without its pull term, with target
+    neighbours that follow the learnt map. The default gives the same among near rows only.
+    ``"all"`` and ``"semihard"`` are the selection of FaceNet [2]_, ``"hard"`` and
+    ``"hard"`` the batch-hard one [3]_.
 
     References
     ----------
@@ -200,12 +116,12 @@ callable, default="nearest"
         metric="sqeuclidean",
         loss="hinge",
         margin=0.1,
+        init="auto",
+        alpha=0.1,
         positives="nearest",
         negatives="nearest",
         n_neighbors=4,
         n_impostors=8,
-        init="auto",
-        alpha=0.1,
         solver="auto",
         n_subsamples=1,
         batch_size=None,
@@ -228,12 +144,12 @@ callable, default="nearest"
         self.metric = metric
         self.loss = loss
         self.margin = margin
+        self.init = init
+        self.alpha = alpha
         self.positives = positives
         self.negatives = negatives
         self.n_neighbors = n_neighbors
         self.n_impostors = n_impostors
-        self.init = init
-        self.alpha = alpha
         self.solver = solver
         self.n_subsamples = n_subsamples
         self.batch_size = batch_size
@@ -254,42 +170,36 @@ callable, default="nearest"
 
     @all_or_nothing
     @with_callbacks
+    @_with_shared_texts
     def fit_triplets(self, X, triplets, sample_weight=None):
         """Learn the map from given triplets, without labels.
 
-        `positives`, `negatives`, `n_neighbors`, `n_impostors` and `n_subsamples` are
-        ignored. Mini-batches of the stochastic solvers consist of about `batch_size`
-        triplets, and an epoch visits each exactly once. With `early_stopping`,
-        `validation_fraction` of the triplets are held out, and an epoch is judged by the
-        share of these in the right order. ``init="lda"`` needs labels and is refused.
+        %(unlabeled)s
+
+        With `early_stopping`, `validation_fraction` of the triplets are held out. Their
+        score is the share in the right order.
 
         Parameters
         ----------
-        X : {array-like, sparse matrix} of shape (n_samples, n_features)
-            float32 stays float32; CSR is never made dense.
+        %(X)s
         triplets : array-like of int of shape (n_triplets, 3), or tuple of three arrays
             Row indices into X: anchor, positive, negative, three different rows.
         sample_weight : array-like of shape (n_triplets,), default=None
-            Weights of triplets, at least 0; None stands for equal ones. The loss is the
-            weighted mean, so a weight of 2 is as the triplet given twice, and only the
-            proportions of weights matter.
+            Weights of triplets, at least 0. None gives equal weights. The loss is the
+            weighted mean. So only the proportions of weights matter, and a weight of 2 has
+            the same effect as a triplet given twice.
 
-        Returns
-        -------
-        self : object
-            The fitted estimator.
+        %(returns)s
 
         Raises
         ------
         ValueError, TypeError
             As `fit` does, and for triplets that are not three different rows of X each,
-            or weights that are negative or all 0; the estimator then stays as it was.
+            or weights that are negative or all 0. The estimator then stays as it was.
 
         Notes
         -----
-        An iteration of L-BFGS over n rows and m triplets in k dimensions takes
-        O(n · n_features · k + m · k) time, an epoch of the others O(m · n_features · k).
-        Memory is that of the indices and, for L-BFGS, of X and the mapped rows.
+        %(complexity)s
 
         Examples
         --------
@@ -306,29 +216,22 @@ callable, default="nearest"
 
     @available_if(is_stochastic)
     @all_or_nothing
+    @_with_shared_texts
     def partial_fit_triplets(self, X, triplets, sample_weight=None):
         """Go once over a chunk of triplets, in mini-batches, at a constant learning rate.
 
-        As `partial_fit`, which it may take turns with: both go on from the map there is.
-
-        Parameters
-        ----------
-        X : {array-like, sparse matrix} of shape (n_samples, n_features)
-            The rows that the chunk refers to.
+        %(chunk)s
         triplets : array-like of int of shape (n_triplets, 3), or tuple of three arrays
             Row indices into this X.
         sample_weight : array-like of shape (n_triplets,), default=None
-            Weights, whose proportions within the chunk matter.
+            Weights. Only their proportions within the chunk matter.
 
-        Returns
-        -------
-        self : object
-            The fitted estimator.
+        %(returns)s
 
         Raises
         ------
         ValueError, TypeError
-            As `fit_triplets` does; the estimator then stays as it was.
+            As `fit_triplets` does. The estimator then stays as it was.
         """
         reset = not hasattr(self, "components_")
         return self._partial_fit(*self._given(X, triplets, sample_weight, reset))

@@ -1,10 +1,12 @@
 """The habits of scikit-learn's ecosystem: display, tables, routing, copies, processes."""
 
+import ast
 import copy
 import importlib
 import inspect
 import pickle
 import pkgutil
+import re
 import subprocess
 import sys
 from functools import partial
@@ -26,6 +28,7 @@ from sklearn.preprocessing import FunctionTransformer, StandardScaler
 
 import skmetric
 from skmetric import ContrastiveMetricLearner, TripletMetricLearner
+from skmetric._docs import with_texts
 from skmetric.distances import paired_distances
 from skmetric.metrics import PairVerifier, retrieval_report, retrieval_scorer
 from skmetric.mining import mine_pairs, mine_triplets
@@ -33,6 +36,9 @@ from skmetric.model_selection import ClassDisjointShuffleSplit
 from tests.designs import covering
 
 LEARNERS = [TripletMetricLearner, ContrastiveMetricLearner]
+# With those of skmetric.dask, if dask is there.
+DASK = getattr(skmetric, "dask", None)
+DOCUMENTED = LEARNERS + [getattr(DASK, f"Dask{kind.__name__}") for kind in LEARNERS if DASK]
 MODULES = sorted(set(dir(skmetric)) - set(skmetric.__all__))
 X, Y = make_classification(
     150,
@@ -130,6 +136,42 @@ def test_each_parameter_has_a_line_that_the_display_can_find(Estimator):
     lines = [line.strip() for line in Estimator.__doc__.splitlines()]
     for name in inspect.signature(Estimator).parameters:
         assert sum(line.startswith(f"{name} : ") for line in lines) == 1, name
+
+
+@pytest.mark.parametrize("Learner", DOCUMENTED)
+def test_docstrings_tell_each_parameter_once_in_order(Learner):
+    parameters = inspect.signature(Learner).parameters
+    summary, rest = inspect.getdoc(Learner).split("\nParameters\n----------\n")
+    section, _ = rest.split("\nAttributes\n----------\n")
+    entries = re.findall(r"^(\w+) : (.*)$", section, re.MULTILINE)
+    assert [name for name, _ in entries] == list(parameters)
+    for name, kind in entries:
+        default = ast.literal_eval(kind.split("default=")[1])
+        assert default == parameters[name].default, name
+    groups = summary.split("The parameters tell:\n")[1]
+    assert re.findall(r"`(\w+)`", groups) == list(parameters)
+
+
+@pytest.mark.parametrize("Learner", DOCUMENTED)
+def test_docstrings_of_learners_are_complete(Learner):
+    methods = [name for name in vars(Learner) if "fit_" in name and Learner in LEARNERS]
+    for text in [Learner.__doc__, *(getattr(Learner, name).__doc__ for name in methods)]:
+        assert "%(" not in text
+        assert "\n\n\n" not in text
+        for title in ("Parameters", "Examples" if ">>>" in text else "Raises"):
+            assert f"\n\n{title}\n{'-' * len(title)}\n" in text
+        long = [line for line in text.splitlines() if len(line) > 92]
+        assert all(" : {" in line or line.startswith("dask.array<") for line in long)
+
+
+def test_texts_are_for_docstrings_that_are_there():
+    def documented():
+        """%(first)s"""
+
+    fill = with_texts(first="One and %(second)s.", second="two")
+    assert fill(documented).__doc__ == "One and two.\n"
+    documented.__doc__ = None
+    assert fill(documented).__doc__ is None
 
 
 # Tables

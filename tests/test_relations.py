@@ -4,7 +4,7 @@ from itertools import product
 
 import numpy as np
 import pytest
-from designs import covering
+from tests.designs import covering
 from scipy.sparse import csr_matrix
 from sklearn import config_context
 

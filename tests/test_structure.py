@@ -13,7 +13,7 @@ HOUSE = Path(skmetric.__file__).parent
 # floor, and on its own floor if there is no way back. CONTRIBUTING.md and docs/house.svg
 # name the same rooms.
 FLOORS = (
-    {"_validation", "_compat", "_scales", "distances", "_relations"},
+    {"_validation", "_compat", "_docs", "_scales", "distances", "_relations"},
     {"losses", "mining", "_solvers"},
     {"_objective"},
     {"_fit"},

@@ -1,7 +1,5 @@
 """The learners over partitions: their methods, and where their docstrings differ."""
 
-import inspect
-
 import dask.array as da
 import numpy as np
 from dask import delayed
@@ -12,6 +10,7 @@ from .._base import WORDS, all_or_nothing
 from .._compat import with_callbacks
 from .._contrastive import ContrastiveMetricLearner
 from .._fit import constraints_for
+from .._docs import with_texts
 from .._objective._initialization import initial_map
 from .._objective._maps import map_rows
 from .._triplet import TripletMetricLearner
@@ -151,25 +150,23 @@ class DaskLearnerMixin:
         return partitions.sample
 
 
-def with_local_docstring(learner):
-    """Put the local learner's parameters and attributes in the place of ``[shared]``."""
-    local = inspect.getdoc(learner._local_class) or ""
-    shared = local[local.find("Parameters\n") : local.find("See Also\n")]
-    own = inspect.getdoc(learner) or ""
-    learner.__doc__ = own.replace("[shared]\n\n", shared) + "\n"
-    return learner
+def local_sections(learner):
+    """What the docstring of a local learner says of its parameters and attributes."""
+    text = learner.__doc__ or ""
+    start, end = text.find("The parameters tell:"), text.find("See Also\n")
+    return text[start:end].rstrip()
 
 
-@with_local_docstring
+@with_texts(local=local_sections(TripletMetricLearner))
 class DaskTripletMetricLearner(
     DaskLearnerMixin, TripletMetricLearner, auto_wrap_output_keys=None
 ):
     """Learn a linear map from triplets within the partitions of dask collections.
 
-    `TripletMetricLearner` for rows that are spread over a cluster. Parameters and objective
-    are the same. On a single partition the map is the same, too.
+    This is `TripletMetricLearner` for rows that are spread over a cluster. Parameters and
+    objective are the same. On a single partition the map is the same, too.
 
-    [shared]
+    %(local)s
 
     See Also
     --------
@@ -178,7 +175,7 @@ class DaskTripletMetricLearner(
     Notes
     -----
     Triplets are formed within a partition. ``solver="auto"``, the number of epochs and the
-    batch size follow from the rows of the largest one. ``"lbfgs"`` makes one pass over all
+    batch size depend on the rows of the largest one. ``"lbfgs"`` makes one pass over all
     partitions in each step. ``"adam"`` and ``"sgd"`` run an epoch in each partition and
     then average the maps and the optimizer's states, weighted by rows [1]_, [2]_. So maps
     are exchanged once per epoch, and an epoch has as many updates as one partition has
@@ -186,9 +183,9 @@ class DaskTripletMetricLearner(
 
     Data that are not persisted are loaded in each step or epoch. ``X = X.persist()`` keeps
     them in the memory of the workers if they fit there. `n_subsamples` has no effect:
-    L-BFGS takes all rows. A name as `init` takes one or two more passes, and ``"pca"`` and
-    ``"lda"`` need O(n_features²) memory on each worker. With `early_stopping` rows are held
-    out, and scored, within partitions.
+    L-BFGS takes all rows. An `init` given by name takes one or two more passes, and
+    ``"pca"`` and ``"lda"`` need O(n_features²) memory on each worker. With `early_stopping`
+    rows are held out, and scored, within partitions.
 
     References
     ----------
@@ -216,17 +213,17 @@ chunktype=numpy.ndarray>
     _local_class = TripletMetricLearner
 
 
-@with_local_docstring
+@with_texts(local=local_sections(ContrastiveMetricLearner))
 class DaskContrastiveMetricLearner(
     DaskLearnerMixin, ContrastiveMetricLearner, auto_wrap_output_keys=None
 ):
     """Learn a linear map from pairs within the partitions of dask collections.
 
-    `ContrastiveMetricLearner` for rows that are spread over a cluster. Parameters and
-    objective are the same. On a single partition the map is the same, too, as with
-    ``n_subsamples=1``.
+    This is `ContrastiveMetricLearner` for rows that are spread over a cluster. Parameters
+    and objective are the same. On a single partition the map is the one that the local
+    learner has with ``n_subsamples=1``.
 
-    [shared]
+    %(local)s
 
     See Also
     --------

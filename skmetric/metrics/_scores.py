@@ -10,6 +10,7 @@ from numbers import Integral
 
 import numpy as np
 
+from .._docs import with_texts
 from .._validation import check_number, check_word, short
 from ._ranking import (
     RetrievalTask,
@@ -219,10 +220,7 @@ def _with_shared_sections(score):
     """Replace ``%(sections)s`` in a docstring by the sections that all scores share."""
     has_k = "k" in inspect.signature(score).parameters
     k, k_error = (_K, _K_ERROR) if has_k else ("", "")
-    sections = _SECTIONS % {"k": k, "k_error": k_error}
-    text = inspect.cleandoc(score.__doc__ or "")
-    score.__doc__ = text.replace("%(sections)s", sections) + "\n"
-    return score
+    return with_texts(sections=_SECTIONS, k=k, k_error=k_error)(score)
 
 
 @_with_shared_sections

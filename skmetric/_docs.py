@@ -1,0 +1,169 @@
+"""Texts that several docstrings contain, each written once."""
+
+import inspect
+
+
+def with_texts(**texts):
+    """Decorator that replaces each ``%(name)s`` in a docstring by the text of that name.
+
+    A name must stand where the docstring is not indented further than its first line. A
+    text may contain the names of later ones. Where there is no docstring, as under
+    ``python -OO``, nothing changes.
+    """
+
+    def fill(documented):
+        if documented.__doc__:
+            filled = inspect.cleandoc(documented.__doc__)
+            for name, text in texts.items():
+                filled = filled.replace(f"%({name})s", text)
+            documented.__doc__ = filled + "\n"
+        return documented
+
+    return fill
+
+
+# What the docstrings of both learners contain. The learners give the texts for
+# %(tuples)s: "triplets" or "pairs", %(few)s, %(subsamples)s and %(rate)s.
+LEARNER_TEXTS = {
+    "how": """\
+- How to optimize: `solver`, `n_subsamples`, `batch_size`, `learning_rate_init`,
+  `momentum`, `beta_1`, `beta_2`, `epsilon`.
+- When to stop: `max_iter`, `tol`, `n_iter_no_change`, `early_stopping`,
+  `validation_fraction`, `scoring`.
+- As in other estimators: `warm_start`, `verbose`, `random_state`.""",
+    "space": """\
+n_components : int, default=None
+    Dimension of the learnt space, at most `n_features`. None keeps `n_features`, or as many
+    as `init` can give.
+metric : {"sqeuclidean", "euclidean", "cosine"}, default="sqeuclidean"
+    The distance d between mapped rows. ``"cosine"`` is for embeddings whose length has no
+    meaning: ``transform`` then returns rows of length 1.""",
+    "start": """\
+init : {"auto", "identity", "pca", "lda", "random"} or array-like of shape \
+(n_components, n_features), default="auto"
+    The map W₀ to start from. `alpha` penalizes the distance from it. ``"auto"`` is
+    ``"identity"`` if all components are kept, else ``"pca"``. ``"lda"`` is linear
+    discriminant analysis: better for retrieval of the classes trained on, worse for others.
+    All but an array are scaled so that the mean squared distance of two training rows is 1.
+alpha : float, default=0.1
+    Weight of the penalty ``alpha / 2 * g * |W - W₀|² / |W₀|²``, which is added to the loss,
+    with ``g = |W₀| * |gradient at W₀|``. At least 0. With alpha=1 and a constant gradient
+    of the loss, W would be at the distance ``|W₀|`` from W₀, for any data and any loss.""",
+    "positives": """\
+positives : {"all", "nearest", "hard", "random"} or callable, default="nearest"
+    Which rows of its class each row, as the anchor, is paired with: all, the `n_neighbors`
+    nearest, the farthest, or a random one.""",
+    "n_neighbors": """\
+n_neighbors : int, default=4
+    For ``positives="nearest"``: how many per anchor, or all if there are fewer.""",
+    "optimization": """\
+solver : {"auto", "lbfgs", "adam", "sgd"}, default="auto"
+    ``"lbfgs"`` uses all rows in each iteration, which takes O(n²) time, or O(n)
+    %(few)s. It mines constraints in up to 3 rounds,
+    in O(n²) time each. ``"adam"`` and ``"sgd"`` use stratified mini-batches and mine within
+    each, in O(n · batch_size) time per epoch. Their learning rate falls linearly to 0 over
+    `max_iter` epochs. ``"auto"`` is ``"adam"`` if an option of the stochastic solvers
+    differs from its default. Otherwise it is ``"lbfgs"`` up to 3000 rows if X has at most
+    131,072 entries, up to 20,000 and 262,144 with the nearest negatives of some positives,
+    or up to 200,000 given %(tuples)s, and ``"adam"`` above, where that is faster. A warning
+    names the options that are set but have no effect with the solver.
+n_subsamples : int or None, default=%(subsamples)s
+    For ``solver="lbfgs"`` with labels. If greater than 1, this many maps are learnt, each
+    from a random half of the rows of each class and with half of `n_neighbors` and
+    `n_impostors`, which are then about as near. The result is the map of their mean metric,
+    which varies less. None is 8 up to 3000 rows, and 1 above. With 1 nothing is drawn.
+batch_size : int, default=None
+    About how many rows a mini-batch has, at least 4. Larger ones contain nearer neighbours.
+    None is 256, and up to 1024 if X has fewer than 256 features. For given %(tuples)s:
+    about how many of these, and None is 256.
+learning_rate_init : float, default=%(rate)s
+    Step size at the start, relative to W₀: to the root mean square of its entries for
+    ``"adam"``, to its Frobenius norm for ``"sgd"``.
+momentum : float, default=0.9
+    For ``solver="sgd"``, in [0, 1).
+beta_1 : float, default=0.9
+    Decay rate of Adam's running mean of the gradient, in [0, 1).
+beta_2 : float, default=0.999
+    Decay rate of Adam's running mean of the squared gradient, in [0, 1).
+epsilon : float, default=1e-8
+    Adam's term for numerical stability.
+max_iter : int, default=None
+    At most this many epochs, or iterations of L-BFGS in each round. None is 200 iterations,
+    or as many epochs as 200 updates take, but at least 15.
+tol : float, default=1e-4
+    An iteration improves the loss if it lowers it by at least `tol` times the loss at the
+    start. L-BFGS stops at the first that does not, the stochastic solvers after
+    `n_iter_no_change` epochs in a row that do not, which mostly takes more than their
+    default `max_iter`. To stop sooner, raise `tol` to 1e-3, or set `early_stopping`.
+n_iter_no_change : int, default=10
+    For the stochastic solvers: how many epochs in a row without improvement end the fit.
+early_stopping : bool, default=False
+    For the stochastic solvers: whether to hold out `validation_fraction` of the rows of
+    each class, score them after each epoch, stop after `n_iter_no_change` epochs without
+    improvement, and keep the best map.
+validation_fraction : float, default=0.1
+    For `early_stopping`, in (0, 1).
+scoring : callable, default=None
+    For `early_stopping` with labels: ``scoring(learner, X, y)`` of the rows held out,
+    greater is better, such as ``retrieval_scorer("map_at_r")``. None is the
+    1-nearest-neighbour accuracy of at most 2048 of them, with neighbours among the rows
+    that are learnt from.
+warm_start : bool, default=False
+    Whether ``fit`` starts from the current map, if any. The penalty still refers to W₀.
+verbose : bool or int, default=0
+    Whether to print a line per iteration.
+random_state : int, RandomState instance or None, default=None
+    For mini-batches, rows held out, random positives and negatives, the halves of
+    `n_subsamples`, ``init="random"``, and the PCA of more than 1024 features.""",
+    "attributes": """\
+components_ : ndarray of shape (n_components, n_features)
+    The learnt map W.
+initial_components_ : ndarray of shape (n_components, n_features)
+    W₀.
+solver_ : str
+    The solver that was used.
+n_iter_ : int
+    Number of epochs, or of iterations in all rounds and all halves of `n_subsamples`.
+loss_ : float
+    The last of `loss_curve_`.
+loss_curve_ : list of float
+    The loss, with the penalty, after each iteration. For the stochastic solvers it is the
+    mean over the batches of an epoch, each before its update. With `n_subsamples` the
+    curves of the halves follow each other. Their mean metric has no curve.
+active_fraction_ : float
+    The last of `active_fraction_curve_`.
+active_fraction_curve_ : list of float
+    The share of selected constraints with a positive slack, at each iteration.
+n_features_in_ : int
+    Number of features seen during fit.
+feature_names_in_ : ndarray of shape (n_features,)
+    Their names, if X had any.""",
+    "copies": """\
+Copies are rows with the same numbers and the same label. They count as one row: as an
+anchor it has the weight of all of them, as a positive or negative that of one. So classes
+may be oversampled. With L-BFGS, ``fit(np.repeat(X, 5, axis=0), ...)`` gives the same map as
+``fit(X, ...)``. Mini-batches merge the copies that they contain.""",
+    "unlabeled": """\
+`positives`, `negatives`, `n_neighbors`, `n_impostors` and `n_subsamples` are ignored.
+``init="lda"`` needs labels and is refused. An epoch of the stochastic solvers visits all
+%(tuples)s exactly once, in mini-batches of about `batch_size` of them.""",
+    "X": """\
+X : {array-like, sparse matrix} of shape (n_samples, n_features)
+    float32 stays float32; CSR is never made dense.""",
+    "returns": """\
+Returns
+-------
+self : object
+    The fitted estimator.""",
+    "complexity": """\
+For n rows and m %(tuples)s in k dimensions, an iteration of L-BFGS takes
+O(n · n_features · k + m · k) time, an epoch of the others O(m · n_features · k). Memory is
+that of the indices and, for L-BFGS, of X and the mapped rows.""",
+    "chunk": """\
+Calls may alternate with those of `partial_fit`: both start from the current map.
+
+Parameters
+----------
+X : {array-like, sparse matrix} of shape (n_samples, n_features)
+    The rows that the chunk refers to.""",
+}
