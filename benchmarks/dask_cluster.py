@@ -150,13 +150,13 @@ def weak_scaling():
 
 
 def random_rows(n_rows, n_features, chunk):
-    """Rows of 50 classes around random centres, made on the workers when asked for."""
+    """Rows of 50 classes around random centers, made on the workers when asked for."""
     y = da.random.default_rng(1).integers(0, 50, n_rows, chunks=chunk)
 
     def rows_of(labels):
         rng = np.random.default_rng(int(labels[:9].sum()))
-        centres = np.random.default_rng(0).standard_normal((50, n_features), dtype="f4")
-        return centres[labels] + 2 * rng.standard_normal(
+        centers = np.random.default_rng(0).standard_normal((50, n_features), dtype="f4")
+        return centers[labels] + 2 * rng.standard_normal(
             (len(labels), n_features), dtype="f4"
         )
 

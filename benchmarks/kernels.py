@@ -105,7 +105,7 @@ def theirs(X, y, negatives):
 
 
 def batch_of(n_classes, members, d=384):
-    """Rows around class centres, their labels, and the identity as a map."""
+    """Rows around class centers, their labels, and the identity as a map."""
     rng = np.random.default_rng(0)
     y = np.repeat(np.arange(n_classes), members)
     X = rng.standard_normal((len(y), d)) + rng.standard_normal((n_classes, d))[y] / 2

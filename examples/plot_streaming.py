@@ -22,7 +22,7 @@ from skmetric import TripletMetricLearner
 N_ROWS, N_FEATURES, N_CLASSES, CHUNK = 40_000, 64, 50, 4000
 
 rng = np.random.default_rng(0)
-centres = rng.standard_normal((N_CLASSES, 8))
+centers = rng.standard_normal((N_CLASSES, 8))
 spread = np.linalg.qr(rng.standard_normal((N_FEATURES, N_FEATURES)))[0]
 
 
@@ -30,7 +30,7 @@ def draw(n):
     """Classes that differ in 8 of 64 hidden directions, and not in the others."""
     y = rng.integers(0, N_CLASSES, n)
     noise = rng.standard_normal((n, N_FEATURES))
-    noise[:, :8] = centres[y] + 0.2 * noise[:, :8]
+    noise[:, :8] = centers[y] + 0.2 * noise[:, :8]
     return (noise @ spread).astype(np.float32), y
 
 

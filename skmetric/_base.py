@@ -25,10 +25,10 @@ from ._fit import (
     warn_about_fit,
 )
 from ._objective._edges import edge_distances
-from ._objective._initialization import LabelledRows, check_under, initial_map
+from ._objective._initialization import RowsInMemory, check_under, initial_map
 from ._objective._maps import comparable_rows, map_rows, mapped_distances
 from ._objective._supervision import Labels, Triplets, normalize_weights, right_order
-from ._solvers._history import Monitor
+from ._solvers._history import History
 from ._validation import (
     CHECKED_LATER,
     check_classes,
@@ -50,7 +50,7 @@ WORDS = {
 }
 
 
-def all_or_nothing(method):
+def rollback_on_error(method):
     """Leave the estimator as it was if the method does not end well.
 
     Arguments that the method does not take are refused in the name of the class at hand,
@@ -106,7 +106,7 @@ class BaseMetricLearner(
     _doc_link_module = "skmetric"
     _doc_link_template = PAGE
 
-    @all_or_nothing
+    @rollback_on_error
     @with_callbacks
     def fit(self, X, y=None):
         """Learn the map from labelled rows.
@@ -140,7 +140,7 @@ class BaseMetricLearner(
         return self._fit(parameters, X, labels, {"X": X, "y": y})
 
     @available_if(is_stochastic)
-    @all_or_nothing
+    @rollback_on_error
     def partial_fit(self, X, y=None):
         """Go once over a chunk of rows, in mini-batches, at a constant learning rate.
 
@@ -303,15 +303,15 @@ class BaseMetricLearner(
         start = self._start(W0)
         context = self._init_callback_context(max_subtasks=settings.n_tasks)
         context.call_on_fit_task_begin(estimator=self, **data)
-        monitor = Monitor(self, context, data)
+        history = History(self, context, data)
         with np.errstate(**CHECKED_LATER):
-            result = self._learn(settings, X, target, W0, start, rng, monitor)
+            result = self._fit_map(settings, X, target, W0, start, rng, history)
 
         self.components_, self.initial_components_ = result.parameters, W0
         self.solver_, self.n_iter_ = settings.solver, result.n_iter
-        self._record_margins(monitor.margins)
-        self._record(monitor.losses, monitor.active_fractions)
-        self.validation_scores_ = monitor.scores or None
+        self._record_margins(history.margins)
+        self._record(history.losses, history.active_fractions)
+        self.validation_scores_ = history.scores or None
         self._streaming_state = None
         warn_about_fit(self, self._sample(X), target, result.converged)
         context.call_on_fit_task_end(
@@ -333,7 +333,7 @@ class BaseMetricLearner(
             self._record([], [])
         goes_on = state and self.solver_ == settings.solver
         with np.errstate(**CHECKED_LATER):
-            check_under(self.components_, LabelledRows(self._sample(X), None))
+            check_under(self.components_, RowsInMemory(self._sample(X), None))
             X = X.astype(self.components_.dtype, copy=False)
             result, margins, learning_state = fit_chunk(
                 settings,
@@ -391,11 +391,11 @@ class BaseMetricLearner(
             )
 
     def _initial_map(self, parameters, X, target, random_state):
-        rows = LabelledRows(X, target if target.mined else None)
+        rows = RowsInMemory(X, target if target.mined else None)
         return initial_map(rows, parameters.n_components, self.init, random_state)
 
-    def _learn(self, settings, X, target, W0, start, random_state, monitor):
-        return fit_map(settings, X, target, W0, start, random_state, monitor)
+    def _fit_map(self, settings, X, target, W0, start, random_state, history):
+        return fit_map(settings, X, target, W0, start, random_state, history)
 
     def _sample(self, X):
         """About a thousand rows."""

@@ -4,7 +4,7 @@ from warnings import warn
 
 from sklearn.utils.metaestimators import available_if
 
-from ._base import BaseMetricLearner, all_or_nothing, is_stochastic
+from ._base import BaseMetricLearner, is_stochastic, rollback_on_error
 from ._compat import with_callbacks
 from ._docs import LEARNER_TEXTS, with_texts
 from ._objective._constraints import PairConstraints
@@ -179,7 +179,7 @@ default="nearest"
         self.verbose = verbose
         self.random_state = random_state
 
-    @all_or_nothing
+    @rollback_on_error
     @with_callbacks
     @_with_shared_texts
     def fit_pairs(self, X, pairs, similar, sample_weight=None):
@@ -235,12 +235,12 @@ default="nearest"
         >>> bool(near < far)
         True
         """
-        given = self._given(X, pairs, similar, sample_weight, reset=True, depth=6)
+        given = self._checked_pairs(X, pairs, similar, sample_weight, reset=True, depth=6)
         parameters, X, target = given
         return self._fit(parameters, X, target, {"X": X})
 
     @available_if(is_stochastic)
-    @all_or_nothing
+    @rollback_on_error
     @_with_shared_texts
     def partial_fit_pairs(self, X, pairs, similar, sample_weight=None):
         """Go once over a chunk of pairs, in mini-batches, at a constant learning rate.
@@ -261,10 +261,10 @@ default="nearest"
             As `fit_pairs` does. The estimator then stays as it was.
         """
         reset = not hasattr(self, "components_")
-        given = self._given(X, pairs, similar, sample_weight, reset, depth=5)
+        given = self._checked_pairs(X, pairs, similar, sample_weight, reset, depth=5)
         return self._partial_fit(*given)
 
-    def _given(self, X, pairs, similar, sample_weight, reset, depth):
+    def _checked_pairs(self, X, pairs, similar, sample_weight, reset, depth):
         parameters, X, rows, weights = self._checked_tuples(
             X, "pairs", pairs, sample_weight, reset
         )

@@ -125,7 +125,7 @@ def settings_for_chunk(parameters, X, target):
     return replace(settings, solver=solver)
 
 
-def fit_map(settings, X, target, W0, start, random_state, monitor):
+def fit_map(settings, X, target, W0, start, random_state, history):
     """Find the map for a whole data set.
 
     Parameters
@@ -137,7 +137,7 @@ def fit_map(settings, X, target, W0, start, random_state, monitor):
     W0, start : ndarray of shape (k, d)
         Where the penalty is 0, and where to start.
     random_state : RandomState
-    monitor : Monitor
+    history : History
 
     Returns
     -------
@@ -146,10 +146,10 @@ def fit_map(settings, X, target, W0, start, random_state, monitor):
     """
     problem = _problem(settings, X, target, W0)
     if settings.solver != "lbfgs":
-        return fit_by_epochs(settings, problem, start, random_state, monitor)
+        return fit_by_epochs(settings, problem, start, random_state, history)
     if settings.n_subsamples > 1:
-        return fit_subsamples(settings, problem, start, random_state, monitor)
-    return fit_lbfgs(settings, problem, start, random_state, monitor)
+        return fit_subsamples(settings, problem, start, random_state, history)
+    return fit_lbfgs(settings, problem, start, random_state, history)
 
 
 def fit_chunk(settings, X, target, W0, W, random_state, state):
@@ -343,17 +343,18 @@ def score_of_maps(estimator):
 
 
 def constraints_for(parameters, n_components, *, mined=True, divisor=1):
-    """The constraints of a learner, triplets or pairs, in so many dimensions.
+    """The constraints of a learner, triplets or pairs.
 
     Parameters
     ----------
     parameters : BaseMetricLearner
         Whose `_family` is their class.
     n_components : int
+        Dimension of the learnt space.
     mined : bool, default=True
         Given constraints need no strategies.
     divisor : int, default=1
-        Of `n_neighbors` and `n_impostors`, for one in so many of the rows.
+        Of `n_neighbors` and `n_impostors`: 2 for half of the rows.
 
     Returns
     -------
@@ -440,7 +441,7 @@ def optimizer_for(settings):
     )
 
 
-def fit_lbfgs(settings, problem, start, random_state, monitor):
+def fit_lbfgs(settings, problem, start, random_state, history):
     """Find the map in rounds, each with constraints formed under the map before.
 
     Parameters
@@ -450,14 +451,14 @@ def fit_lbfgs(settings, problem, start, random_state, monitor):
         With ``related_rows``, ``mine`` and ``objective`` as ``Problem`` has them.
     start : ndarray of shape (k, d)
     random_state : RandomState
-    monitor : Monitor
+    history : History
 
     Returns
     -------
     result : Result
     """
     parameters = settings.parameters
-    monitor.follow("iteration")
+    history.follow("iteration")
     rows, W = problem.related_rows(), start
     seed, n_iter = random_state.randint(2**31 - 1), 0
 
@@ -472,7 +473,7 @@ def fit_lbfgs(settings, problem, start, random_state, monitor):
         return evaluation.loss, evaluation.gradient, 1
 
     problem = calibrate(parameters.alpha, problem, sums)
-    monitor.margins = problem.margins
+    history.margins = problem.margins
     if not np.array_equal(W, problem.W0):
         mined = mine(W)
     for rounds_left in reversed(range(ROUNDS)):
@@ -481,7 +482,7 @@ def fit_lbfgs(settings, problem, start, random_state, monitor):
             W,
             max_iter=parameters.max_iter or LBFGS_ITERATIONS,
             tol=parameters.tol,
-            monitor=monitor,
+            history=history,
             scale=settings.scale_of(problem),
         )
         W, n_iter = result.parameters, n_iter + result.n_iter
@@ -490,11 +491,11 @@ def fit_lbfgs(settings, problem, start, random_state, monitor):
         before, mined = mined, mine(W)
         if mined.equals(before):
             break
-    monitor.close()
+    history.close()
     return result._replace(n_iter=n_iter)
 
 
-def fit_subsamples(settings, problem, start, random_state, monitor):
+def fit_subsamples(settings, problem, start, random_state, history):
     """Average the metrics learnt from random halves of the rows."""
     results, margins = [], []
     # Half of the neighbors among half of the rows are as near as all among all.
@@ -502,11 +503,11 @@ def fit_subsamples(settings, problem, start, random_state, monitor):
     problem = problem.with_constraints(constraints)
     for _ in range(settings.n_subsamples):
         half = problem.half(random_state)
-        results.append(fit_lbfgs(settings, half, start, random_state, monitor))
-        margins.append(monitor.margins)
+        results.append(fit_lbfgs(settings, half, start, random_state, history))
+        margins.append(history.margins)
         if results[-1].stopped:
             break
-    monitor.margins = {
+    history.margins = {
         name: float(np.median([m[name] for m in margins])) for name in margins[0]
     }
     maps, n_iters, converged, stopped = zip(*results, strict=True)
@@ -514,7 +515,7 @@ def fit_subsamples(settings, problem, start, random_state, monitor):
     return Result(W, sum(n_iters), all(converged), any(stopped))
 
 
-def fit_by_epochs(settings, problem, start, random_state, monitor):
+def fit_by_epochs(settings, problem, start, random_state, history):
     """Find the map by a stochastic solver."""
     parameters, score = settings.parameters, None
     if parameters.early_stopping:
@@ -523,12 +524,12 @@ def fit_by_epochs(settings, problem, start, random_state, monitor):
         )
 
         def score(W):
-            monitor.scores.append(score_held(W))
-            return monitor.scores[-1]
+            history.scores.append(score_held(W))
+            return history.scores[-1]
 
-    monitor.follow("epoch")
+    history.follow("epoch")
     problem = _calibrate_on_batches(settings, problem, random_state)
-    monitor.margins = problem.margins
+    history.margins = problem.margins
     init, update = optimizer_for(settings)
     function = partial(problem.batch_objective, random_state=random_state)
     scale = settings.scale_of(problem)
@@ -545,6 +546,6 @@ def fit_by_epochs(settings, problem, start, random_state, monitor):
         rate=parameters.learning_rate_init,
         tol=parameters.tol,
         patience=parameters.n_iter_no_change,
-        monitor=monitor,
+        history=history,
         score=score,
     )

@@ -37,7 +37,7 @@ class Edges(NamedTuple):
     anchors : ndarray of int of shape (b,)
         Rows of the anchors' table, in order; they may repeat.
     columns : ndarray of int of shape (b, p)
-        Rows of the candidates' table; -1 in the place of those that an anchor lacks.
+        Rows of the candidates' table; -1 where an anchor has fewer than p.
     weights : ndarray of float64 of shape (b,)
         Of the constraints of each anchor.
     """

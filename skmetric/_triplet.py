@@ -2,7 +2,7 @@
 
 from sklearn.utils.metaestimators import available_if
 
-from ._base import BaseMetricLearner, all_or_nothing, is_stochastic
+from ._base import BaseMetricLearner, is_stochastic, rollback_on_error
 from ._compat import with_callbacks
 from ._docs import LEARNER_TEXTS, with_texts
 from ._objective._constraints import TripletConstraints
@@ -168,7 +168,7 @@ callable, default="nearest"
         self.verbose = verbose
         self.random_state = random_state
 
-    @all_or_nothing
+    @rollback_on_error
     @with_callbacks
     @_with_shared_texts
     def fit_triplets(self, X, triplets, sample_weight=None):
@@ -211,11 +211,13 @@ callable, default="nearest"
         >>> learner.score_triplets(X, triplets)
         1.0
         """
-        parameters, X, given = self._given(X, triplets, sample_weight, reset=True)
+        parameters, X, given = self._checked_triplets(
+            X, triplets, sample_weight, reset=True
+        )
         return self._fit(parameters, X, given, {"X": X})
 
     @available_if(is_stochastic)
-    @all_or_nothing
+    @rollback_on_error
     @_with_shared_texts
     def partial_fit_triplets(self, X, triplets, sample_weight=None):
         """Go once over a chunk of triplets, in mini-batches, at a constant learning rate.
@@ -234,9 +236,9 @@ callable, default="nearest"
             As `fit_triplets` does. The estimator then stays as it was.
         """
         reset = not hasattr(self, "components_")
-        return self._partial_fit(*self._given(X, triplets, sample_weight, reset))
+        return self._partial_fit(*self._checked_triplets(X, triplets, sample_weight, reset))
 
-    def _given(self, X, triplets, sample_weight, reset):
+    def _checked_triplets(self, X, triplets, sample_weight, reset):
         parameters, X, rows, weights = self._checked_tuples(
             X, "triplets", triplets, sample_weight, reset
         )

@@ -71,7 +71,7 @@ _SHORT_REPR.maxstring = _SHORT_REPR.maxother = _SHORT_REPR.maxlong = 80
 short = _SHORT_REPR.repr
 
 
-def check_word(name, value, known):
+def check_option(name, value, known):
     """Return `value` if it is one of the `known` words, else name the right ones."""
     if isinstance(value, str) and value in known:
         return value
@@ -180,7 +180,7 @@ def check_parameters(estimator, words):
     """
     settings = copy(estimator)
     for name, known in words.items():
-        check_word(name, getattr(estimator, name), known)
+        check_option(name, getattr(estimator, name), known)
     of_pairs = hasattr(estimator, "pos_margin")
     for name, bounds in NUMBERS.items():
         if hasattr(estimator, name):

@@ -15,12 +15,12 @@ from scipy.sparse import issparse
 from sklearn.utils import gen_batches
 
 from ._scales import rows_to_scale
-from ._validation import check_word
+from ._validation import check_option
 
 __all__ = ["METRICS", "paired_distances"]
 
 METRICS = ("sqeuclidean", "euclidean", "cosine")
-# Rows are far out at so many times the distance that the median row has from the median.
+# Rows are outliers at this many times the median of their distances from the median row.
 FAR_OUT = 2**20
 # Below this share of the squared norms a product of matrices leaves a squared distance
 # with fewer than about nine digits.
@@ -49,7 +49,7 @@ def embed(Z, metric):
         What :func:`embed_pullback` needs; None unless ``metric="cosine"``.
     """
     if metric != "cosine":
-        Z -= _round_centre(Z)
+        Z -= _rounded_center(Z)
         return Z, None
     norms, exponents = _norms(Z)
     Z *= _inverse(norms[:, None])
@@ -83,7 +83,7 @@ def _inverse(norms):
     return np.divide(1, norms, out=np.zeros_like(norms), where=held)
 
 
-def about_most(E):
+def center_on_most(E):
     """Subtract the middle of the rows in place, which changes no distance, saves digits.
 
     That is the mean, as :func:`embed` takes it, but the median if some rows are so far
@@ -91,11 +91,11 @@ def about_most(E):
     """
     median = np.median(E, axis=0)
     reach = np.abs(E - median).max(axis=1)
-    E -= median if reach.max() > FAR_OUT * np.median(reach) else _round_centre(E)
+    E -= median if reach.max() > FAR_OUT * np.median(reach) else _rounded_center(E)
     return E
 
 
-def _round_centre(Z):
+def _rounded_center(Z):
     """The mean, rounded to the scale of the spread: integers stay exact, ties remain."""
     mean = Z.mean(axis=0)
     spread = max((Z.max(axis=0) - mean).max(), (mean - Z.min(axis=0)).max())
@@ -205,11 +205,11 @@ def close_distances(factors, rows, metric, E):
     return np.sqrt(D, out=D) if metric == "euclidean" else D
 
 
-def slope_by_square(G, D, metric):
+def grad_by_square(G, D, metric):
     """Turn a gradient by distance, maybe sparse, into one by squared distance, in place."""
     if issparse(G):
         rows = np.repeat(np.arange(G.shape[0]), np.diff(G.indptr))
-        slope_by_square(G.data, D[rows, G.indices], metric)
+        grad_by_square(G.data, D[rows, G.indices], metric)
     elif metric == "euclidean":
         # Of smaller distances it would be infinite.
         held = np.finfo(D.dtype).tiny <= D
@@ -246,7 +246,10 @@ def block_pullback(dA, dB, G, A, B, rows):
     ):
         # Faster than the sum of a sparse array.
         sums = block @ np.ones(len(other), dtype=other.dtype)
-        to += 2 * (sums[:, None] * own - block @ other)
+        part = sums[:, None] * own
+        part -= block @ other
+        part *= 2
+        to += part
 
 
 def _with_transpose(G):
@@ -288,7 +291,7 @@ def paired_distances(A, B, metric):
     >>> paired_distances(np.array([[0.0, 0.0]]), np.array([[3.0, 4.0]]), "euclidean")
     array([5.])
     """
-    check_word("metric", metric, METRICS)
+    check_option("metric", metric, METRICS)
     difference = A - B
     if metric == "euclidean":
         return np.ldexp(*_norms(difference))
@@ -306,4 +309,4 @@ def paired_pullback(g, A, B, metric):
     slope = np.array(g, dtype=difference.dtype)
     # A power of two that both are divided by cancels.
     distances = _norms(difference)[0] if metric == "euclidean" else None
-    return 2 * slope_by_square(slope, distances, metric)[:, None] * difference
+    return 2 * grad_by_square(slope, distances, metric)[:, None] * difference

@@ -28,8 +28,8 @@ from ._validation import (
     CHECKED_LATER,
     check_aligned,
     check_number,
+    check_option,
     check_similar,
-    check_word,
 )
 from .distances import (
     METRICS,
@@ -211,10 +211,10 @@ def triplet_loss(
     """
     arrays = check_aligned(anchors=anchors, positives=positives, negatives=negatives)
     margin = check_number("margin", margin, above=0)
-    check_word("metric", metric, METRICS)
-    cost_of = LOSSES[check_word("loss", loss, LOSSES)]
+    check_option("metric", metric, METRICS)
+    cost_of = LOSSES[check_option("loss", loss, LOSSES)]
     with np.errstate(**CHECKED_LATER):
-        places = _placed(arrays, metric, normalize)
+        places = _embed_rows(arrays, metric, normalize)
         (A, _), (P, _), (N, _) = places
         d_pos, d_neg = paired_distances(A, P, metric), paired_distances(A, N, metric)
         v = triplet_slack(d_pos, d_neg, margin)
@@ -224,7 +224,7 @@ def triplet_loss(
         slope = slope / len(v)
         towards = paired_pullback(slope, A, P, metric)
         away = paired_pullback(slope, A, N, metric)
-        gradients = _given((towards - away, -towards, away), places)
+        gradients = _pulled_back((towards - away, -towards, away), places)
         return _finite(cost.mean(), gradients)
 
 
@@ -294,10 +294,10 @@ def contrastive_loss(
     similar = check_similar(similar, len(arrays[0]))
     margin = check_number("margin", margin, above=0)
     pos_margin = check_number("pos_margin", pos_margin, at_least=0, below=margin)
-    check_word("metric", metric, METRICS)
-    cost_of = LOSSES[check_word("loss", loss, LOSSES)]
+    check_option("metric", metric, METRICS)
+    cost_of = LOSSES[check_option("loss", loss, LOSSES)]
     with np.errstate(**CHECKED_LATER):
-        places = _placed(arrays, metric, normalize)
+        places = _embed_rows(arrays, metric, normalize)
         (A, _), (B, _) = places
         distances = paired_distances(A, B, metric)
         slacks = similar_slack(distances, pos_margin), dissimilar_slack(distances, margin)
@@ -307,7 +307,7 @@ def contrastive_loss(
             return _finite(cost.mean())
         slope = np.where(similar, slope, -slope) / len(v)
         dA = paired_pullback(slope, A, B, metric)
-        return _finite(cost.mean(), _given((dA, -dA), places))
+        return _finite(cost.mean(), _pulled_back((dA, -dA), places))
 
 
 def _finite(loss, gradients=()):
@@ -321,14 +321,14 @@ def _finite(loss, gradients=()):
     return (float(loss), gradients) if gradients else float(loss)
 
 
-def _placed(arrays, metric, normalize):
+def _embed_rows(arrays, metric, normalize):
     """Rows where distances are taken, each with what leads a gradient back."""
     if metric == "cosine" or normalize:
         return [embed(X.copy(), "cosine") for X in arrays]
     return [(X, None) for X in arrays]
 
 
-def _given(gradients, places):
+def _pulled_back(gradients, places):
     """Gradients with respect to the rows as they were given."""
     return tuple(
         embed_pullback(dE, E, norms)

@@ -486,15 +486,15 @@ def test_early_stopping_by_a_scorer(learner, recorded):
 @pytest.fixture
 def recorded(monkeypatch):
     """The map after every iteration."""
-    from skmetric._solvers._history import Monitor
+    from skmetric._solvers._history import History
 
-    maps, finish = [], Monitor.finish
+    maps, finish = [], History.finish
 
     def recording(self, step):
         maps.append(step.parameters)
         return finish(self, step)
 
-    monkeypatch.setattr(Monitor, "finish", recording)
+    monkeypatch.setattr(History, "finish", recording)
     return maps
 
 

@@ -14,7 +14,7 @@ from sklearn.utils import check_random_state
 from threadpoolctl import threadpool_info
 
 from skmetric import ContrastiveMetricLearner, TripletMetricLearner
-from skmetric._base import BaseMetricLearner, all_or_nothing
+from skmetric._base import BaseMetricLearner, rollback_on_error
 from skmetric._objective._problem import BaseProblem
 from skmetric.metrics import PairVerifier
 from skmetric.mining import mine_pairs, mine_triplets
@@ -25,7 +25,7 @@ Y = np.arange(36) % 3
 X = rng.standard_normal((36, 4)) + 2 * np.eye(3, 4)[Y]
 TRIPLETS = mine_triplets(X, Y, max_triplets=60, random_state=0)
 PAIRS, SIMILAR = mine_pairs(X, Y, max_pairs=60, random_state=0)
-GUARDED = all_or_nothing(BaseMetricLearner._fit).__code__
+GUARDED = rollback_on_error(BaseMetricLearner._fit).__code__
 FIT, PARTIAL_FIT = BaseMetricLearner._fit, BaseMetricLearner._partial_fit
 GIVEN = {"triplets": (X, TRIPLETS), "pairs": (X, PAIRS, SIMILAR)}
 # How to learn in each of the ways there are: a learner, its solver, its method, from what.

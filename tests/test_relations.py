@@ -4,7 +4,6 @@ from itertools import product
 
 import numpy as np
 import pytest
-from tests.designs import covering
 from scipy.sparse import csr_matrix
 from sklearn import config_context
 
@@ -14,6 +13,7 @@ from skmetric._objective._evaluate import evaluate, mine
 from skmetric._relations import EdgeLists
 from skmetric.distances import METRICS
 from skmetric.losses import LOSSES
+from tests.designs import covering
 
 LEARNERS = (TripletMetricLearner, ContrastiveMetricLearner)
 WORDS = [

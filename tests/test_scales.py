@@ -9,7 +9,7 @@ from sklearn.datasets import make_blobs
 
 from skmetric import ContrastiveMetricLearner, TripletMetricLearner
 from skmetric._scales import in_units, rows_to_scale, to_scale
-from skmetric.distances import paired_distances, slope_by_square
+from skmetric.distances import grad_by_square, paired_distances
 from skmetric.losses import contrastive_loss, triplet_loss
 from skmetric.metrics import retrieval_report
 from skmetric.mining import mine_pairs, mine_triplets
@@ -176,8 +176,8 @@ def hardest_by_loops(D, y):
 @pytest.mark.parametrize("metric", ["sqeuclidean", "euclidean"])
 def test_near_rows_are_told_apart_however_far_others_are(dtype, spread, clump, metric):
     rng = np.random.default_rng(0)
-    centres = rng.uniform(-spread, spread, (5, 3)) * (np.arange(5) > 0)[:, None]
-    E = centres[np.arange(40) % 5] + clump * rng.standard_normal((40, 3))
+    centers = rng.uniform(-spread, spread, (5, 3)) * (np.arange(5) > 0)[:, None]
+    E = centers[np.arange(40) % 5] + clump * rng.standard_normal((40, 3))
     E, y = E.astype(dtype), rng.integers(0, 3, 40)
     words = {"positives": "hard", "negatives": "hard", "metric": metric}
     expected = hardest_by_loops(squared_exactly(E), y)
@@ -302,9 +302,9 @@ def test_distances_of_float32_pairs_far_from_zero(maps, metric, kind, offset):
     np.testing.assert_allclose(learner.pair_distances(single[0], B), expected, rtol=1e-6)
     shifted = KINDS[kind](np.vstack([A, B]).astype(np.float32))
     triplets = np.array([[0, 8, 9], [3, 4, 12], [1, 2, 15], [5, 7, 10]])
-    centred = np.vstack([A, B]) - offset
+    centered = np.vstack([A, B]) - offset
     assert learner.score_triplets(shifted, triplets) == learner.score_triplets(
-        centred, triplets
+        centered, triplets
     )
 
 
@@ -353,7 +353,7 @@ def test_distances_with_no_inverse_have_no_slope(dtype):
     tiny = np.finfo(dtype).smallest_subnormal
     D = np.array([[0, tiny, 2]], dtype=dtype)
     np.testing.assert_array_equal(
-        slope_by_square(np.ones_like(D), D, "euclidean"), [[0, 0, 0.25]]
+        grad_by_square(np.ones_like(D), D, "euclidean"), [[0, 0, 0.25]]
     )
 
 

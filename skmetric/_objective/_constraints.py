@@ -223,7 +223,7 @@ class PairConstraints:
         Parameters
         ----------
         d_pos, d_neg : ndarrays of shapes (b, p) and (c, q)
-            -inf and inf in the place of pairs that there are not.
+            -inf and inf where there is no pair.
         totals : ndarray
         weights : tuple of two ndarrays of shapes (b,) and (c,)
             Of the anchors of similar and of dissimilar pairs.
@@ -258,7 +258,7 @@ class PairConstraints:
 
 
 class MeanPairDistance(PairConstraints):
-    """The mean distance of pairs in the place of their loss, with a gradient of 0.
+    """The mean distance of pairs instead of their loss, with a gradient of 0.
 
     The mean over the similar pairs and that over the dissimilar ones count half each.
     """

@@ -10,7 +10,7 @@ from scipy.sparse import csr_array
 from sklearn import get_config
 
 from .._relations import EdgeLists, Edges
-from ..distances import block_pullback, paired_distances, slope_by_square
+from ..distances import block_pullback, grad_by_square, paired_distances
 from ..mining._ordering import rank_in_group, slices
 
 
@@ -120,7 +120,7 @@ def evaluate_edges(A, B, lists, metric, constraints):
         loss += part_loss
         active += part_active
         for grad, part, D in zip(grads, part_grads, distances, strict=True):
-            grad[rows] = slope_by_square(part, D, metric)
+            grad[rows] = grad_by_square(part, D, metric)
     dA = np.zeros_like(A)
     dB = dA if B is A else np.zeros_like(B)
     G = _sparse(grads, sides, (len(A), len(B)))
@@ -142,13 +142,15 @@ def _blocks(sides, k):
 
 def _sparse(grads, sides, shape):
     """Gradients along edges as a sparse array of shape (n, m), zeros left out."""
-    parts = []
-    for grad, edges in zip(grads, sides, strict=True):
-        given = np.flatnonzero((grad != 0) & (edges.columns >= 0))
-        heads = edges.anchors[given // grad.shape[1]]
-        parts.append((heads, edges.columns.ravel()[given], grad.ravel()[given]))
-    heads, tails, values = map(np.concatenate, zip(*parts, strict=True))
+    parts = zip(*map(_nonzero, grads, sides), strict=True)
+    heads, tails, values = map(np.concatenate, parts)
+    starts = np.concatenate([[0], np.cumsum(np.bincount(heads, minlength=shape[0]))])
     # A stable sort merges the two sides, each in order, in linear time.
     order = np.argsort(heads, kind="stable")
-    starts = np.concatenate([[0], np.cumsum(np.bincount(heads, minlength=shape[0]))])
     return csr_array((values[order], tails[order], starts), shape)
+
+
+def _nonzero(grads, edges):
+    given = np.flatnonzero((grads != 0) & (edges.columns >= 0))
+    heads = edges.anchors[given // grads.shape[1]]
+    return heads, edges.columns.ravel()[given], grads.ravel()[given]

@@ -19,8 +19,8 @@ from ..distances import (
     block_pullback,
     embed,
     embed_pullback,
+    grad_by_square,
     gram_factors,
-    slope_by_square,
 )
 from ..mining._strategies import (
     all_for_nearest,
@@ -206,7 +206,7 @@ def _by_block(A, B, relation, metric, constraints, mined, random_state):
         )
         loss += part
         active += part_active
-        block_pullback(dA, dB, slope_by_square(G, D, metric), A, B, rows)
+        block_pullback(dA, dB, grad_by_square(G, D, metric), A, B, rows)
     return loss, active, dA, dB, mined
 
 

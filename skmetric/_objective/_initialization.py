@@ -25,8 +25,8 @@ from .._validation import (
     check_apart,
     check_map_size,
     check_number,
+    check_option,
     check_rows,
-    check_word,
     short,
 )
 from . import _scatter
@@ -46,7 +46,7 @@ def initial_map(rows, n_components, init, random_state):
 
     Parameters
     ----------
-    rows : LabelledRows
+    rows : RowsInMemory
         Or what else has its `shape`, `dtype` and methods.
     n_components : int or None
         None takes all d, or as many as `init` has to give.
@@ -66,9 +66,9 @@ def initial_map(rows, n_components, init, random_state):
         each other that their dtype cannot hold the squares.
     """
     if not isinstance(init, str):
-        return _given(init, rows, n_components)
+        return _array_as_map(init, rows, n_components)
     d = rows.shape[1]
-    check_word("init", init, INITS)
+    check_option("init", init, INITS)
     if n_components is not None:
         _check_n_components(n_components, d, "features of X")
     if init == "auto":
@@ -99,7 +99,7 @@ def _mean_distance(rows, W):
     return distance
 
 
-class LabelledRows:
+class RowsInMemory:
     """What :func:`initial_map` asks of rows, of those in memory.
 
     Parameters
@@ -201,7 +201,7 @@ def pca(X, k, random_state):
 
     Notes
     -----
-    Rows are centred block by block in float64, so that X may be far from 0. Up to
+    Rows are centered block by block in float64, so that X may be far from 0. Up to
     `MAX_SCATTER` features the directions are exact, in O(n d² + d³) time and O(d²) memory.
     Beyond, `POWER_ITERATIONS` applications of the scatter to k + `OVERSAMPLING` random
     directions find them nearly [1]_, in O(n d k) time and O(d k) memory.
@@ -214,8 +214,8 @@ def pca(X, k, random_state):
     mean = X.mean(axis=0, dtype=np.float64)
 
     def scatter(V):
-        centred = (X[rows] - mean for rows in blocks)
-        return sum(C.T @ (C @ V) for C in centred)
+        centered = (X[rows] - mean for rows in blocks)
+        return sum(C.T @ (C @ V) for C in centered)
 
     V = random_state.standard_normal((d, min(k + OVERSAMPLING, n, d)))
     for _ in range(POWER_ITERATIONS - 1):
@@ -264,7 +264,7 @@ def _check_extent(extent, dtype):
         check_apart(extent, dtype)
 
 
-def _given(init, rows, n_components):
+def _array_as_map(init, rows, n_components):
     expected = f"one of {sorted(INITS)}, or a map of shape (n_components, {rows.shape[1]})"
     if as_array("init", init, expected).ndim != 2:
         raise ValueError(f"Got init={short(init)}, but expected {expected}.")

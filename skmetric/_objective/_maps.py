@@ -7,7 +7,7 @@ from sklearn.utils import gen_batches
 
 from .._scales import in_units, rows_to_scale, to_scale
 from .._validation import CHECKED_LATER, check_apart
-from ..distances import about_most, embed, paired_distances
+from ..distances import center_on_most, embed, paired_distances
 
 UNDER = " under the map"
 
@@ -96,7 +96,7 @@ def comparable_rows(X, W, metric):
     if metric == "cosine":
         return map_rows(X, W, metric)
     X, _ = to_scale(X)
-    E, _ = to_scale((X if issparse(X) else about_most(X)) @ W.T)
+    E, _ = to_scale((X if issparse(X) else center_on_most(X)) @ W.T)
     return E
 
 

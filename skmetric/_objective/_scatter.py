@@ -139,8 +139,8 @@ def lda(moments, classes, k):
     """
     _check_held(moments)
     features = varied(np.diag(moments.scatter))
-    centred = (classes.means - moments.mean)[:, features]
-    between = (centred.T * classes.counts) @ centred / moments.n
+    centered = (classes.means - moments.mean)[:, features]
+    between = (centered.T * classes.counts) @ centered / moments.n
     within = moments.scatter[np.ix_(features, features)] / moments.n - between
     spread = np.sqrt(np.maximum(np.diag(within), 0))
     spread[spread == 0] = 1
@@ -148,6 +148,6 @@ def lda(moments, classes, k):
     seen = values > LDA_TOL**2
     check_spread(seen.any())
     whiten = vectors[:, seen] / np.sqrt(values[seen]) / spread[:, None]
-    check_means(centred @ whiten)
+    check_means(centered @ whiten)
     order = np.linalg.eigh(whiten.T @ between @ whiten)[1][:, ::-1]
     return over_all((whiten @ order[:, :k]).T, features)

@@ -186,7 +186,7 @@ class GivenConstraints:
     def relate(self, batch=None):
         """The rows that a batch of constraints, or all of them, name; and their edges."""
         part = self if batch is None else self.take(batch)
-        rows, places = named_rows(part.tuples, self.n_rows)
+        rows, places = compact_indices(part.tuples, self.n_rows)
         return rows, replace(part, tuples=places).edge_lists()
 
     def batches(self, batch_size, random_state):
@@ -226,6 +226,14 @@ class GivenConstraints:
 
         return score
 
+    def _by_anchor(self, at):
+        """Columns and weights of some tuples, in order of the first column."""
+        # Sparse arrays have indices of 32 bits where these suffice.
+        dtype = np.int32 if self.n_rows < 2**31 else np.intp
+        tuples = self.tuples[at].astype(dtype)
+        order = np.argsort(tuples[:, 0], kind="stable")
+        return *tuples[order].T, self.weights[at][order]
+
 
 @dataclass(frozen=True)
 class Triplets(GivenConstraints):
@@ -242,10 +250,8 @@ class Triplets(GivenConstraints):
 
     def edge_lists(self):
         """An edge to the positive and one to the negative for each triplet."""
-        order = np.argsort(self.tuples[:, 0], kind="stable")
-        anchors, *others = self.tuples[order].T
-        weights = self.weights[order]
-        sides = (Edges(anchors, rows[:, None], weights) for rows in others)
+        anchors, positives, negatives, weights = self._by_anchor(slice(None))
+        sides = (Edges(anchors, rows[:, None], weights) for rows in (positives, negatives))
         return EdgeLists(*sides, np.array([float(len(self))]))
 
     def order(self, d_pos, d_neg, weights, _):
@@ -287,9 +293,9 @@ class Pairs(GivenConstraints):
     def edge_lists(self):
         """An edge for each pair; totals are what they are on average for as many pairs."""
         sides = []
-        for at in self.strata:
-            at = at[np.argsort(self.tuples[at, 0], kind="stable")]
-            sides.append(Edges(self.tuples[at, 0], self.tuples[at, 1:], self.weights[at]))
+        for stratum in self.strata:
+            first, second, weights = self._by_anchor(stratum)
+            sides.append(Edges(first, second[:, None], weights))
         return EdgeLists(*sides, len(self) * np.array(self.mean_weights))
 
     def order(self, d_pos, d_neg, *weights):
@@ -339,7 +345,7 @@ def mean_weights(weights, similar):
     return near, far
 
 
-def named_rows(tuples, n):
+def compact_indices(tuples, n):
     """The rows that tuples name, and where among them.
 
     Returns

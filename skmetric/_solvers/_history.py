@@ -1,7 +1,7 @@
 """What one sees while a map is learnt: curves, a line an iteration, callbacks."""
 
 
-class Monitor:
+class History:
     """Listens to a solver, see :mod:`skmetric._solvers._minimize`.
 
     Parameters

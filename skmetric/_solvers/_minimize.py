@@ -2,10 +2,10 @@
 
 Nothing here knows what is minimized. A solver calls ``function(W, ...)``, which returns an
 object with ``loss``, ``gradient`` and ``active_fraction``, reports every iteration to a
-monitor, and returns a :class:`Result`. It takes steps in ``W / scale``, so that steps and
+history, and returns a :class:`Result`. It takes steps in ``W / scale``, so that steps and
 tolerances mean the same however X is scaled.
 
-A monitor has ``start()``, called as an iteration begins, and ``finish(step) -> bool``,
+A history has ``start()``, called as an iteration begins, and ``finish(step) -> bool``,
 called with a :class:`Step` as it ends; a true answer asks the solver to stop.
 """
 
@@ -45,7 +45,7 @@ class Result(NamedTuple):
     converged : bool
         False if the budget of iterations ended first.
     stopped : bool
-        True if the monitor asked to stop.
+        True if the history asked to stop.
     """
 
     parameters: np.ndarray
@@ -54,7 +54,7 @@ class Result(NamedTuple):
     stopped: bool = False
 
 
-def minimize_lbfgs(function, parameters, *, max_iter, tol, monitor, scale=1.0):
+def minimize_lbfgs(function, parameters, *, max_iter, tol, history, scale=1.0):
     """Minimize a deterministic function with L-BFGS-B.
 
     Parameters
@@ -67,7 +67,7 @@ def minimize_lbfgs(function, parameters, *, max_iter, tol, monitor, scale=1.0):
     tol : float
         Converged when an iteration lowers the loss by less than this share of the loss
         at the start, or when no entry of the gradient is larger than it.
-    monitor : object with start() and finish(step)
+    history : object with start() and finish(step)
     scale : float, default=1.0
         Of the parameters.
 
@@ -98,12 +98,12 @@ def minimize_lbfgs(function, parameters, *, max_iter, tol, monitor, scale=1.0):
         evaluation = latest["evaluation"]
         loss = float(intermediate_result.fun) / latest["unit"]
         parameters = unscaled(intermediate_result.x)
-        if monitor.finish(Step(parameters, loss, evaluation.active_fraction)):
+        if history.finish(Step(parameters, loss, evaluation.active_fraction)):
             latest["stopped"] = True
             raise StopIteration
-        monitor.start()
+        history.start()
 
-    monitor.start()
+    history.start()
     with _one_thread_for_scipy():
         found = minimize(
             flat,
@@ -124,7 +124,7 @@ def minimize_lbfgs(function, parameters, *, max_iter, tol, monitor, scale=1.0):
     if found.nit == 0:
         # The start is a minimum already; looking at it is an iteration, too.
         evaluation = latest["evaluation"]
-        monitor.finish(Step(parameters, evaluation.loss, evaluation.active_fraction))
+        history.finish(Step(parameters, evaluation.loss, evaluation.active_fraction))
     return Result(
         unscaled(found.x),
         max(found.nit, 1),
@@ -221,7 +221,7 @@ def minimize_stochastic(
     rate,
     tol,
     patience,
-    monitor,
+    history,
     score=None,
 ):
     """Minimize the mean of a function over batches, the learning rate falling to 0.
@@ -244,7 +244,7 @@ def minimize_stochastic(
         epoch's, or raises the score by more than this.
     patience : int
         After this many epochs without improvement the fit has converged.
-    monitor : object with start() and finish(step)
+    history : object with start() and finish(step)
     score : callable, default=None
         ``score(W)``, larger is better. If given it decides in place of the loss, and the
         best parameters are returned rather than the last.
@@ -258,7 +258,7 @@ def minimize_stochastic(
     """
     curve, values, best = [], [], parameters
     for n_iter in range(1, max_iter + 1):
-        monitor.start()
+        history.start()
         left = max_iter - n_iter + 1
         rates = rate * left / max_iter, rate * (left - 1) / max_iter
         parameters, state, loss, active = epoch(parameters, state, rates)
@@ -266,7 +266,7 @@ def minimize_stochastic(
         values.append(loss / (curve[0] or 1.0) if score is None else -score(parameters))
         if score is None or values[-1] == min(values):
             best = parameters
-        if monitor.finish(Step(parameters, loss, active)):
+        if history.finish(Step(parameters, loss, active)):
             return Result(best, n_iter, True, stopped=True)
         if _without_improvement(values, tol) >= patience:
             return Result(best, n_iter, True)

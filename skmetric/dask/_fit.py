@@ -26,7 +26,7 @@ from .._solvers._minimize import minimize_stochastic, run_epoch
 from ._partitions import add_entries, random_state_from
 
 
-def fit_partitions(settings, partitions, W0, start, random_state, monitor):
+def fit_partitions(settings, partitions, W0, start, random_state, history):
     """Find the map; the counterpart of :func:`skmetric._fit.fit_map`.
 
     Parameters
@@ -36,7 +36,7 @@ def fit_partitions(settings, partitions, W0, start, random_state, monitor):
     W0, start : ndarray of shape (k, d)
         The map that the penalty refers to, and the one to start from.
     random_state : RandomState
-    monitor : Monitor
+    history : History
 
     Returns
     -------
@@ -47,7 +47,7 @@ def fit_partitions(settings, partitions, W0, start, random_state, monitor):
     constraints = constraints_for(parameters, len(W0))
     problem = PartitionedProblem(partitions, W0, parameters.metric, constraints)
     fit = fit_lbfgs if settings.solver == "lbfgs" else fit_local_sgd
-    return fit(settings, problem, start, random_state, monitor)
+    return fit(settings, problem, start, random_state, history)
 
 
 class PartitionedSelection(NamedTuple):
@@ -127,7 +127,7 @@ class PartitionedProblem(BaseProblem):
         return self.partitions.reduce(results, add_evaluations)
 
 
-def fit_local_sgd(settings, problem, start, random_state, monitor):
+def fit_local_sgd(settings, problem, start, random_state, history):
     """Find the map by local SGD.
 
     In each epoch all partitions start from the same map and the same state of the
@@ -136,7 +136,7 @@ def fit_local_sgd(settings, problem, start, random_state, monitor):
     2019.
     """
     parameters, partitions = settings.parameters, problem.partitions
-    monitor.follow("epoch")
+    history.follow("epoch")
     n_rows = max(1, ROWS_FOR_PENALTY // len(partitions.sizes))
     seeds = partitions.seeds(random_state)
 
@@ -145,7 +145,7 @@ def fit_local_sgd(settings, problem, start, random_state, monitor):
         return partitions.reduce(results, add_entries)
 
     problem = calibrate(parameters.alpha, problem, sums)
-    monitor.margins = problem.margins
+    history.margins = problem.margins
     init, update = optimizer_for(settings)
     # A seed per partition draws the same held-out rows in each epoch; None holds out none.
     hold_out_seeds = [None] * len(partitions.sizes)
@@ -168,8 +168,8 @@ def fit_local_sgd(settings, problem, start, random_state, monitor):
     def score(W):
         value = W, fraction, scoring
         results = problem.map_partitions(_score, value, partitions.weights, hold_out_seeds)
-        monitor.scores.append(partitions.reduce(results, add_entries)[0])
-        return monitor.scores[-1]
+        history.scores.append(partitions.reduce(results, add_entries)[0])
+        return history.scores[-1]
 
     return minimize_stochastic(
         epoch,
@@ -179,7 +179,7 @@ def fit_local_sgd(settings, problem, start, random_state, monitor):
         rate=parameters.learning_rate_init,
         tol=parameters.tol,
         patience=parameters.n_iter_no_change,
-        monitor=monitor,
+        history=history,
         score=score if parameters.early_stopping else None,
     )
 

@@ -6,11 +6,11 @@ from dask import delayed
 from sklearn.utils import assert_all_finite
 from sklearn.utils.validation import check_is_fitted
 
-from .._base import WORDS, all_or_nothing
+from .._base import WORDS, rollback_on_error
 from .._compat import with_callbacks
 from .._contrastive import ContrastiveMetricLearner
-from .._fit import constraints_for
 from .._docs import with_texts
+from .._fit import constraints_for
 from .._objective._initialization import initial_map
 from .._objective._maps import map_rows
 from .._triplet import TripletMetricLearner
@@ -46,7 +46,7 @@ class DaskLearnerMixin:
 
     partial_fit = NotAvailable()
 
-    @all_or_nothing
+    @rollback_on_error
     @with_callbacks
     def fit(self, X, y=None):
         """Learn the map from labelled rows in partitions.
@@ -143,8 +143,8 @@ class DaskLearnerMixin:
     def _initial_map(self, parameters, partitions, target, random_state):
         return initial_map(partitions, parameters.n_components, self.init, random_state)
 
-    def _learn(self, settings, partitions, target, W0, start, random_state, monitor):
-        return fit_partitions(settings, partitions, W0, start, random_state, monitor)
+    def _fit_map(self, settings, partitions, target, W0, start, random_state, history):
+        return fit_partitions(settings, partitions, W0, start, random_state, history)
 
     def _sample(self, partitions):
         return partitions.sample

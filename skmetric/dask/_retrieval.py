@@ -9,7 +9,7 @@ from sklearn.neighbors import NearestNeighbors
 
 from .._validation import (
     check_number,
-    check_word,
+    check_option,
     distinct_labels,
     merge_labels,
     random_state_of,
@@ -86,7 +86,7 @@ def retrieval_report(
     4 queries, 1 left out
     """
     n_queries = check_number("n_queries", n_queries, kind=Integral, at_least=1)
-    if check_word("metric", metric, SEARCH_METRICS) == "sqeuclidean":
+    if check_option("metric", metric, SEARCH_METRICS) == "sqeuclidean":
         metric = "euclidean"  # The ranking is the same.
     check_table(E, "E")
     E, y = align(as_dask_array(E, "E"), as_dask_array(y, "y"), "E")

@@ -10,7 +10,7 @@ from sklearn.metrics import accuracy_score
 from sklearn.utils import check_array, check_consistent_length, gen_batches
 from sklearn.utils.validation import check_is_fitted
 
-from .._base import all_or_nothing
+from .._base import rollback_on_error
 from .._compat import PAGE
 from .._validation import check_index_tuples, check_similar, short
 from ..distances import paired_distances
@@ -82,7 +82,7 @@ class PairVerifier(ClassifierMixin, BaseEstimator):
         self.criterion = criterion
         self.rate = rate
 
-    @all_or_nothing
+    @rollback_on_error
     def fit(self, pairs, similar, X=None):
         """Learn the threshold.
 

@@ -22,8 +22,8 @@ from sklearn.neighbors import NearestNeighbors
 from sklearn.utils import check_consistent_length, gen_batches
 
 from .._scales import rows_to_scale, to_scale
-from .._validation import check_rows, check_word, encode_labels, short
-from ..distances import about_most
+from .._validation import check_option, check_rows, encode_labels, short
+from ..distances import center_on_most
 
 SEARCH_METRICS = ("euclidean", "sqeuclidean", "cosine", "manhattan")
 # A search deeper than this share of the index is slower than a sort of all distances.
@@ -75,7 +75,7 @@ def make_retrieval_task(E, y, index=None, index_labels=None, metric="euclidean")
         For arrays that do not fit together, NaN, missing labels, an unknown metric, or no
         query with a relevant row.
     """
-    if check_word("metric", metric, SEARCH_METRICS) == "sqeuclidean":
+    if check_option("metric", metric, SEARCH_METRICS) == "sqeuclidean":
         metric = "euclidean"  # The ranking is the same.
     if (index is None) != (index_labels is None):
         raise ValueError(
@@ -140,7 +140,7 @@ def center_and_scale(arrays, metric):
     if metric == "euclidean" and not any(map(issparse, arrays)):
         # Center all arrays at the same point, so that distances between them stay the same.
         ends = np.cumsum([len(X) for X in arrays])[:-1]
-        arrays = np.split(about_most(np.concatenate(arrays)), ends)
+        arrays = np.split(center_on_most(np.concatenate(arrays)), ends)
     return arrays, exponent
 
 

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from .._validation import check_word
+from .._validation import check_option
 from ._ranking import SEARCH_METRICS
 from ._retrieval import retrieval_report
 from ._scores import parse_score, parse_scores
@@ -150,4 +150,4 @@ def retrieval_scorer(scores, *, metric="euclidean"):
         parse_score(scores)
     else:
         scores = tuple(parse_scores(scores))
-    return RetrievalScorer(scores, check_word("metric", metric, SEARCH_METRICS))
+    return RetrievalScorer(scores, check_option("metric", metric, SEARCH_METRICS))

@@ -11,7 +11,7 @@ from numbers import Integral
 import numpy as np
 
 from .._docs import with_texts
-from .._validation import check_number, check_word, short
+from .._validation import check_number, check_option, short
 from ._ranking import (
     RetrievalTask,
     check_k,
@@ -124,7 +124,7 @@ def parse_score(name):
     if match and f"{match[1]}k" in SCORES:
         check_number("k", int(match[2]), kind=Integral, at_least=1)
         return f"{match[1]}k", int(match[2])
-    if check_word("score", name, SCORES).endswith("_at_k"):
+    if check_option("score", name, SCORES).endswith("_at_k"):
         raise ValueError(
             f"Got score={short(name)}, but expected a number for k, for example "
             f"{name[:-1]}10."

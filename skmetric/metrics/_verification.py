@@ -18,7 +18,7 @@ from typing import NamedTuple
 import numpy as np
 from sklearn.utils import check_array
 
-from .._validation import as_array, check_number, check_similar, check_word, short
+from .._validation import as_array, check_number, check_option, check_similar, short
 
 # If none of n pairs is an error, the error rate is below 3 / n with a confidence of 95 %.
 RULE_OF_THREE = 3
@@ -267,7 +267,7 @@ def find_threshold(distances, similar, criterion, rate, stacklevel):
 
 def check_criterion(criterion, rate):
     """The rate as a number, or None for a criterion without a rate."""
-    check_word("criterion", criterion, CRITERIA)
+    check_option("criterion", criterion, CRITERIA)
     if criterion in CRITERIA_WITH_RATE:
         if rate is None:
             raise ValueError(

@@ -51,8 +51,8 @@ from sklearn.utils.random import sample_without_replacement
 
 from .._relations import LabelRelation
 from .._scales import in_units, to_scale
-from .._validation import check_embedding, check_number, check_word, random_state_of
-from ..distances import METRICS, about_most, close_distances, embed, gram_factors
+from .._validation import check_embedding, check_number, check_option, random_state_of
+from ..distances import METRICS, center_on_most, close_distances, embed, gram_factors
 from ._ordering import max_per_group, slices
 from ._strategies import (
     all_for_nearest,
@@ -270,7 +270,7 @@ default="all"
 
 
 def _prepare(E, y, metric, random_state, pairs, **words):
-    check_word("metric", metric, METRICS)
+    check_option("metric", metric, METRICS)
     for name in ("n_neighbors", "n_impostors"):
         words[name] = check_number(name, words[name], kind=Integral, at_least=1)
     E, y = check_embedding(E, y)
@@ -304,7 +304,7 @@ def _distances_of(E, metric, unscaled):
     # not change.
     E, exponent = to_scale(E)
     exponent *= 1 if metric == "euclidean" else 2  # Of distances rather than of rows.
-    centered = about_most(E.copy())
+    centered = center_on_most(E.copy())
     factors = gram_factors(centered, centered, metric)
 
     def distances_of(rows):

@@ -15,7 +15,7 @@ from typing import NamedTuple
 import numpy as np
 from sklearn import get_config
 
-from .._validation import check_word
+from .._validation import check_option
 from ._ordering import argsort_keys, cache_chunks, max_per_group, rank_in_group, slices
 
 # At most this many positives per anchor: comparing each costs less than a sort.
@@ -340,7 +340,7 @@ def _n_nearest(strategy):
 def _resolve_positives(positives, n_neighbors):
     if callable(positives):
         return partial(_checked_positives, positives)
-    strategy = POSITIVES[check_word("positives", positives, POSITIVES)]
+    strategy = POSITIVES[check_option("positives", positives, POSITIVES)]
     if strategy is nearest_rows:
         return partial(nearest_rows, n_neighbors=n_neighbors)
     return strategy
@@ -349,7 +349,7 @@ def _resolve_positives(positives, n_neighbors):
 def _resolve_negatives(negatives, n_impostors, metric, n_components):
     if callable(negatives):
         return partial(_checked_negatives, negatives)
-    strategy = NEGATIVES[check_word("negatives", negatives, NEGATIVES)]
+    strategy = NEGATIVES[check_option("negatives", negatives, NEGATIVES)]
     if strategy is nearest_rows:
         return partial(nearest_rows, n_neighbors=n_impostors)
     if strategy is distance_weighted_negatives:

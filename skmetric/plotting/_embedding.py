@@ -5,7 +5,7 @@ from scipy.sparse import issparse
 from sklearn.decomposition import PCA
 from sklearn.utils import check_array, check_consistent_length
 
-from .._validation import check_word, distinct_labels
+from .._validation import check_option, distinct_labels
 from ._common import (
     COLORS,
     MARKERS,
@@ -118,7 +118,7 @@ class EmbeddingDisplay:
             With `axes_` and `figure_`.
         """
         import_pyplot()
-        check_word("projection", projection, ("pca", "first"))
+        check_option("projection", projection, ("pca", "first"))
         projected, titles = {}, {}
         for name, E in as_panels(embeddings).items():
             projected[name], method = _project(E, projection)

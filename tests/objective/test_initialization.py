@@ -6,21 +6,21 @@ from scipy.sparse import csr_matrix
 
 from skmetric import TripletMetricLearner
 from skmetric._objective import _scatter
-from skmetric._objective._initialization import MAX_SCATTER, LabelledRows, pca
+from skmetric._objective._initialization import MAX_SCATTER, RowsInMemory, pca
 from skmetric._objective._supervision import Labels
 
 MANY = MAX_SCATTER + 76
 
 
 def exact(X, k):
-    """Directions, and the variance along each, of centred rows."""
+    """Directions, and the variance along each, of centered rows."""
     X = X.astype(np.float64)
     _, scales, directions = np.linalg.svd(X - X.mean(axis=0), full_matrices=False)
     return directions[:k], scales[:k] ** 2
 
 
 def captured(W, X):
-    """The sum of squares of centred rows in the span of orthonormal directions."""
+    """The sum of squares of centered rows in the span of orthonormal directions."""
     X = X.astype(np.float64)
     return (((X - X.mean(axis=0)) @ W.T) ** 2).sum()
 
@@ -86,7 +86,7 @@ def test_all_that_few_rows_have_to_give(d):
 
 
 def by_rows(X, y, k):
-    return LabelledRows(X, Labels.of(X, y)).lda(k)
+    return RowsInMemory(X, Labels.of(X, y)).lda(k)
 
 
 def by_moments(X, y, k):
@@ -219,7 +219,7 @@ def test_a_map_may_undo_the_scale_of_rows(size):
 @pytest.mark.parametrize("k", [1, 2, 3])
 def test_sparse_rows_that_are_all_alike_have_any_directions(value, k):
     X = csr_matrix(np.full((30, 4), value))
-    W = LabelledRows(X, None).pca(k, np.random.RandomState(0))
+    W = RowsInMemory(X, None).pca(k, np.random.RandomState(0))
     np.testing.assert_array_equal(W @ W.T, np.eye(k))
 
 

@@ -13,7 +13,7 @@ from skmetric._objective._maps import map_rows, mean_map, nearest_labels
 from skmetric._objective._problem import Problem
 from skmetric._objective._supervision import MAX_JUDGED, Labels
 from skmetric._relations import LabelRelation
-from skmetric.distances import block_pullback, slope_by_square
+from skmetric.distances import block_pullback, grad_by_square
 from skmetric.losses import contrastive_loss, triplet_loss
 from skmetric.mining import mine_pairs, mine_triplets
 from skmetric.mining._ordering import slices
@@ -366,7 +366,7 @@ def test_slopes_by_squared_distance(form):
     with np.errstate(divide="ignore", invalid="ignore"):
         by_root = np.where(D > 0, G / (2 * D), 0)
     for metric, expected in zip(METRICS, (G, by_root, G / 2), strict=True):
-        found = slope_by_square(form(G), D, metric)
+        found = grad_by_square(form(G), D, metric)
         found = found.toarray() if issparse(found) else found
         np.testing.assert_allclose(found, expected)
 

@@ -16,8 +16,8 @@ from skmetric._objective._problem import Problem
 from skmetric._objective._supervision import (
     Pairs,
     Triplets,
+    compact_indices,
     mean_weights,
-    named_rows,
     normalize_weights,
 )
 from skmetric._relations import LabelRelation
@@ -340,10 +340,10 @@ def test_hold_out_by_kind_and_score(data, kind):
 
 def test_named_rows():
     tuples = np.array([[7, 2], [2, 900]])
-    rows, places = named_rows(tuples, 1000)
+    rows, places = compact_indices(tuples, 1000)
     assert rows.tolist() == [2, 7, 900]
     np.testing.assert_array_equal(rows[places], tuples)
-    everything, same = named_rows(np.array([[0, 2], [2, 1]]), 4)
+    everything, same = compact_indices(np.array([[0, 2], [2, 1]]), 4)
     assert everything == slice(None)
     assert same.tolist() == [[0, 2], [2, 1]]
 

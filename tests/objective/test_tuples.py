@@ -617,7 +617,7 @@ def test_blocks_are_bounded_by_working_memory(kind):
     learner = learner_of(kind, "lbfgs", max_iter=1, tol=1.0)
     with config_context(working_memory=4):
         peak = peak_bytes(lambda: fitted(learner, kind, rows, constraints))
-    # X centred, mapped, its gradient and a product: 2.5 MB each.
+    # X centered, mapped, its gradient and a product: 2.5 MB each.
     assert peak < 4 * 2**20 + 5 * rows.nbytes + 1.5 * constraints[0].nbytes
 
 

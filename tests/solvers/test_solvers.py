@@ -43,7 +43,7 @@ def quadratic(U, batch=0.0):
 
 
 class Listener:
-    """A monitor that keeps what it hears and asks to stop at some iteration."""
+    """A history that keeps what it hears and asks to stop at some iteration."""
 
     def __init__(self, stop_at=None):
         self.steps, self.n_starts, self.stop_at = [], 0, stop_at
@@ -57,7 +57,7 @@ class Listener:
 
 
 def lbfgs(function=quadratic, start=START, listener=None, **settings):
-    settings = {"max_iter": 100, "tol": 1e-14, "monitor": listener or Listener()} | settings
+    settings = {"max_iter": 100, "tol": 1e-14, "history": listener or Listener()} | settings
     return minimize_lbfgs(function, start, **settings)
 
 
@@ -68,7 +68,7 @@ def stochastic(optimizer=ADAM, batches=(0.0,), start=START, listener=None, **set
         "rate": 0.1,
         "tol": 0.0,
         "patience": 1000,
-        "monitor": listener or Listener(),
+        "history": listener or Listener(),
     } | settings
     epoch = epochs_of(quadratic, list(batches), update)
     return minimize_stochastic(epoch, start, init(start), **settings)
@@ -209,7 +209,7 @@ def test_stochastic_reports_means_over_constraints():
         rate=0.1,
         tol=0,
         patience=9,
-        monitor=listener,
+        history=listener,
     )
     assert listener.steps[0].loss == pytest.approx((1.0 * 10 + 3.0 * 30) / 40)
     assert listener.steps[0].active_fraction == pytest.approx((0.5 * 10 + 0.1 * 30) / 40)
