@@ -7,14 +7,12 @@ References
    Review 53, 2011.
 """
 
-from functools import reduce
 from numbers import Integral
 
 import numpy as np
 from scipy.sparse import issparse
 from scipy.sparse.linalg import ArpackError
 from sklearn.decomposition import PCA
-from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
 from sklearn.utils import gen_batches
 from sklearn.utils.sparsefuncs import min_max_axis
 
@@ -149,16 +147,10 @@ class RowsInMemory:
         """Directions that tell the classes apart."""
         _scatter.check_spread(self._spreads_within_classes())
         _check_extent(largest_extent(self.X), np.float64)
-        X, variances = self.X, self.X.var(axis=0, dtype=np.float64)
-        check_apart(np.sqrt(2 * variances.sum()), X.dtype)
-        varied = _scatter.varied(variances)
-        if not varied.all():
-            X, k = X[:, varied], min(k, np.count_nonzero(varied))
-        with np.errstate(invalid="ignore"):
-            lda = LinearDiscriminantAnalysis(n_components=k).fit(X, self.y)
-        W = lda.scalings_[:, :k].T
-        _scatter.check_means((lda.means_ - lda.xbar_) @ W.T)
-        return _scatter.over_all(W, varied)
+        moments = _scatter.moments_of(self.X)
+        check_apart(_scatter.mean_squared_distance(moments) ** 0.5, self.X.dtype)
+        classes = _scatter.class_moments_of(self.X, self.y)
+        return _scatter.lda(moments, classes, k)
 
     def _spreads_within_classes(self):
         _, first, codes = np.unique(self.y, return_index=True, return_inverse=True)
@@ -207,10 +199,9 @@ def pca(X, k, random_state):
     directions find them nearly [1]_, in O(n d k) time and O(d k) memory.
     """
     n, d = X.shape
-    blocks = list(gen_batches(n, max(1, 2**20 // d)))
     if d <= MAX_SCATTER:
-        moments = (_scatter.moments_of(X[rows]) for rows in blocks)
-        return _scatter.pca(reduce(_scatter.merge_moments, moments), k)
+        return _scatter.pca(_scatter.moments_of(X), k)
+    blocks = list(gen_batches(n, max(1, 2**20 // d)))
     mean = X.mean(axis=0, dtype=np.float64)
 
     def scatter(V):

@@ -5,10 +5,12 @@ rows, two at a time (Chan, Golub and LeVeque 1983), without a loss of digits whe
 far from 0.
 """
 
+from functools import reduce
 from typing import NamedTuple
 
 import numpy as np
 from scipy.sparse import issparse
+from sklearn.utils import gen_batches
 
 from .._validation import check_apart, distinct_labels, merge_labels
 
@@ -38,13 +40,20 @@ class ClassMoments(NamedTuple):
 
 def moments_of(X):
     """Moments of an array or CSR of shape (n, d): O(n d²) time, O(d²) memory."""
-    n = X.shape[0]
-    mean = np.asarray(X.mean(axis=0, dtype=np.float64)).reshape(-1)
+    n, d = X.shape
     if issparse(X):
+        mean = np.asarray(X.mean(axis=0, dtype=np.float64)).reshape(-1)
         X = X.astype(np.float64)
         return Moments(n, mean, (X.T @ X).toarray() - n * np.outer(mean, mean))
+    # Block by block, so that X is not copied to float64.
+    parts = (_moments_of_block(X[rows]) for rows in gen_batches(n, max(1, 2**20 // d)))
+    return reduce(merge_moments, parts)
+
+
+def _moments_of_block(X):
+    mean = X.mean(axis=0, dtype=np.float64)
     X = X - mean
-    return Moments(n, mean, X.T @ X)
+    return Moments(len(X), mean, X.T @ X)
 
 
 def merge_moments(a, b):
