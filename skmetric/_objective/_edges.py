@@ -133,9 +133,9 @@ def _where_edges(distances, edges, otherwise):
 
 
 def _blocks(sides, k):
-    """Slices of anchors, such that the edges' rows and their slacks stay in the cache."""
+    """Slices of anchors with few enough edges for a processor's cache."""
     p, q = sides[0].columns.shape[1], sides[-1].columns.shape[1]
-    entries = min(get_config()["working_memory"] * 2**20 / 64, 2**16)
+    entries = min(get_config()["working_memory"] * 2**20 / 64, 2**18)
     size = max(1, int(entries / ((p + q) * k + p * q)))
     return slices(max(len(side.anchors) for side in sides), size)
 
