@@ -11,7 +11,8 @@ from sklearn.utils import check_random_state
 
 from ._objective._initialization import mean_squared_distance
 from ._objective._maps import map_rows, mean_map
-from ._objective._problem import Problem
+from ._objective._problem import Problem, is_centered
+from ._objective._span import find_reduction
 from ._solvers._minimize import Result, Step, minimize_lbfgs, minimize_stochastic, run_epoch
 from ._solvers._optimizers import adam_init, adam_update, sgd_init, sgd_update
 from ._validation import STOCHASTIC, changed_parameters, short
@@ -25,6 +26,8 @@ AUTO_LBFGS_ROWS, AUTO_LBFGS_ENTRIES = 3000, 2**17
 AUTO_FEW_ROWS, AUTO_FEW_ENTRIES = 20_000, 2**18
 # Up to this many triplets or pairs, if they are given.
 AUTO_LBFGS_TUPLES = 200_000
+# Up to this many entries of the map: L-BFGS keeps some 25 arrays of its size.
+AUTO_LBFGS_MAP = 2**20
 # At most this many rows, where chance matters, it takes the mean of this many maps.
 AUTO_SUBSAMPLED_ROWS, SUBSAMPLES = 3000, 8
 # How often L-BFGS forms constraints that follow the map, and its budget each time.
@@ -71,9 +74,7 @@ class Settings:
 
     def scale_of(self, problem):
         """The unit of the solver's steps: Adam's are by entry."""
-        if self.solver == "adam":
-            return problem.norm / problem.W0.size**0.5
-        return problem.norm
+        return problem.root_mean_square if self.solver == "adam" else problem.norm
 
 
 def resolve_settings(parameters, X, target):
@@ -109,13 +110,16 @@ def _solver_for(parameters, X, target):
         return parameters.solver
     if changed_parameters(parameters).intersection(STOCHASTIC):
         return "adam"
+    # A fit to fewer rows than features is one in as many dimensions as rows.
+    d = min(X.shape)
     if not target.mined:
-        return "lbfgs" if len(target) <= AUTO_LBFGS_TUPLES else "adam"
+        few = len(target) <= AUTO_LBFGS_TUPLES and d**2 <= AUTO_LBFGS_MAP
+        return "lbfgs" if few else "adam"
     rows, entries = AUTO_LBFGS_ROWS, AUTO_LBFGS_ENTRIES
     few = max(parameters.n_neighbors, parameters.n_impostors) <= FEW_NEAREST
     if few and parameters.negatives == "nearest" and parameters.positives != "all":
         rows, entries = AUTO_FEW_ROWS, AUTO_FEW_ENTRIES
-    return "lbfgs" if target.n_distinct <= min(rows, entries // X.shape[1]) else "adam"
+    return "lbfgs" if target.n_distinct <= min(rows, entries // d) else "adam"
 
 
 def settings_for_chunk(parameters, X, target):
@@ -144,7 +148,26 @@ def fit_map(settings, X, target, W0, start, random_state, history):
     result : Result
         Its parameters are the map.
     """
+    centered = is_centered(X, settings.parameters.metric)
+    reduction = find_reduction(X, W0, start, centered)
+    if reduction is not None:
+        return _fit_reduced(reduction, settings, X, target, start, random_state, history)
     problem = _problem(settings, X, target, W0)
+    return _fit_problem(settings, problem, start, random_state, history)
+
+
+def _fit_reduced(reduction, settings, X, target, start, random_state, history):
+    """The same in the span of the rows."""
+    B0 = reduction.reduce(reduction.W0)
+    B = B0 if start is reduction.W0 else reduction.reduce(start)
+    problem = _problem(settings, X @ reduction.rows, target, B0, part=B0)
+    problem.given_rows, problem.expand = X, partial(reduction.expand, B0=B0)
+    history.expand = problem.expand
+    result = _fit_problem(settings, problem, B, random_state, history)
+    return result._replace(parameters=problem.expand(result.parameters))
+
+
+def _fit_problem(settings, problem, start, random_state, history):
     if settings.solver != "lbfgs":
         return fit_by_epochs(settings, problem, start, random_state, history)
     if settings.n_subsamples > 1:
@@ -175,7 +198,8 @@ def fit_chunk(settings, X, target, W0, W, random_state, state):
         numbers: they are kept on the estimator, and a reader of a saved one must not need
         to trust more classes for them.
     """
-    problem = _problem(settings, X, target, W0)
+    # Steps must not depend on what a chunk spans.
+    problem = _problem(settings, X, target, W0, part=W0)
     init, update = optimizer_for(settings)
     if state is None:
         problem = _calibrate_on_batches(settings, problem, random_state)
@@ -374,10 +398,10 @@ def constraints_for(parameters, n_components, *, mined=True, divisor=1):
     return family.of(parameters, strategies)
 
 
-def _problem(settings, X, target, W0):
+def _problem(settings, X, target, W0, part=None):
     parameters = settings.parameters
     constraints = constraints_for(parameters, len(W0), mined=target.mined)
-    return Problem(X, target, W0, parameters.metric, constraints)
+    return Problem(X, target, W0, parameters.metric, constraints, part)
 
 
 def sums_at_start(problem, batch_size, n_rows, random_state):
@@ -473,6 +497,7 @@ def fit_lbfgs(settings, problem, start, random_state, history):
         return evaluation.loss, evaluation.gradient, 1
 
     problem = calibrate(parameters.alpha, problem, sums)
+    problem = problem.with_constraints(problem.constraints.smoothed())
     history.margins = problem.margins
     if not np.array_equal(W, problem.W0):
         mined = mine(W)

@@ -70,6 +70,33 @@ def hinge(v):
     return np.maximum(v, 0), (v > 0).astype(v.dtype)
 
 
+def smoothed_hinge(v, foot):
+    """Cost and slope of ``max(v, 0)`` with a quadratic foot, which has no kink.
+
+    Parameters
+    ----------
+    v : ndarray of float
+        Slacks.
+    foot : float
+        Up to this slack, greater than 0, the cost is ``v ** 2 / (2 * foot)``; beyond it is
+        ``v - foot / 2``.
+
+    Returns
+    -------
+    cost : ndarray
+        Of the shape and dtype of `v`.
+    slope : ndarray
+        Its derivative.
+    """
+    foot = v.dtype.type(foot)
+    rise = np.clip(v, 0, foot)
+    cost = v - rise / 2
+    cost *= rise
+    cost /= foot
+    rise /= foot
+    return cost, rise
+
+
 def squared_hinge(v):
     """Cost and slope of ``max(v, 0) ** 2``.
 
@@ -126,13 +153,14 @@ def dissimilar_slack(distances, margin):
     return distances.dtype.type(margin) - distances
 
 
-def weighted_cost(v, loss, weights, scale):
+def weighted_cost(v, cost_of, weights, scale):
     """Weighted sum of the costs of slacks, its gradient, and the weight of active ones.
 
     Parameters
     ----------
     v : ndarray of shape (b, ...)
-    loss : str
+    cost_of : callable
+        From slacks to costs and their slopes: one of `LOSSES`, or the smoothed hinge.
     weights : ndarray of float64 of shape (b,)
     scale : float
         Of loss and gradient.
@@ -145,7 +173,7 @@ def weighted_cost(v, loss, weights, scale):
     active : float
         The sum of the weights where ``v > 0``.
     """
-    costs, grad = LOSSES[loss](v)
+    costs, grad = cost_of(v)
     active = v > 0
     if v.ndim > 1:  # To one number for each anchor, (b,)
         axes = tuple(range(1, v.ndim))

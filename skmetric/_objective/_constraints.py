@@ -31,16 +31,40 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from .._validation import check_margins
-from ..losses import dissimilar_slack, similar_slack, triplet_slack, weighted_cost
+from ..losses import (
+    LOSSES,
+    dissimilar_slack,
+    similar_slack,
+    smoothed_hinge,
+    triplet_slack,
+    weighted_cost,
+)
 from ..mining._strategies import all_rows
 from ._all_negatives import against_all_negatives
 
 # Margins that are left open are these shares of the mean distance of pairs under W₀.
 NEAR, FAR = 0.5, 1.5
+# Up to this slack, L-BFGS sees a quadratic cost instead of the hinge's kink: narrow against
+# the mean squared distance of two rows, 1, and at most half of the margin.
+FOOT = 0.05
+
+
+class Costs:
+    """What both families have in common: from slacks to costs."""
+
+    def smoothed(self):
+        """The same with a hinge that has a quadratic foot instead of a kink."""
+        if self.loss != "hinge":
+            return self
+        return replace(self, foot=min(FOOT, self.margin / 2))
+
+    def cost_of(self, v):
+        """Costs of slacks and their derivatives."""
+        return smoothed_hinge(v, self.foot) if self.foot else LOSSES[self.loss](v)
 
 
 @dataclass(frozen=True)
-class TripletConstraints:
+class TripletConstraints(Costs):
     """Triplets: the slack is d(anchor, positive) - d(anchor, negative) + margin.
 
     Parameters
@@ -50,12 +74,15 @@ class TripletConstraints:
     positives : callable
     negatives : callable, or None for every negative
         Neither is asked where constraints are given.
+    foot : float, default=0.0
+        Of the hinge, see :func:`skmetric.losses.smoothed_hinge`; 0 for a kink.
     """
 
     loss: str
     margin: float
     positives: object
     negatives: object
+    foot: float = 0.0
 
     by_positive = True
 
@@ -98,16 +125,29 @@ class TripletConstraints:
             else:
                 is_negative = np.zeros(D.shape, dtype=bool)
                 is_negative[selection.negatives] = True
-            loss, G, n_active = against_all_negatives(
-                D, anchors, columns, is_negative, self.margin, self.loss, scale * weights
+            loss, G, n_active = self._against_all(
+                D, anchors, columns, is_negative, weights=scale * weights
             )
             return loss, G, float(weights @ n_active)
         v = triplet_slack(D[selection.positives], D[selection.negatives], self.margin)
-        loss, grad, active = weighted_cost(v, self.loss, weights[anchors], scale)
+        loss, grad, active = weighted_cost(v, self.cost_of, weights[anchors], scale)
         G = np.zeros_like(D)
         for (rows, at), g in ((selection.positives, grad), (selection.negatives, -grad)):
             np.add.at(G.reshape(-1), rows * D.shape[1] + at, g)
         return loss, G, active
+
+    def _against_all(self, *block, weights):
+        if not self.foot:
+            return against_all_negatives(*block, self.margin, self.loss, weights)
+        # A hinge with a foot is the difference of two squared hinges.
+        weights = weights / (2 * self.foot)
+        loss, G, n_active = against_all_negatives(
+            *block, self.margin, "squared_hinge", weights
+        )
+        less, by_less, _ = against_all_negatives(
+            *block, self.margin - self.foot, "squared_hinge", weights
+        )
+        return loss - less, G - by_less, n_active
 
     def loss_and_grad(self, d_pos, d_neg, totals, weights):
         """The same from distances to the listed positives and negatives of each anchor.
@@ -130,12 +170,14 @@ class TripletConstraints:
             The weight of the active triplets.
         """
         v = triplet_slack(d_pos[:, :, None], d_neg[:, None, :], self.margin)  # (b, p, q)
-        loss, grad, active = weighted_cost(v, self.loss, weights[0], 1 / (totals[0] or 1))
+        loss, grad, active = weighted_cost(
+            v, self.cost_of, weights[0], 1 / (totals[0] or 1)
+        )
         return loss, grad.sum(axis=2), -grad.sum(axis=1), active
 
 
 @dataclass(frozen=True)
-class PairConstraints:
+class PairConstraints(Costs):
     """Pairs: the slack is d - pos_margin of similar rows and margin - d of dissimilar ones.
 
     Parameters
@@ -145,6 +187,8 @@ class PairConstraints:
     negative_weight : float
     positives : callable
     negatives : callable, or None for every negative
+    foot : float, default=0.0
+        As for triplets.
     """
 
     loss: str
@@ -153,6 +197,7 @@ class PairConstraints:
     negative_weight: float
     positives: object
     negatives: object
+    foot: float = 0.0
 
     by_positive = False
 
@@ -247,7 +292,7 @@ class PairConstraints:
             v, factor = similar_slack(d, self.pos_margin), 1
         else:
             v, factor = dissimilar_slack(d, self.margin), self.negative_weight
-        loss, grad, active = weighted_cost(v, self.loss, weights, factor / (total or 1))
+        loss, grad, active = weighted_cost(v, self.cost_of, weights, factor / (total or 1))
         return loss, grad if side == 0 else np.negative(grad, out=grad), active
 
     def _listed_negatives(self, D, is_negative):

@@ -30,8 +30,6 @@ from .._validation import (
 from . import _scatter
 
 INITS = ("auto", "identity", "pca", "lda", "random")
-# At most this many features for exact PCA, which takes arrays of their number squared.
-MAX_SCATTER = 1024
 # Beyond: how often the scatter is applied to k random directions and this many more.
 POWER_ITERATIONS, OVERSAMPLING = 8, 10
 
@@ -194,12 +192,12 @@ def pca(X, k, random_state):
     Notes
     -----
     Rows are centered block by block in float64, so that X may be far from 0. Up to
-    `MAX_SCATTER` features the directions are exact, in O(n d² + d³) time and O(d²) memory.
+    1024 features the directions are exact, in O(n d² + d³) time and O(d²) memory.
     Beyond, `POWER_ITERATIONS` applications of the scatter to k + `OVERSAMPLING` random
     directions find them nearly [1]_, in O(n d k) time and O(d k) memory.
     """
     n, d = X.shape
-    if d <= MAX_SCATTER:
+    if d <= _scatter.MAX_SCATTER:
         return _scatter.pca(_scatter.moments_of(X), k)
     blocks = list(gen_batches(n, max(1, 2**20 // d)))
     mean = X.mean(axis=0, dtype=np.float64)

@@ -9,7 +9,10 @@ from scipy.sparse import issparse
 from sklearn.utils import gen_batches
 
 from ._evaluate import evaluate, mine
+from ._span import restrict_to_span
 
+# Rows of W₀ are 0 on the span if they are shorter than this share of its norm.
+SMALL = 1e-7
 # How many given constraints are measured at a time.
 PART = 2**15
 
@@ -23,16 +26,26 @@ class BaseProblem:
     Parameters
     ----------
     W0 : ndarray of shape (k, d)
+    part : ndarray of shape (k, r)
+        W₀ on the span of the rows, see :mod:`skmetric._objective._span`. Its norm is what
+        |W₀| stands for.
 
     Attributes
     ----------
     penalty : float
         Weight of ``penalty / 2 * |W - W0|**2 / |W0|**2``, at first 0.
+    norm : float
+        |W₀|.
+    root_mean_square : float
+        Of the entries of W₀, but for rows that are 0 on the span.
     """
 
-    def __init__(self, W0):
+    def __init__(self, W0, part):
         self.W0, self.penalty = W0, 0.0
-        self.norm = float(np.linalg.norm(W0))
+        self.norm = float(np.linalg.norm(part))
+        lengths = np.linalg.norm(part, axis=1)
+        n_rows = np.count_nonzero(lengths > SMALL * self.norm)
+        self.root_mean_square = self.norm / (n_rows * part.shape[1]) ** 0.5
 
     def penalized(self, W, evaluation):
         """An evaluation at W with the penalty; its gradient is changed in place."""
@@ -83,6 +96,11 @@ class BaseProblem:
         return problem
 
 
+def is_centered(X, metric):
+    """Whether rows are centered, which changes no distance."""
+    return metric != "cosine" and not issparse(X)
+
+
 class RelatedRows(NamedTuple):
     """Rows, and which of them belong together."""
 
@@ -101,14 +119,19 @@ class Problem(BaseProblem):
     W0 : ndarray of shape (k, d)
     metric : str
     constraints : TripletConstraints or PairConstraints
+    part : ndarray of shape (k, r), default=None
+        Of W₀, see :class:`BaseProblem`; None finds that for X.
     """
 
-    def __init__(self, X, target, W0, metric, constraints):
-        super().__init__(W0)
+    def __init__(self, X, target, W0, metric, constraints, part=None):
+        centered = is_centered(X, metric)
+        super().__init__(W0, restrict_to_span(W0, X, centered) if part is None else part)
         self.X, self.target, self.metric = X, target, metric
         self.constraints = constraints
         # Distances do not depend on where 0 is, but in float32 their digits do.
-        self.center = None if metric == "cosine" or issparse(X) else X.mean(axis=0)
+        self.center = X.mean(axis=0) if centered else None
+        # Another problem may stand for one in more dimensions.
+        self.given_rows, self.expand = X, lambda W: W
 
     def related_rows(self, batch=None):
         """The rows of a batch, or all; centered where that is of use."""
@@ -166,7 +189,8 @@ class Problem(BaseProblem):
         fraction : float
         random_state : RandomState
         scoring : callable, default=None
-            ``scoring(W, X, y)`` of a map, and of labeled rows that are held out.
+            ``scoring(W, X, y)`` of a map, and of labeled rows that are held out, both as
+            they were given.
 
         Returns
         -------
@@ -178,7 +202,11 @@ class Problem(BaseProblem):
         problem = self._with_target(kept)
         if scoring is None:
             return problem, held.judge(kept, self.X, self.metric, random_state)
-        return problem, lambda W: scoring(W, self.X[held.rows], held.codes)
+
+        def score(W):
+            return scoring(self.expand(W), self.given_rows[held.rows], held.codes)
+
+        return problem, score
 
     def _with_target(self, target):
         problem = copy(self)

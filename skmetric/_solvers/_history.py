@@ -16,6 +16,8 @@ class History:
         self.estimator, self.context, self.data = estimator, context, data
         self.losses, self.active_fractions, self.scores = [], [], []
         self.margins = {}
+        # From the parameters of a solver to the map.
+        self.expand = lambda parameters: parameters
         self._task = None
 
     def follow(self, task_name):
@@ -37,7 +39,7 @@ class History:
         task, self._task = self._task, None
         return task.call_on_fit_task_end(
             estimator=self.estimator,
-            reconstruction_attributes=lambda: {"components_": step.parameters},
+            reconstruction_attributes=lambda: {"components_": self.expand(step.parameters)},
             **self.data,
         )
 

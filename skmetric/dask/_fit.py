@@ -84,19 +84,28 @@ class PartitionedProblem(BaseProblem):
     W0 : ndarray of shape (k, d)
     metric : str
     constraints : TripletConstraints or PairConstraints
+    part : ndarray of shape (k, r), default=None
+        Of W₀; None finds it.
     """
 
-    def __init__(self, partitions, W0, metric, constraints):
-        super().__init__(W0)
+    def __init__(self, partitions, W0, metric, constraints, part=None):
+        if part is None:
+            part = partitions.restrict_to_span(W0, metric)
+        super().__init__(W0, part)
+        self._part = part
         self.partitions, self.metric = partitions, metric
         self.constraints = constraints
-        make_problem = partial(Problem, W0=W0, metric=metric, constraints=constraints)
+        make_problem = partial(
+            Problem, W0=W0, metric=metric, constraints=constraints, part=part
+        )
         # Persisted, so that it is sent once and not with each step.
         (self._make_problem,) = partitions.persist(partitions.broadcast(make_problem))
 
     def with_constraints(self, constraints):
         """The same problem with other constraints, also on the workers."""
-        return PartitionedProblem(self.partitions, self.W0, self.metric, constraints)
+        return PartitionedProblem(
+            self.partitions, self.W0, self.metric, constraints, self._part
+        )
 
     def map_partitions(self, function, value, *per_partition):
         """Call ``function(value, problem, *own)`` on the problem of each partition."""

@@ -10,6 +10,8 @@ from sklearn.utils import assert_all_finite
 
 from .._objective import _scatter
 from .._objective._initialization import most_discriminants, share_of_distinct
+from .._objective._problem import is_centered
+from .._objective._span import restrict_to_range, second_moments
 from .._objective._supervision import Labels
 from .._relations import first_copies
 from .._validation import check_classes, encode_labels, float_dtype, warn_about_labels
@@ -109,6 +111,13 @@ class LabeledPartitions(Partitions):
         counts = self.map_partitions(_n_pairs_of_copies, None, self.first_copies)
         distinct = share_of_distinct(moments.n, int(self.reduce(counts, np.add)))
         return _scatter.mean_squared_distance(moments) / distinct
+
+    def restrict_to_span(self, W0, metric):
+        """W₀ on the span of the rows, or `W0` itself if there are many features."""
+        if self.shape[1] > _scatter.MAX_SCATTER:
+            return W0
+        centered = is_centered(self.sample, metric)
+        return restrict_to_range(W0, second_moments(self._row_moments, centered))
 
     @cached_property
     def _row_moments(self):
