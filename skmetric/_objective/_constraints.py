@@ -46,7 +46,7 @@ from ._all_negatives import against_all_negatives
 NEAR, FAR = 0.5, 1.5
 # Up to this slack, L-BFGS sees a quadratic cost instead of the hinge's kink: narrow against
 # the mean squared distance of two rows, 1, and at most half of the margin.
-FOOT = 0.05
+TRIPLET_FOOT, PAIR_FOOT = 0.05, 0.02
 
 
 class Costs:
@@ -56,7 +56,7 @@ class Costs:
         """The same with a hinge that has a quadratic foot instead of a kink."""
         if self.loss != "hinge":
             return self
-        return replace(self, foot=min(FOOT, self.margin / 2))
+        return replace(self, foot=min(self.widest_foot, self.margin / 2))
 
     def cost_of(self, v):
         """Costs of slacks and their derivatives."""
@@ -85,6 +85,7 @@ class TripletConstraints(Costs):
     foot: float = 0.0
 
     by_positive = True
+    widest_foot = TRIPLET_FOOT
 
     @classmethod
     def of(cls, parameters, strategies):
@@ -200,6 +201,7 @@ class PairConstraints(Costs):
     foot: float = 0.0
 
     by_positive = False
+    widest_foot = PAIR_FOOT
 
     @classmethod
     def of(cls, parameters, strategies):

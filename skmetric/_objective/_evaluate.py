@@ -125,7 +125,7 @@ def mine(W, X, relation, metric, constraints, random_state, candidates=None):
         return relation
     A, B, _ = _embed_tables(W, X, candidates, metric)
     blocks, constraints = _Blocks(A, B, metric), _for_relation(constraints, relation)
-    mined = _mine(blocks, relation, constraints, random_state)
+    mined = _mine(blocks, blocks.rounded_distances, relation, constraints, random_state)
     if not all(getattr(s, "layout", None) == "lists" for s in mined.selections):
         return mined
     few = edge_lists(blocks.rows, mined.selections, relation.weights, mined.totals)
@@ -192,13 +192,13 @@ def _embed_tables(W, X, candidates, metric):
 def _by_block(A, B, relation, metric, constraints, mined, random_state):
     blocks, constraints = _Blocks(A, B, metric), _for_relation(constraints, relation)
     if mined is None:
-        mined = _mine(blocks, relation, constraints, random_state)
+        mined = _mine(blocks, blocks.distances, relation, constraints, random_state)
     loss, active, dA = 0.0, 0.0, np.zeros_like(A)
     dB = dA if B is A else np.zeros_like(B)
     for rows, selection in zip(blocks.rows, mined.selections, strict=True):
         D, masks = blocks.distances(rows), partial(relation.masks, rows)  # D: (b, m)
         if isinstance(selection, Deferred):
-            at_mining = (selection.blocks or blocks).distances(rows)
+            at_mining = (selection.blocks or blocks).rounded_distances(rows)
             random_states = deepcopy(selection.random_states)
             selection = _select(at_mining, masks, constraints, random_states)
         part, G, part_active = constraints.block_loss_and_grad(
@@ -232,6 +232,24 @@ class _Blocks:
             self._only = D
         return D
 
+    def rounded_distances(self, rows):
+        """The same, those equal that differ by rounding errors only.
+
+        Ties, as rows of integers have them, then do not depend on the unit of X.
+        """
+        D = self.distances(rows)
+        largest = float(self._factors[1][:, -1].max())  # squared norm
+        if self._metric == "euclidean":
+            largest **= 0.5
+        if largest == 0:
+            return D
+        # Two thirds of the digits that the dtype has below the largest distance.
+        step = 2.0 ** (np.ceil(np.log2(largest)) - 2 * np.finfo(D.dtype).nmant // 3)
+        D = D / D.dtype.type(step)
+        np.rint(D, out=D)
+        D *= D.dtype.type(step)
+        return D
+
 
 def _for_relation(constraints, relation):
     """The same constraints, named ``"all"`` where they are all of this relation."""
@@ -239,7 +257,7 @@ def _for_relation(constraints, relation):
     return replace(constraints, positives=positives, negatives=negatives)
 
 
-def _mine(blocks, relation, constraints, random_state):
+def _mine(blocks, distances_of, relation, constraints, random_state):
     selections, totals = [], 0
     sides = constraints.strategies
     random_states = split_random_state(random_state, [draws(side) for side in sides])
@@ -247,7 +265,7 @@ def _mine(blocks, relation, constraints, random_state):
     for rows in blocks.rows:
         deferred = _deferred(blocks, sides, random_states)
         masks = partial(relation.masks, rows)
-        selection = _select(blocks.distances(rows), masks, constraints, random_states)
+        selection = _select(distances_of(rows), masks, constraints, random_states)
         totals = totals + constraints.count(selection, masks, relation.weights[rows])
         room -= selection.nbytes if deferred else 0
         selections.append(selection if room >= 0 else deferred)

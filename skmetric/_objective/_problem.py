@@ -44,7 +44,7 @@ class BaseProblem:
         self.W0, self.penalty = W0, 0.0
         self.norm = float(np.linalg.norm(part))
         lengths = np.linalg.norm(part, axis=1)
-        n_rows = np.count_nonzero(lengths > SMALL * self.norm)
+        n_rows = int(np.count_nonzero(lengths > SMALL * self.norm))
         self.root_mean_square = self.norm / (n_rows * part.shape[1]) ** 0.5
 
     def penalized(self, W, evaluation):

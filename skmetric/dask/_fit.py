@@ -103,9 +103,11 @@ class PartitionedProblem(BaseProblem):
 
     def with_constraints(self, constraints):
         """The same problem with other constraints, also on the workers."""
-        return PartitionedProblem(
+        problem = PartitionedProblem(
             self.partitions, self.W0, self.metric, constraints, self._part
         )
+        problem.penalty = self.penalty
+        return problem
 
     def map_partitions(self, function, value, *per_partition):
         """Call ``function(value, problem, *own)`` on the problem of each partition."""

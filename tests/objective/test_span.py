@@ -1,4 +1,4 @@
-"""A fit goes on in the span of the rows: dead columns, rotations, fewer rows than features."""
+"""Fits in the span of the rows: dead columns, rotations, few rows of many features."""
 
 from itertools import product
 
