@@ -391,7 +391,7 @@ class BaseMetricLearner(
             )
 
     def _initial_map(self, parameters, X, target, random_state):
-        rows = RowsInMemory(X, target if target.mined else None)
+        rows = RowsInMemory(X, target, parameters.metric)
         return initial_map(rows, parameters.n_components, self.init, random_state)
 
     def _fit_map(self, settings, X, target, W0, start, random_state, history):

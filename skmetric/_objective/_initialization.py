@@ -27,9 +27,13 @@ from .._validation import (
     check_rows,
     short,
 )
+from ..distances import embed
 from . import _scatter
+from ._span import row_basis
 
-INITS = ("auto", "identity", "pca", "lda", "random")
+INITS = ("auto", "discriminant", "identity", "pca", "lda", "random")
+# At most this many features for the discriminant map where rows are more than that.
+MAX_DISCRIMINANT = 4096
 # Beyond: how often the scatter is applied to k random directions and this many more.
 POWER_ITERATIONS, OVERSAMPLING = 8, 10
 
@@ -46,8 +50,10 @@ def initial_map(rows, n_components, init, random_state):
         Or what else has its `shape`, `dtype` and methods.
     n_components : int or None
         None takes all d, or as many as `init` has to give.
-    init : {"auto", "identity", "pca", "lda", "random"} or array-like of shape (k, d)
-        ``"auto"`` is ``"identity"`` if all d components are kept, else ``"pca"``.
+    init : {"auto", "discriminant", "identity", "pca", "lda", "random"} or array-like of \
+shape (k, d)
+        ``"auto"`` is ``"discriminant"`` where `rows` can give that, else ``"identity"`` if
+        all d components are kept, else ``"pca"``.
     random_state : RandomState
 
     Returns
@@ -69,6 +75,8 @@ def initial_map(rows, n_components, init, random_state):
         _check_n_components(n_components, d, "features of X")
     if init == "auto":
         init = "identity" if n_components in (None, d) else "pca"
+        if rows.has_discriminant():
+            init = "discriminant"
     most = rows.most_components(init)
     k = most if n_components is None else n_components
     _check_n_components(k, most, f"components that init={init!r} has to give here")
@@ -101,13 +109,17 @@ class RowsInMemory:
     Parameters
     ----------
     X : ndarray or CSR of shape (n, d)
-    labels : Labels or None
-        Which only ``"lda"`` needs.
+    target : Labels, Triplets, Pairs or None
+        Which only ``"lda"`` and ``"discriminant"`` need.
+    metric : str, default="sqeuclidean"
+        Under ``"cosine"`` the discriminant map is that of the unit rows.
     """
 
-    def __init__(self, X, labels):
-        self.X, self.labels, self.shape, self.dtype = X, labels, X.shape, X.dtype
-        self.y = None if labels is None else labels.codes
+    def __init__(self, X, target, metric="sqeuclidean"):
+        self.X, self.target, self.shape, self.dtype = X, target, X.shape, X.dtype
+        self.metric = metric
+        self.labels = target if target is not None and target.mined else None
+        self.y = None if self.labels is None else self.labels.codes
 
     def most_components(self, init):
         """How many `init` has to give."""
@@ -118,7 +130,50 @@ class RowsInMemory:
         if init == "lda":
             self._check_lda()
             return most_discriminants(d, np.bincount(self.y))
+        if init == "discriminant":
+            self._check_discriminant()
         return d
+
+    def has_discriminant(self):
+        """Whether ``init="discriminant"`` is possible."""
+        n, d = self.shape
+        small = d <= MAX_DISCRIMINANT or n < d
+        return self.target is not None and not issparse(self.X) and small
+
+    def discriminant(self, k):
+        """A map that tells classes apart, or the rows that given constraints tell apart."""
+        _check_extent(largest_extent(self.X), np.float64)
+        X, d = self.X, self.shape[1]
+        if self.metric == "cosine":
+            X, _ = embed(X.astype(np.float64), "cosine")
+        mean, basis = X.mean(axis=0, dtype=np.float64), None
+        if len(X) < d:
+            basis = row_basis(X, centered=True)
+            if basis is None:
+                return np.eye(k, d)
+            X = (X - mean) @ basis  # (n, r)
+        within, total = self.target.scatter(X)
+        W, scale = _scatter.discriminant(within, total, _scatter.rank_of(total))
+        r = len(W)
+        if k < d:
+            W = _scatter.leading(W, total, min(k, r))
+        if basis is None:
+            return W
+        if k < d:
+            # Further directions, in which the rows have no scatter.
+            further = np.linalg.qr(np.hstack([basis, np.eye(d, max(k - r, 0))]))[0][:, r:]
+            return np.vstack([W @ basis.T, scale * further.T])
+        W = basis @ (W - scale * np.eye(r)) @ basis.T
+        W[np.diag_indices(d)] += scale
+        return W
+
+    def _check_discriminant(self):
+        if not self.has_discriminant():
+            raise ValueError(
+                f"Got init='discriminant' with X of shape {self.shape}, but expected dense "
+                f"X, labels or constraints, and at most {MAX_DISCRIMINANT} features or "
+                "fewer rows than features. Use init='pca' or 'identity'."
+            )
 
     def pca(self, k, random_state):
         """Directions of the largest variance."""
@@ -296,6 +351,7 @@ _MAPS = {
     "identity": lambda rows, k, random_state: np.eye(k, rows.shape[1]),
     "pca": lambda rows, k, random_state: rows.pca(k, random_state),
     "lda": lambda rows, k, random_state: rows.lda(k),
+    "discriminant": lambda rows, k, random_state: rows.discriminant(k),
     "random": lambda rows, k, random_state: random_state.standard_normal(
         (k, rows.shape[1])
     ),

@@ -101,7 +101,12 @@ def _check_held(moments):
 def pca(moments, k):
     """The k directions of the largest variance, each with its largest entry positive."""
     _check_held(moments)
-    W = np.linalg.eigh(moments.scatter)[1][:, ::-1][:, :k].T
+    return pca_of_scatter(moments.scatter, k)
+
+
+def pca_of_scatter(scatter, k):
+    """The same of a scatter matrix."""
+    W = np.linalg.eigh(scatter)[1][:, ::-1][:, :k].T
     largest = np.abs(W).argmax(axis=1)
     return W * np.sign(W[np.arange(k), largest])[:, None]
 
@@ -140,6 +145,65 @@ def over_all(W, features):
     full = np.zeros((len(W), len(features)), dtype=W.dtype)
     full[:, features] = W
     return full
+
+
+# Constants of the discriminant map: how far the scatter within classes is drawn to a
+# multiple of the identity, the power of it that whitens, and how much stretches most.
+SHRINKAGE, POWER, STRETCH = 0.1, 0.25, 4.0
+
+
+def within_scatter(moments, classes):
+    """Mean scatter within classes, (d, d), without bias, from moments.
+
+    Half the mean square of differences of two rows of a class estimates the same.
+    """
+    centered = classes.means - moments.mean
+    between = (centered.T * classes.counts) @ centered
+    degrees = moments.n - len(classes.counts)
+    return (moments.scatter - between) / max(degrees, 1)
+
+
+def rank_of(scatter):
+    """In how many directions rows have scatter, at least 1."""
+    values = np.linalg.eigvalsh(scatter)
+    return max(1, np.count_nonzero(values > FLAT**2 * values[-1]))
+
+
+def discriminant(within, total, rank):
+    """A map that whitens by half and stretches what tells classes apart.
+
+    With S the scatter within classes drawn to the identity, and the scatter between classes
+    in units of it ``S**-1/2 @ (total - within) @ S**-1/2 = V @ diag(phi) @ V.T``, it is
+    ``(1 + V @ diag(sqrt(1 + c * phi / (1 + phi)) - 1) @ V.T) @ S**-p``.
+
+    Parameters
+    ----------
+    within, total : ndarrays of shape (d, d)
+        Mean scatter of rows.
+    rank : int
+        Of `total`.
+
+    Returns
+    -------
+    W : ndarray of shape (d, d)
+    scale : float
+        What W would be in further directions, in which rows have no scatter.
+    """
+    # Rows that hardly differ within classes give no level of their own.
+    level = SHRINKAGE * max(np.trace(within), FLAT * np.trace(total)) / rank
+    values, vectors = np.linalg.eigh(within)
+    values = (1 - SHRINKAGE) * np.maximum(values, 0) + level
+    whiten = (vectors / np.sqrt(values)) @ vectors.T
+    phi, V = np.linalg.eigh(whiten @ (total - within) @ whiten)
+    phi = np.maximum(phi, 0)
+    stretched = (V * (np.sqrt(1 + STRETCH * phi / (1 + phi)) - 1)) @ V.T
+    half_white = (vectors * values**-POWER) @ vectors.T
+    return half_white + stretched @ half_white, level**-POWER
+
+
+def leading(W, total, k):
+    """The k principal directions of mapped rows, of those under a map W, (k, d)."""
+    return pca_of_scatter(W @ total @ W.T, k) @ W
 
 
 def lda(moments, classes, k):

@@ -13,6 +13,8 @@ A kind of supervision is a class with these members:
     Batches, which together hold everything once.
 ``hold_out(fraction, random_state) -> (kept, held)``
     A kind of the same for either part.
+``scatter(X) -> (within, total)``
+    Mean scatter of rows that belong together, and of all, each (d, d).
 ``judge(kept, X, metric, random_state) -> score``
     How well a map does on what is held out: ``score(W)``, larger is better.
 """
@@ -22,12 +24,14 @@ from functools import cached_property
 
 import numpy as np
 from sklearn.metrics import roc_auc_score
+from sklearn.utils import gen_batches
 
 from .._relations import EdgeLists, Edges, LabelRelation, first_copies
 from ..distances import embed
 from ..mining._sampler import epoch, half, hold_out, shuffle_strata
 from ._edges import edge_distances
 from ._maps import map_rows, nearest_labels
+from ._scatter import class_moments_of, moments_of, within_scatter
 
 # At most this many held-out rows are judged by their nearest neighbors.
 MAX_JUDGED = 2048
@@ -111,6 +115,13 @@ class Labels:
         order = np.argsort(at)
         return rows[at[order]], counts[order] / counts.mean()
 
+    def scatter(self, X):
+        """Mean scatter within classes, and in all, of the distinct rows of X."""
+        at = self.distinct
+        moments = moments_of(X[at])
+        classes = class_moments_of(X[at], self.codes[at])
+        return within_scatter(moments, classes), moments.scatter / moments.n
+
     def batches(self, batch_size, random_state):
         """Stratified batches that together hold every row once."""
         return list(epoch(self.codes, batch_size, random_state))
@@ -188,6 +199,17 @@ class GivenConstraints:
         part = self if batch is None else self.take(batch)
         rows, places = compact_indices(part.tuples, self.n_rows)
         return rows, replace(part, tuples=places).edge_lists()
+
+    def scatter(self, X):
+        """Mean scatter of rows that are positives to each other, and of the rows named."""
+        rows, lists = self.relate()
+        X = X[rows]
+        moments, (anchors, columns, weights) = moments_of(X), lists.positives
+        within = np.zeros((X.shape[1],) * 2)
+        for part in gen_batches(len(anchors), max(1, 2**20 // X.shape[1])):
+            apart = X[anchors[part]].astype(np.float64) - X[columns[part, 0]]
+            within += (apart.T * weights[part]) @ apart
+        return within / (2 * weights.sum()), moments.scatter / moments.n
 
     def batches(self, batch_size, random_state):
         """Batches of constraints, each with its share of every stratum."""

@@ -98,6 +98,10 @@ class LabeledPartitions(Partitions):
         """Directions of the largest variance, from the second moments."""
         return _scatter.pca(self._row_moments, k)
 
+    def has_discriminant(self):
+        """Whether ``init="discriminant"`` is possible."""
+        return False
+
     def lda(self, k):
         """Directions that separate the classes, from moments within and between them."""
         results = self.map_partitions(_class_moments, None, self._original_labels)
