@@ -50,7 +50,7 @@ class TripletMetricLearner(BaseMetricLearner):
         By how much a negative must be farther than a positive. Greater than 0.
         Distances have the scale of W₀, see `init`, but are between 0 and 2 under
         ``"cosine"``. Without effect for ``"softmax"``.
-    temperature : float, default=0.1
+    temperature : float, default=0.05
         For ``"softmax"``, in units of distances as the margin is. Greater than 0. The lower
         it is, the more the nearest negatives of an anchor count against the others.
     %(start)s
@@ -86,8 +86,9 @@ callable, default="nearest"
 
     With ``negatives="all"`` every triplet counts, but none is enumerated. A sort of each
     anchor's distances gives the exact loss and gradient in O(n² log n) time. ``"softplus"``
-    cannot use the sort: it takes O(n² · positives) time and O(n) memory per anchor. Memory
-    for L-BFGS is O(n) plus scikit-learn's ``working_memory``. With all positives,
+    cannot use the sort: it takes O(n²) time with a factor of about 20, or of the positives
+    per anchor if these are fewer. ``"softmax"`` takes O(n²) time. Memory for L-BFGS is
+    O(n) plus scikit-learn's ``working_memory``. With all positives,
     constraints whose indices need more are formed again in each iteration.
 
     Some choices of `positives` and `negatives` are known from the literature. ``"nearest"``
@@ -128,7 +129,7 @@ callable, default="nearest"
         metric="sqeuclidean",
         loss="hinge",
         margin=0.1,
-        temperature=0.1,
+        temperature=0.05,
         init="auto",
         alpha=0.1,
         positives="nearest",

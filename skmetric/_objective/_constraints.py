@@ -211,14 +211,14 @@ class SoftmaxConstraints:
         """
         anchors = np.repeat(np.arange(len(d_pos)), d_pos.shape[1])  # (b * p,)
         of_pairs, of_negatives = weights[0][anchors], weights[1].reshape(len(d_neg), -1)
-        shares = (of_negatives / weights[0][:, None]).astype(d_neg.dtype)
+        shares = of_negatives / np.where(weights[0] > 0, weights[0], 1)[:, None]
         loss, g_pos, g_neg, is_active = softmax_cost(
             d_pos.ravel(),
             anchors,
             d_neg,
             self.temperature,
             of_pairs / (totals[0] or 1),
-            shares,
+            shares.astype(d_neg.dtype),
         )
         return loss, g_pos.reshape(d_pos.shape), g_neg, float(of_pairs @ is_active)
 

@@ -14,6 +14,7 @@ from skmetric._objective._softmax import softmax_cost, softmax_over_negatives
 from skmetric._objective._supervision import Triplets, normalize_weights
 from skmetric._relations import EdgeLists, LabelRelation
 from skmetric.distances import paired_distances
+from skmetric.metrics import retrieval_scorer
 from skmetric.mining import _ordering, mine_triplets
 from skmetric.mining._strategies import resolve_strategies
 from tests.designs import covering
@@ -410,6 +411,31 @@ def test_a_fit_at_any_temperature_is_finite(data, temperature, solver, dtype):
     assert learner.components_.dtype == dtype
     assert np.isfinite(learner.components_).all()
     assert np.isfinite(learner.loss_curve_).all()
+
+
+@pytest.mark.parametrize("words", [("nearest", "nearest"), ("all", "all")])
+def test_every_row_three_times_is_as_once(data, words):
+    X, relation, _ = data
+    learner = TripletMetricLearner(loss="softmax", solver="lbfgs", alpha=1.0)
+    learner.set_params(positives=words[0], negatives=words[1])
+    once = learner.fit(X, relation.codes).components_
+    often = learner.fit(np.tile(X, (3, 1)), np.tile(relation.codes, 3)).components_
+    np.testing.assert_allclose(often, once, atol=1e-6 * np.abs(once).max())
+
+
+@pytest.mark.parametrize("scoring", [None, retrieval_scorer("map_at_r")])
+def test_early_stopping(data, scoring):
+    X, relation, _ = data
+    X, y = np.concatenate([X, X + 0.1, X - 0.1]), np.tile(relation.codes, 3)
+    learner = TripletMetricLearner(
+        loss="softmax", early_stopping=True, max_iter=3, scoring=scoring, random_state=0
+    )
+    learner.set_params(validation_fraction=0.4, tol=1.0)
+    assert len(learner.fit(X, y).validation_scores_) == learner.n_iter_
+    triplets = mine_triplets(X, y, random_state=0)
+    learner.set_params(scoring=None, solver="adam").fit_triplets(X, triplets)
+    assert len(learner.validation_scores_) == learner.n_iter_
+    assert 0 < max(learner.validation_scores_) <= 1
 
 
 def test_there_is_no_margin_and_a_change_of_loss_starts_the_state_anew(data):
