@@ -33,6 +33,8 @@ FEW_ACTIVE, FEW_ENTRIES = 1 / 32, 2**16
 FEW_POSITIVES = 20
 # Half of a range of keys is at least this, so that nodes do not coincide.
 LEAST_HALF = 0.1
+# More nodes than this, on a wide range, take more memory than they save time.
+MOST_NODES = 64
 
 
 def against_all_negatives(D, anchors, positives, is_negative, margin, loss, weights):
@@ -332,16 +334,18 @@ def _softplus_of_chunk(d_neg, keys, rows, weights, out):
     centers = np.zeros((len(d_neg), 1), dtype=keys.dtype)
     centers[rows[first], 0] = (least + most) / 2
     offsets = keys - centers[rows, 0]  # (n_pairs,)
+    n_positives = max_per_group(rows)
     n_nodes = _nodes_for(half, np.finfo(keys.dtype).eps)
-    if max_per_group(rows) > n_nodes:
-        at = np.cos((np.arange(n_nodes) + 0.5) * np.pi / n_nodes)  # (m,)
-        basis = _interpolation(offsets / half, at)  # (n_pairs, m)
-        nodes = np.broadcast_to(half * at, (len(d_neg), n_nodes))  # (c, m)
-    else:  # The nodes of a row are its positives.
+    if n_nodes > min(n_positives, MOST_NODES):
+        # The nodes of a row are its positives.
         ranks = rank_in_group(rows)
-        basis = np.eye(ranks.max() + 1)[ranks]  # (n_pairs, m)
-        nodes = np.zeros((len(d_neg), basis.shape[1]))  # (c, m)
-        nodes[rows, ranks] = offsets
+        nodes, multiples = np.zeros((2, len(d_neg), n_positives))  # (c, m) each
+        nodes[rows, ranks], multiples[rows, ranks] = offsets, weights[rows]
+        cost, sums = _softplus_at_nodes(centers - d_neg, nodes, multiples, out)
+        return cost, sums[rows, ranks] * weights[rows]
+    at = np.cos((np.arange(n_nodes) + 0.5) * np.pi / n_nodes)  # (m,)
+    basis = _interpolation(offsets / half, at)  # (n_pairs, m)
+    nodes = np.broadcast_to(half * at, (len(d_neg), n_nodes))  # (c, m)
     multiples = np.zeros(nodes.shape)  # (c, m)
     multiples[rows[first]] = np.add.reduceat(basis, first, axis=0)
     multiples *= weights[:, None]
@@ -395,9 +399,9 @@ def _softplus_at_nodes(slacks, nodes, multiples, out):
 def _nodes_for(half, eps):
     """How many nodes interpolate the softplus on a range of 2 * half to a precision.
 
-    It is analytic but for pi * i and what is an odd multiple. The error of n Chebyshev
-    nodes falls as rho**-n, where rho is the sum of the half-axes of the ellipse through
-    pi * i whose foci are the ends of the range, which has the half-length 1 [1]_.
+    It is analytic except at odd multiples of pi * i. The error with n Chebyshev nodes
+    falls as rho**-n. Here rho is the sum of the half-axes of an ellipse through pi * i
+    whose foci are the ends of the range, in units of `half` [1]_.
 
     References
     ----------

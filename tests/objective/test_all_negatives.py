@@ -237,7 +237,7 @@ def by_pairs(D, anchors, positives, is_negative, margin):
     return weights @ np.logaddexp(0, v).sum(axis=1), G, n_active
 
 
-@designed(dtype=DTYPES, scale=(1e-6, 1.0, 20.0, 1e4), tied=(False, True))
+@designed(dtype=DTYPES, scale=(1e-6, 0.3, 20.0, 1e4), tied=(False, True))
 def test_softplus_of_many_positives(dtype, scale, tied, monkeypatch):
     nodes = []
     interpolate = _all_negatives._interpolation
@@ -254,7 +254,7 @@ def test_softplus_of_many_positives(dtype, scale, tied, monkeypatch):
     assert found[1].dtype == dtype
     # On a wide range nodes are no fewer than positives.
     assert bool(nodes) == (scale < 20)
-    assert max(nodes, default=0) < 90
+    assert max(nodes, default=0) <= _all_negatives.MOST_NODES
 
 
 @pytest.mark.parametrize("offset", [0.0, 30.0, -30.0])
