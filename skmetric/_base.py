@@ -41,13 +41,8 @@ from ._validation import (
     warn_about_labels,
 )
 from .distances import METRICS
-from .losses import LOSSES
 
-WORDS = {
-    "metric": METRICS,
-    "loss": tuple(LOSSES),
-    "solver": ("auto", "lbfgs", "adam", "sgd"),
-}
+SOLVERS = ("auto", "lbfgs", "adam", "sgd")
 
 
 def rollback_on_error(method):
@@ -354,8 +349,12 @@ class BaseMetricLearner(
         self._streaming_state = rng, learning_state
         return self
 
+    def _checked_parameters(self):
+        words = {"metric": METRICS, "loss": self._family.losses, "solver": SOLVERS}
+        return check_parameters(self, words)
+
     def _checked(self, X, y, reset, depth):
-        parameters = check_parameters(self, WORDS)
+        parameters = self._checked_parameters()
         if y is None:
             raise ValueError(
                 f"{type(self).__name__} requires y to be passed, but the target y is "
@@ -372,7 +371,7 @@ class BaseMetricLearner(
         return X, labels, parameters
 
     def _checked_tuples(self, X, name, tuples, sample_weight, reset):
-        parameters = check_parameters(self, WORDS)
+        parameters = self._checked_parameters()
         X = self._checked_rows(X, reset)
         width = {"triplets": 3, "pairs": 2}[name]
         tuples = check_tuples(name, tuples, width, X.shape[0])
@@ -421,8 +420,9 @@ class BaseMetricLearner(
         return self.components_.astype(W0.dtype)
 
     def _record_margins(self, margins):
-        for name, value in margins.items():
-            setattr(self, f"{name}_", value)
+        for name in ("margin", "pos_margin"):
+            if hasattr(self, name):
+                setattr(self, f"{name}_", margins.get(name))
 
     def _record(self, losses, active_fractions):
         self.loss_curve_ = losses

@@ -22,6 +22,7 @@ _with_shared_texts = with_texts(
     few="with few positives and negatives per anchor",
     subsamples="None",
     rate="0.015",
+    active="At each iteration the share of selected pairs with a positive slack.",
 )
 
 

@@ -23,7 +23,7 @@ def with_texts(**texts):
 
 
 # What the docstrings of both learners contain. The learners give the texts for
-# %(tuples)s: "triplets" or "pairs", %(few)s, %(subsamples)s and %(rate)s.
+# %(tuples)s: "triplets" or "pairs", %(few)s, %(subsamples)s, %(rate)s and %(active)s.
 LEARNER_TEXTS = {
     "how": """\
 - How to optimize: `solver`, `n_subsamples`, `batch_size`, `learning_rate_init`,
@@ -133,7 +133,7 @@ loss_curve_ : list of float
 active_fraction_ : float
     The last of `active_fraction_curve_`.
 active_fraction_curve_ : list of float
-    The share of selected constraints with a positive slack, at each iteration.
+    %(active)s
 n_features_in_ : int
     Number of features seen during fit.
 feature_names_in_ : ndarray of shape (n_features,)

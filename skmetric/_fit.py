@@ -201,7 +201,8 @@ def fit_chunk(settings, X, target, W0, W, random_state, state):
     # Steps must not depend on what a chunk spans.
     problem = _problem(settings, X, target, W0, part=W0)
     init, update = optimizer_for(settings)
-    if state is None:
+    # A loss with a margin after one without starts anew: the penalty was for the other.
+    if state is None or state[1].keys() != problem.margins.keys():
         problem = _calibrate_on_batches(settings, problem, random_state)
         state = problem.penalty, problem.margins, init(W)
     penalty, margins, state = state
@@ -264,7 +265,10 @@ def check_options(settings, target):
 
 def _where_used(estimator, solver, target):
     """Where the parameters that have no effect in this fit would have one."""
-    unused = {}
+    if estimator.loss == "softmax":
+        unused = {"margin": "the other losses"}
+    else:
+        unused = {"temperature": "loss='softmax'"}
     if solver == "lbfgs":
         unused.update(dict.fromkeys(STOCHASTIC, "solver='adam' or 'sgd'"))
     elif not estimator.early_stopping:
@@ -280,7 +284,7 @@ def _where_used(estimator, solver, target):
 
 def warn_about_fit(estimator, sample, target, converged):
     """Warn of a budget that ended first, a collapsed map, and nothing to learn from."""
-    name = type(estimator).__name__
+    name, scale = type(estimator).__name__, _scale_of_loss(estimator)
     # Given constraints are what they are.
     harder = " or choose harder constraints, for example positives='hard' or 'all'"
     easier = " or choose easier constraints, for example negatives='semihard' or 'all'"
@@ -300,7 +304,7 @@ def warn_about_fit(estimator, sample, target, converged):
     if look_alike:
         warn(
             f"{name} learnt next to nothing: most distances between rows are tiny against "
-            f"their mean and margin={estimator.margin_:.4g}, and "
+            f"their mean and {scale[0]}={scale[1]:.4g}, and "
             f"{estimator.active_fraction_:.0%} of the constraints are active, whatever the "
             "map. Most likely a few rows or features are far from the others: drop them, "
             "or scale the features, for example with RobustScaler.",
@@ -310,19 +314,26 @@ def warn_about_fit(estimator, sample, target, converged):
     elif not any(estimator.active_fraction_curve_) and _unmoved(estimator):
         warn(
             f"{name} found no active constraint: all of them are satisfied by "
-            f"margin={estimator.margin_:.4g} already, and the map is the initial one. "
-            f"Raise the margin,{harder}.",
+            f"{scale[0]}={scale[1]:.4g} already, and the map is the initial one. "
+            f"Raise the {scale[0]},{harder}.",
             UserWarning,
             stacklevel=6,
         )
     if _collapsed(estimator, sample) and not look_alike:
         warn(
             f"{name} collapsed: distances between rows have become small against "
-            f"margin={estimator.margin_:.4g}, so that the loss sits at the margin. Raise "
+            f"{scale[0]}={scale[1]:.4g}, so that the loss sits at the {scale[0]}. Raise "
             f"alpha (got alpha={estimator.alpha}),{easier}.",
             UserWarning,
             stacklevel=6,
         )
+
+
+def _scale_of_loss(estimator):
+    """What the loss compares distances with, margin or temperature: name and value."""
+    if estimator.margin_ is None:
+        return "temperature", estimator.temperature
+    return "margin", estimator.margin_
 
 
 def _unmoved(estimator):
@@ -335,7 +346,7 @@ def _look_alike(estimator, sample):
     E = map_rows(sample, estimator.initial_components_, estimator.metric)
     others = np.random.RandomState(0).permutation(len(E))
     distances = paired_distances(E, E[others], estimator.metric)
-    tiny = 1e-3 * min(estimator.margin_, 1.0)
+    tiny = 1e-3 * min(_scale_of_loss(estimator)[1], 1.0)
     return estimator.active_fraction_ > 0.9 and np.median(distances) < tiny
 
 
@@ -345,7 +356,7 @@ def _collapsed(estimator, sample):
         _mean_distance(map_rows(sample, W, estimator.metric), estimator.metric)
         for W in (estimator.components_, estimator.initial_components_)
     )
-    return now < 0.1 * min(estimator.margin_, before)
+    return now < 0.1 * min(_scale_of_loss(estimator)[1], before)
 
 
 def _mean_distance(E, metric):
@@ -382,7 +393,7 @@ def constraints_for(parameters, n_components, *, mined=True, divisor=1):
 
     Returns
     -------
-    constraints : TripletConstraints or PairConstraints
+    constraints : TripletConstraints, SoftmaxConstraints or PairConstraints
     """
     family, strategies = parameters._family, (None, None)
     if mined:

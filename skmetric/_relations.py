@@ -15,6 +15,7 @@ has these members:
 
 The other kind, :class:`EdgeLists`, lists the edges between anchors and candidates. Given
 pairs and triplets are such lists, and mined constraints become one where anchors have few.
+:class:`EdgeTables` are several of them.
 """
 
 from dataclasses import dataclass, field
@@ -38,8 +39,8 @@ class Edges(NamedTuple):
         Rows of the anchors' table, in order; they may repeat.
     columns : ndarray of int of shape (b, p)
         Rows of the candidates' table; -1 where an anchor has fewer than p.
-    weights : ndarray of float64 of shape (b,)
-        Of the constraints of each anchor.
+    weights : ndarray of float64 of shape (b,) or (b, p)
+        Of the constraints of each anchor, or of each edge.
     """
 
     anchors: np.ndarray
@@ -69,6 +70,11 @@ class EdgeLists(NamedTuple):
     totals: np.ndarray
 
     @property
+    def tables(self):
+        """Itself, the only one."""
+        return (self,)
+
+    @property
     def cost(self):
         """The number of distances that take about as long, per anchor."""
         p, q = self.positives.columns.shape[1], self.negatives.columns.shape[1]
@@ -79,6 +85,26 @@ class EdgeLists(NamedTuple):
         return isinstance(other, EdgeLists) and all(
             np.array_equal(a.columns, b.columns) and np.array_equal(a.anchors, b.anchors)
             for a, b in zip(self[:2], other[:2], strict=True)
+        )
+
+
+class EdgeTables(NamedTuple):
+    """Lists of edges of several widths, so that anchors with few edges take little memory.
+
+    Attributes
+    ----------
+    tables : list of EdgeLists
+    totals : ndarray of float64
+        Over all of them, and the `totals` of each.
+    """
+
+    tables: list
+    totals: np.ndarray
+
+    def equals(self, other):
+        """Whether both are the same constraints."""
+        return isinstance(other, EdgeTables) and all(
+            a.equals(b) for a, b in zip(self.tables, other.tables, strict=True)
         )
 
 

@@ -14,6 +14,9 @@ _with_shared_texts = with_texts(
     few='with ``negatives="nearest"`` and few positives',
     subsamples="1",
     rate="0.01",
+    active="""At each iteration the share of selected triplets with a positive slack. For
+    ``loss="softmax"`` the share of (anchor, positive) pairs with a negative that is nearer
+    than the positive.""",
 )
 
 
@@ -28,21 +31,28 @@ class TripletMetricLearner(BaseMetricLearner):
 
     The parameters tell:
 
-    - What to learn: `n_components`, `metric`, `loss`, `margin`, `init`, `alpha`.
+    - What to learn: `n_components`, `metric`, `loss`, `margin`, `temperature`, `init`,
+      `alpha`.
     - What to learn from: `positives`, `negatives`, `n_neighbors`, `n_impostors`.
     %(how)s
 
     Parameters
     ----------
     %(space)s
-    loss : {"hinge", "squared_hinge", "softplus"}, default="hinge"
+    loss : {"hinge", "squared_hinge", "softplus", "softmax"}, default="hinge"
         The cost of the slack ``v = d(anchor, positive) - d(anchor, negative) + margin``:
         ``max(v, 0)``, its square, or ``log(1 + exp(v))``. The loss is the mean over all
-        selected triplets.
+        selected triplets. ``"softmax"`` is one cost for an (anchor, positive) pair and all
+        of its negatives, ``log(1 + sum(exp((d(anchor, positive) - d(anchor, negative)) /
+        temperature)))``, also known as InfoNCE or N-pair loss [4]_. The loss is then the
+        mean over the pairs.
     margin : float, default=0.1
         By how much a negative must be farther than a positive. Greater than 0.
         Distances have the scale of W₀, see `init`, but are between 0 and 2 under
-        ``"cosine"``.
+        ``"cosine"``. Without effect for ``"softmax"``.
+    temperature : float, default=0.05
+        For ``"softmax"``, in units of distances as the margin is. Greater than 0. The lower
+        it is, the more the nearest negatives of an anchor count against the others.
     %(start)s
     %(positives)s
     negatives : {"all", "nearest", "semihard", "hard", "random", "distance_weighted"} or \
@@ -62,8 +72,8 @@ callable, default="nearest"
     validation_scores_ : list of float or None
         With `early_stopping`, the score after each epoch. For given triplets it is the
         share of those held out that are in the right order.
-    margin_ : float
-        The margin, as it was given.
+    margin_ : float or None
+        The margin, as it was given; None for ``loss="softmax"``.
 
     See Also
     --------
@@ -76,8 +86,9 @@ callable, default="nearest"
 
     With ``negatives="all"`` every triplet counts, but none is enumerated. A sort of each
     anchor's distances gives the exact loss and gradient in O(n² log n) time. ``"softplus"``
-    cannot use the sort: it takes O(n² · positives) time and O(n) memory per anchor. Memory
-    for L-BFGS is O(n) plus scikit-learn's ``working_memory``. With all positives,
+    cannot use the sort: it takes O(n²) time with a factor of about 20, or of the positives
+    per anchor if these are fewer. ``"softmax"`` takes O(n²) time. Memory for L-BFGS is
+    O(n) plus scikit-learn's ``working_memory``. With all positives,
     constraints whose indices need more are formed again in each iteration.
 
     Some choices of `positives` and `negatives` are known from the literature. ``"nearest"``
@@ -94,6 +105,8 @@ callable, default="nearest"
        recognition and clustering", CVPR 2015.
     .. [3] A. Hermans, L. Beyer, B. Leibe, "In defense of the triplet loss for person
        re-identification", 2017.
+    .. [4] K. Sohn, "Improved deep metric learning with multi-class N-pair loss objective",
+       NeurIPS 2016, eq. 6; there with inner products in place of distances.
 
     Examples
     --------
@@ -116,6 +129,7 @@ callable, default="nearest"
         metric="sqeuclidean",
         loss="hinge",
         margin=0.1,
+        temperature=0.05,
         init="auto",
         alpha=0.1,
         positives="nearest",
@@ -144,6 +158,7 @@ callable, default="nearest"
         self.metric = metric
         self.loss = loss
         self.margin = margin
+        self.temperature = temperature
         self.init = init
         self.alpha = alpha
         self.positives = positives
@@ -187,7 +202,9 @@ callable, default="nearest"
         sample_weight : array-like of shape (n_triplets,), default=None
             Weights of triplets, at least 0. None gives equal weights. The loss is the
             weighted mean. So only the proportions of weights matter, and a weight of 2 has
-            the same effect as a triplet given twice.
+            the same effect as a triplet given twice. For ``loss="softmax"`` the triplets
+            with one anchor and one positive are one pair. It has the largest weight of
+            theirs, and a negative counts by the proportion of its own weight to that.
 
         %(returns)s
 
@@ -244,4 +261,7 @@ callable, default="nearest"
         )
         weights, rows = without_zeros(weights, rows)
         weights = normalize_weights(weights, len(rows))
-        return parameters, X, Triplets(rows, weights, X.shape[0])
+        triplets = Triplets(rows, weights, X.shape[0])
+        if parameters.loss == "softmax":
+            triplets = triplets.grouped()
+        return parameters, X, triplets

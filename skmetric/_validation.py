@@ -23,6 +23,7 @@ _COUNT = {"kind": Integral, "at_least": 1}
 _SHARE = {"at_least": 0, "below": 1}
 NUMBERS = {
     "margin": {"above": 0},
+    "temperature": {"above": 0},
     "pos_margin": {"at_least": 0},
     "negative_weight": {"above": 0},
     "n_neighbors": _COUNT,
@@ -208,9 +209,9 @@ def check_parameters(estimator, words):
 
 
 def changed_parameters(estimator):
-    """Names of the parameters of single solvers that differ from their defaults."""
+    """Names of the parameters of single solvers or losses that differ from defaults."""
     defaults = inspect.signature(type(estimator)).parameters
-    names = (*STOCHASTIC, "n_subsamples")
+    names = {*STOCHASTIC, "n_subsamples", "margin", "temperature"}.intersection(defaults)
     return {name for name in names if getattr(estimator, name) != defaults[name].default}
 
 

@@ -118,7 +118,7 @@ def test_auto_counts_distinct_rows(Learner, monkeypatch):
 
 
 @pytest.mark.parametrize("metric", ["sqeuclidean", "cosine"])
-@pytest.mark.parametrize("loss", ["hinge", "squared_hinge", "softplus"])
+@pytest.mark.parametrize("loss", ["hinge", "squared_hinge", "softplus", "softmax"])
 @pytest.mark.parametrize(
     ("positives", "negatives"),
     [("all", "all"), ("nearest", "nearest"), ("all", "semihard")],
@@ -134,7 +134,8 @@ def test_a_weight_counts_the_triplets_of_an_anchor(metric, loss, positives, nega
         n_components=4,
         pairs=False,
     )
-    constraints = TripletConstraints(loss, 0.6, *strategies)
+    learner = TripletMetricLearner(loss=loss, margin=0.6, temperature=0.6)
+    constraints = TripletConstraints.of(learner, strategies)
     weights = np.random.default_rng(2).uniform(0.2, 3, len(X))
     W = np.eye(4)
     given = W, X, LabelRelation(Y, weights), metric, constraints

@@ -421,6 +421,10 @@ COMMON = {
     "verbose": [0],
     "random_state": [0, np.int64(1), np.random.RandomState(0)],
 }
+OF_TRIPLETS = {
+    "loss": [*COMMON["loss"], "softmax", "softmax"],
+    "temperature": [0.1, 1e-9, 1e-3, 1e3, 1e300],
+}
 OF_PAIRS = {"pos_margin": [0, 0.05, "auto"], "negative_weight": [1.0, 1e-6, 1e6]}
 STEPS = ("max_iter", "n_subsamples")
 LEARNERS = [TripletMetricLearner, ContrastiveMetricLearner]
@@ -438,7 +442,7 @@ def learners(draw, *kinds):
     Learner = draw(
         st.sampled_from(kinds or [TripletMetricLearner, ContrastiveMetricLearner])
     )
-    known = COMMON | (OF_PAIRS if Learner is ContrastiveMetricLearner else {})
+    known = COMMON | (OF_PAIRS if Learner is ContrastiveMetricLearner else OF_TRIPLETS)
     learner = Learner(max_iter=3, n_subsamples=1, batch_size=8, random_state=0)
     for name in draw(st.lists(st.sampled_from(sorted(known)), max_size=4, unique=True)):
         odd = FEW if name in STEPS else ODD

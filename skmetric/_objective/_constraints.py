@@ -4,6 +4,8 @@ A family of constraints, triplets or pairs, is an object with:
 
 ``of(parameters, strategies) -> constraints``
     Those of a learner's parameters.
+``losses``
+    The names of the losses that there are.
 ``strategies``, ``by_positive``
     What :func:`skmetric.mining._strategies.select` chooses with.
 ``count(selection, masks, weights) -> ndarray``
@@ -41,6 +43,7 @@ from ..losses import (
 )
 from ..mining._strategies import all_rows
 from ._all_negatives import against_all_negatives
+from ._softmax import softmax_cost, softmax_over_negatives
 
 # Margins that are left open are these shares of the mean distance of pairs under W₀.
 NEAR, FAR = 0.5, 1.5
@@ -84,12 +87,15 @@ class TripletConstraints(Costs):
     negatives: object
     foot: float = 0.0
 
+    losses = (*LOSSES, "softmax")
     by_positive = True
     widest_foot = TRIPLET_FOOT
 
     @classmethod
     def of(cls, parameters, strategies):
         """Those of a learner's parameters."""
+        if parameters.loss == "softmax":
+            return SoftmaxConstraints(parameters.temperature, *strategies)
         return cls(parameters.loss, parameters.margin, *strategies)
 
     @property
@@ -121,21 +127,14 @@ class TripletConstraints(Costs):
         anchors, columns = selection.positives
         scale = 1 / (totals[0] or 1)
         if selection.layout != "tuples":
-            if selection.layout == "all":
-                is_negative = masks()[1]
-            else:
-                is_negative = np.zeros(D.shape, dtype=bool)
-                is_negative[selection.negatives] = True
+            is_negative = _negatives_mask(D.shape, selection, masks)
             loss, G, n_active = self._against_all(
                 D, anchors, columns, is_negative, weights=scale * weights
             )
             return loss, G, float(weights @ n_active)
         v = triplet_slack(D[selection.positives], D[selection.negatives], self.margin)
         loss, grad, active = weighted_cost(v, self.cost_of, weights[anchors], scale)
-        G = np.zeros_like(D)
-        for (rows, at), g in ((selection.positives, grad), (selection.negatives, -grad)):
-            np.add.at(G.reshape(-1), rows * D.shape[1] + at, g)
-        return loss, G, active
+        return loss, _tuples_gradient(D, selection, grad, -grad), active
 
     def _against_all(self, *block, weights):
         if not self.foot:
@@ -178,6 +177,117 @@ class TripletConstraints(Costs):
 
 
 @dataclass(frozen=True)
+class SoftmaxConstraints:
+    """(anchor, positive) pairs, each against all negatives selected for it.
+
+    The cost is log(1 + Σ exp((d(anchor, positive) - d(anchor, negative)) / temperature)).
+    A pair is active if a negative is nearer than the positive. Constraints are counted by
+    pairs.
+
+    Parameters
+    ----------
+    temperature : float
+    positives, negatives
+        As for :class:`TripletConstraints`.
+    """
+
+    temperature: float
+    positives: object
+    negatives: object
+
+    by_positive = True
+
+    @property
+    def strategies(self):
+        """For positives and for negatives."""
+        return self.positives, self.negatives
+
+    @property
+    def margins(self):
+        """Empty: there is no margin."""
+        return {}
+
+    def smoothed(self):
+        """Itself: the loss has no kink."""
+        return self
+
+    def mean_distances(self):
+        """None: there is no margin."""
+
+    def count(self, selection, masks, weights):
+        """The weight of all pairs, as an array of one number."""
+        return np.array([weights[selection.positives[0]].sum()])
+
+    def block_loss_and_grad(self, D, selection, masks, totals, weights):
+        """What a block contributes to the mean over all pairs."""
+        anchors, columns = selection.positives
+        scale = 1 / (totals[0] or 1)
+        if selection.layout != "tuples":
+            is_negative = _negatives_mask(D.shape, selection, masks)
+            loss, G, is_active = softmax_over_negatives(
+                D, anchors, columns, is_negative, self.temperature, scale * weights
+            )
+            return loss, G, float(weights[anchors] @ is_active)
+        pairs, d_neg = np.arange(len(anchors)), D[selection.negatives][:, None]
+        loss, g_pos, g_neg, is_active = softmax_cost(
+            D[selection.positives], pairs, d_neg, self.temperature, scale * weights[anchors]
+        )
+        G = _tuples_gradient(D, selection, g_pos, g_neg[:, 0])
+        return loss, G, float(weights[anchors] @ is_active)
+
+    def loss_and_grad(self, d_pos, d_neg, totals, weights):
+        """The same from distances to the listed positives and negatives of each anchor.
+
+        Parameters
+        ----------
+        d_pos : ndarray of shape (b, p)
+            -inf where there is none.
+        d_neg : ndarray of shape (b, q)
+            inf where there is none. Overwritten.
+        totals : ndarray
+        weights : tuple of two ndarrays of shape (b,), the second maybe of shape (b, q)
+            Of the pairs of each anchor, and of its negatives. A negative counts in the sum
+            as much as its weight is of the anchor's.
+
+        Returns
+        -------
+        loss : float
+        g_pos, g_neg : ndarrays of the shapes of `d_pos` and `d_neg`
+        active : float
+            The weight of the active pairs.
+        """
+        anchors = np.repeat(np.arange(len(d_pos)), d_pos.shape[1])  # (b * p,)
+        of_pairs, of_negatives = weights[0][anchors], weights[1].reshape(len(d_neg), -1)
+        shares = of_negatives / np.where(weights[0] > 0, weights[0], 1)[:, None]
+        loss, g_pos, g_neg, is_active = softmax_cost(
+            d_pos.ravel(),
+            anchors,
+            d_neg,
+            self.temperature,
+            of_pairs / (totals[0] or 1),
+            shares.astype(d_neg.dtype),
+        )
+        return loss, g_pos.reshape(d_pos.shape), g_neg, float(of_pairs @ is_active)
+
+
+def _negatives_mask(shape, selection, masks):
+    """Which entries of a block are among its negatives, all or listed, shape (b, n)."""
+    if selection.layout == "all":
+        return masks()[1]
+    is_negative = np.zeros(shape, dtype=bool)
+    is_negative[selection.negatives] = True
+    return is_negative
+
+
+def _tuples_gradient(D, selection, g_pos, g_neg):
+    """The gradient (b, n) of one negative per positive, whose entries may repeat."""
+    G = np.zeros_like(D)
+    for (rows, at), g in ((selection.positives, g_pos), (selection.negatives, g_neg)):
+        np.add.at(G.reshape(-1), rows * D.shape[1] + at, g)
+    return G
+
+
+@dataclass(frozen=True)
 class PairConstraints(Costs):
     """Pairs: the slack is d - pos_margin of similar rows and margin - d of dissimilar ones.
 
@@ -200,6 +310,7 @@ class PairConstraints(Costs):
     negatives: object
     foot: float = 0.0
 
+    losses = tuple(LOSSES)
     by_positive = False
     widest_foot = PAIR_FOOT
 

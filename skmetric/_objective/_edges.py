@@ -82,15 +82,15 @@ def _block_distances(A, B, edges, metric):
 
 
 def evaluate_edges(A, B, lists, metric, constraints):
-    """Loss and its gradient with respect to squared distances.
+    """Loss and its gradient with respect to embedded rows.
 
     Parameters
     ----------
     A, B
         As in :func:`edge_distances`.
-    lists : EdgeLists
+    lists : EdgeLists or EdgeTables
     metric : str
-    constraints : TripletConstraints or PairConstraints
+    constraints : TripletConstraints, SoftmaxConstraints or PairConstraints
         Which are asked for their ``loss_and_grad``.
 
     Returns
@@ -106,6 +106,20 @@ def evaluate_edges(A, B, lists, metric, constraints):
     -----
     For n anchors time O(n (p + q) k + n p q), memory O(n (p + q)) and a block of edges.
     """
+    losses, actives, grads = zip(
+        *(_by_edge(A, B, table, metric, constraints) for table in lists.tables),
+        strict=True,
+    )
+    dA = np.zeros_like(A)
+    dB = dA if B is A else np.zeros_like(B)
+    sides = [side for table in lists.tables for side in table[:2]]
+    G = _sparse([grad for pair in grads for grad in pair], sides, (len(A), len(B)))
+    block_pullback(dA, dB, G, A, B, slice(0, len(A)))
+    return sum(losses), sum(actives), dA, dB
+
+
+def _by_edge(A, B, lists, metric, constraints):
+    """Loss, weight of the active constraints, and gradients by squared distance."""
     sides = lists[:2]
     grads = [np.empty(side.columns.shape, dtype=A.dtype) for side in sides]
     loss, active = 0.0, 0.0
@@ -121,11 +135,7 @@ def evaluate_edges(A, B, lists, metric, constraints):
         active += part_active
         for grad, part, D in zip(grads, part_grads, distances, strict=True):
             grad[rows] = grad_by_square(part, D, metric)
-    dA = np.zeros_like(A)
-    dB = dA if B is A else np.zeros_like(B)
-    G = _sparse(grads, sides, (len(A), len(B)))
-    block_pullback(dA, dB, G, A, B, slice(0, len(A)))
-    return loss, active, dA, dB
+    return loss, active, grads
 
 
 def _where_edges(distances, edges, otherwise):
@@ -145,7 +155,7 @@ def _sparse(grads, sides, shape):
     parts = zip(*map(_nonzero, grads, sides), strict=True)
     heads, tails, values = map(np.concatenate, parts)
     starts = np.concatenate([[0], np.cumsum(np.bincount(heads, minlength=shape[0]))])
-    # A stable sort merges the two sides, each in order, in linear time.
+    # A stable sort merges sides, each in order, in about linear time.
     order = np.argsort(heads, kind="stable")
     return csr_array((values[order], tails[order], starts), shape)
 

@@ -13,7 +13,7 @@ from typing import NamedTuple
 import numpy as np
 from sklearn import get_config
 
-from .._relations import EdgeLists
+from .._relations import EdgeLists, EdgeTables
 from ..distances import (
     block_distances,
     block_pullback,
@@ -107,7 +107,7 @@ def mine(W, X, relation, metric, constraints, random_state, candidates=None):
     W : ndarray of shape (k, d)
     X : ndarray or CSR of shape (n, d)
         The anchors.
-    relation : LabelRelation or EdgeLists
+    relation : LabelRelation, EdgeLists or EdgeTables
         Which candidates are positives and negatives of each, see
         :mod:`skmetric._relations`.
     metric : str
@@ -118,10 +118,10 @@ def mine(W, X, relation, metric, constraints, random_state, candidates=None):
 
     Returns
     -------
-    mined : MinedBlocks or EdgeLists
+    mined : MinedBlocks, EdgeLists or EdgeTables
         The latter where anchors have few edges. Given edges are what they are.
     """
-    if isinstance(relation, EdgeLists):
+    if isinstance(relation, (EdgeLists, EdgeTables)):
         return relation
     A, B, _ = _embed_tables(W, X, candidates, metric)
     blocks, constraints = _Blocks(A, B, metric), _for_relation(constraints, relation)
@@ -149,7 +149,7 @@ def evaluate(
     ----------
     W, X, relation, metric, constraints, candidates
         As in :func:`mine`.
-    mined : MinedBlocks or EdgeLists, default=None
+    mined : MinedBlocks, EdgeLists or EdgeTables, default=None
         Constraints formed before; None forms them under `W`, with `random_state`.
 
     Returns
@@ -162,9 +162,9 @@ def evaluate(
     O((n + m) k) and one block of distances with its temporaries.
     """
     A, B, norms = _embed_tables(W, X, candidates, metric)
-    if mined is None and isinstance(relation, EdgeLists):
+    if mined is None and isinstance(relation, (EdgeLists, EdgeTables)):
         mined = relation
-    if isinstance(mined, EdgeLists):
+    if isinstance(mined, (EdgeLists, EdgeTables)):
         loss, active, dA, dB = evaluate_edges(A, B, mined, metric, constraints)
     else:
         loss, active, dA, dB, mined = _by_block(

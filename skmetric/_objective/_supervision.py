@@ -26,8 +26,9 @@ import numpy as np
 from sklearn.metrics import roc_auc_score
 from sklearn.utils import gen_batches
 
-from .._relations import EdgeLists, Edges, LabelRelation, first_copies
+from .._relations import EdgeLists, Edges, EdgeTables, LabelRelation, first_copies
 from ..distances import embed
+from ..mining._ordering import rank_in_group
 from ..mining._sampler import epoch, half, hold_out, shuffle_strata
 from ._edges import edge_distances
 from ._maps import map_rows, nearest_labels
@@ -213,8 +214,9 @@ class GivenConstraints:
 
     def batches(self, batch_size, random_state):
         """Batches of constraints, each with its share of every stratum."""
-        n_batches = max(1, round(len(self) / batch_size))
-        return np.array_split(shuffle_strata(self.strata, random_state), n_batches)
+        order = shuffle_strata(self.strata, random_state)
+        n_batches = max(1, min(round(len(self) / batch_size), len(order)))
+        return np.array_split(order, n_batches)
 
     def hold_out(self, fraction, random_state):
         """Hold out a share of each stratum, rounded down.
@@ -248,11 +250,14 @@ class GivenConstraints:
 
         return score
 
+    @property
+    def _index_dtype(self):
+        """Sparse arrays have indices of 32 bits where these suffice."""
+        return np.int32 if self.n_rows < 2**31 else np.intp
+
     def _by_anchor(self, at):
         """Columns and weights of some tuples, in order of the first column."""
-        # Sparse arrays have indices of 32 bits where these suffice.
-        dtype = np.int32 if self.n_rows < 2**31 else np.intp
-        tuples = self.tuples[at].astype(dtype)
+        tuples = self.tuples[at].astype(self._index_dtype)
         order = np.argsort(tuples[:, 0], kind="stable")
         return *tuples[order].T, self.weights[at][order]
 
@@ -279,6 +284,100 @@ class Triplets(GivenConstraints):
     def order(self, d_pos, d_neg, weights, _):
         """The share in the right order, ties counted half."""
         return float(np.average(right_order(d_pos, d_neg), weights=weights))
+
+    def grouped(self):
+        """The same by pairs of anchor and positive, which have a mean weight of 1.
+
+        Equal triplets become one with the sum of their weights.
+        """
+        order = np.lexsort(self.tuples.T[::-1])
+        tuples = self.tuples[order]  # (m, 3)
+        first = _starts(tuples)
+        weights = np.add.reduceat(self.weights[order], first)
+        groups = TripletGroups(tuples[first], weights, self.n_rows)
+        return replace(groups, weights=weights / groups.group_weights.mean())
+
+
+@dataclass(frozen=True)
+class TripletGroups(GivenConstraints):
+    """Given triplets by pairs of anchor and positive, each with several negatives.
+
+    Batches and what is held out consist of whole groups. A group weighs as much as the
+    triplet of its own that weighs most.
+
+    Parameters
+    ----------
+    tuples, weights, n_rows
+        See :class:`GivenConstraints`; the tuples are in order, and none repeats.
+    """
+
+    @cached_property
+    def starts(self):
+        """The first triplet of each group."""
+        return _starts(self.tuples[:, :2])
+
+    @property
+    def sizes(self):
+        """How many negatives each group has."""
+        return np.diff(self.starts, append=len(self))
+
+    @property
+    def group_weights(self):
+        """The weight of each group."""
+        return np.maximum.reduceat(self.weights, self.starts)
+
+    def take(self, at):
+        """Some groups, in order of their indices."""
+        at = np.sort(at)
+        sizes = self.sizes[at]
+        # Of each group the triplets that come after its first one.
+        rows = np.repeat(self.starts[at] - np.cumsum(sizes) + sizes, sizes)
+        rows += np.arange(len(rows))
+        return replace(self, tuples=self.tuples[rows], weights=self.weights[rows])
+
+    @property
+    def strata(self):
+        """Indices of the groups: one mean is taken over all."""
+        return [np.arange(len(self.starts))]
+
+    def edge_lists(self):
+        """For each group an edge to the positive and one to each negative.
+
+        Groups are in tables by the power of 2 that their size is below, so that no table
+        has more than twice as many entries as edges.
+        """
+        widths, weights = np.frexp(self.sizes)[1], self.group_weights  # (n_groups,)
+        tuples = self.tuples.astype(self._index_dtype)
+        totals = np.array([float(len(widths))])
+        tables = []
+        for width in np.unique(widths):
+            at = np.flatnonzero(widths == width)
+            anchors, positives, _ = tuples[self.starts[at]].T
+            rows = np.repeat(np.arange(len(at)), self.sizes[at])  # (n_edges,)
+            places = rows, rank_in_group(rows)
+            edges = np.repeat(widths == width, self.sizes)
+            columns = np.full((len(at), self.sizes[at].max()), -1, dtype=tuples.dtype)
+            own = np.zeros(columns.shape)
+            columns[places], own[places] = tuples[edges, 2], self.weights[edges]
+            tables.append(
+                EdgeLists(
+                    Edges(anchors, positives[:, None], weights[at]),
+                    Edges(anchors, columns, own),
+                    totals,
+                )
+            )
+        return EdgeTables(tables, totals)
+
+    def judge(self, kept, X, metric, random_state):
+        """How many triplets are in order."""
+        triplets = Triplets(self.tuples, self.weights, self.n_rows)
+        return triplets.judge(kept, X, metric, random_state)
+
+
+def _starts(tuples):
+    """Where a sorted array of shape (m, c) has a row that differs from the one before."""
+    differs = (tuples[1:] != tuples[:-1]).any(axis=1)
+    return np.flatnonzero(np.concatenate([[True], differs]))
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,7 @@ from dask import delayed
 from sklearn.utils import assert_all_finite
 from sklearn.utils.validation import check_is_fitted
 
-from .._base import WORDS, rollback_on_error
+from .._base import rollback_on_error
 from .._compat import with_callbacks
 from .._contrastive import ContrastiveMetricLearner
 from .._docs import with_texts
@@ -14,7 +14,7 @@ from .._fit import constraints_for
 from .._objective._initialization import initial_map
 from .._objective._maps import map_rows
 from .._triplet import TripletMetricLearner
-from .._validation import check_parameters, float_dtype
+from .._validation import float_dtype
 from ._collections import (
     align,
     array_dtype,
@@ -132,7 +132,7 @@ class DaskLearnerMixin:
     # Overrides of what `BaseMetricLearner` does with rows in memory.
 
     def _checked(self, X, y, reset):
-        parameters = check_parameters(self, WORDS)
+        parameters = self._checked_parameters()
         check_table(X, "X")
         check_features(self, X, reset)
         # Unknown options are refused before any work is done.

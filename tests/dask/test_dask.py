@@ -150,6 +150,33 @@ def test_one_partition_is_the_local_fit(client, over_cluster, local, more):
     assert (there.n_iter_, there.solver_) == (here.n_iter_, "lbfgs")
 
 
+@pytest.mark.parametrize("rows", [-1, 30])
+@pytest.mark.parametrize("solver", ["lbfgs", "adam"])
+def test_softmax_over_partitions(client, solver, rows):
+    """The mean over the pairs of all partitions, each with the negatives of its own."""
+    softmax = {"loss": "softmax", "temperature": 0.3, "margin": 0.1, "solver": solver}
+    softmax |= {"alpha": 0, "max_iter": 4}
+    learner = triplets(**settings(**softmax)).fit(*parted(rows))
+    assert learner.margin_ is None
+    if rows == -1 and solver == "lbfgs":
+        with threadpool_limits(1):  # as in a worker
+            here = skmetric.TripletMetricLearner(**settings(**softmax)).fit(X, Y)
+        np.testing.assert_allclose(learner.loss_curve_, here.loss_curve_, rtol=1e-8)
+    costs, rows = [], len(X) if rows == -1 else rows
+    for start in range(0, len(X), rows):
+        Z, y = X[start : start + rows] @ learner.components_.T, Y[start : start + rows]
+        D = ((Z[:, None] - Z) ** 2).sum(axis=2) / 0.3
+        costs += [
+            np.log1p(np.exp(D[a, p] - D[a, y != y[a]]).sum())
+            for a, p in permutations(range(len(Z)), 2)
+            if y[a] == y[p]
+        ]
+    if solver == "lbfgs":
+        assert learner.loss_ == pytest.approx(np.mean(costs), rel=1e-9)
+    else:
+        assert learner.loss_ < learner.loss_curve_[0]
+
+
 def test_objective_is_the_sum_of_its_parts(client):
     """Against every triplet within each of eight partitions, one by one."""
     learner = triplets(alpha=0).fit(*parted(30))

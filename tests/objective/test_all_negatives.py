@@ -220,3 +220,50 @@ def test_a_few_active_negatives_give_a_sparse_gradient(monkeypatch):
     )
     assert issparse(few[1])
     assert not issparse(many[1])
+
+
+# The softplus at Chebyshev nodes, where positives are many
+
+
+def by_pairs(D, anchors, positives, is_negative, margin):
+    D, weights = D.astype(np.float64), weights_of(len(D))[anchors]
+    v = np.where(is_negative[anchors], D[anchors, positives, None] + margin, -np.inf)
+    v = v - D[anchors]  # (n_pairs, n)
+    slopes = weights[:, None] * np.exp(v - np.logaddexp(0, v))
+    G = np.zeros_like(D)
+    np.add.at(G, anchors, -slopes)
+    np.add.at(G, (anchors, positives), slopes.sum(axis=1))
+    n_active = np.bincount(anchors, (v > 0).sum(axis=1), minlength=len(D))
+    return weights @ np.logaddexp(0, v).sum(axis=1), G, n_active
+
+
+@designed(dtype=DTYPES, scale=(1e-6, 0.3, 20.0, 1e4), tied=(False, True))
+def test_softplus_of_many_positives(dtype, scale, tied, monkeypatch):
+    nodes = []
+    interpolate = _all_negatives._interpolation
+    monkeypatch.setattr(
+        _all_negatives,
+        "_interpolation",
+        lambda at, on: nodes.append(len(on)) or interpolate(at, on),
+    )
+    D, *pairs, is_negative = block([60, 90, 1, 2], np.float64, tied)
+    arguments = (D * scale).astype(dtype), *pairs, is_negative, 0.5
+    found = against_all_negatives(*arguments, "softplus")
+    rtol = 1e-12 if dtype == np.float64 else 1e-5
+    assert_same(found, by_pairs(*arguments), rtol)
+    assert found[1].dtype == dtype
+    # On a wide range nodes are no fewer than positives.
+    assert bool(nodes) == (scale < 20)
+    assert max(nodes, default=0) <= _all_negatives.MOST_NODES
+
+
+@pytest.mark.parametrize("offset", [0.0, 30.0, -30.0])
+def test_softplus_of_far_and_near_negatives(offset):
+    """Costs of 1e-13, and of 30, each to many digits."""
+    D, *pairs, is_negative = block([60, 90], np.float64, False)
+    D[is_negative] += max(offset, 0)
+    D[~is_negative] -= min(offset, 0)
+    arguments = D, *pairs, is_negative, 0.5
+    found, expected = against_all_negatives(*arguments, "softplus"), by_pairs(*arguments)
+    assert found[0] == pytest.approx(expected[0], rel=1e-12)
+    np.testing.assert_allclose(found[1], expected[1], atol=1e-11 * expected[1].max())

@@ -121,6 +121,9 @@ def test_margins_are_marked_as_distances_or_as_a_difference():
     assert high - low == pytest.approx(0.7)
     assert (high + low) / 2 == pytest.approx(display.thresholds_["learnt"])
     assert not any("margin" in label for label in lines_by_label(display.axes_[0]))
+    softmax = TripletMetricLearner(loss="softmax").fit(X, Y)
+    display = plotting.PairDistanceDisplay.from_estimator(softmax, X, Y)
+    assert not any("margin" in label for label in lines_by_label(display.axes_[-1]))
 
 
 def test_the_threshold_and_the_distances_of_a_verifier_are_drawn(learner):
