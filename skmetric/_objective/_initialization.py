@@ -143,9 +143,7 @@ class RowsInMemory:
     def discriminant(self, k):
         """A map that tells classes apart, or the rows that given constraints tell apart."""
         _check_extent(largest_extent(self.X), np.float64)
-        X, d = self.X, self.shape[1]
-        if self.metric == "cosine":
-            X, _ = embed(X.astype(np.float64), "cosine")
+        X, d = rows_of_discriminant(self.X, self.metric), self.shape[1]
         mean, basis = X.mean(axis=0, dtype=np.float64), None
         if len(X) < d:
             basis = row_basis(X, centered=True)
@@ -228,6 +226,11 @@ class RowsInMemory:
                 "Got init='lda' with sparse X, but LDA needs dense X. Use init='pca' or "
                 "'random'."
             )
+
+
+def rows_of_discriminant(X, metric):
+    """Rows whose scatter counts: under the cosine those on the unit sphere."""
+    return embed(X.astype(np.float64), metric)[0] if metric == "cosine" else X
 
 
 def pca(X, k, random_state):

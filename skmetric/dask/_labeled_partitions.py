@@ -9,7 +9,12 @@ from scipy.sparse import issparse, vstack
 from sklearn.utils import assert_all_finite
 
 from .._objective import _scatter
-from .._objective._initialization import most_discriminants, share_of_distinct
+from .._objective._initialization import (
+    MAX_DISCRIMINANT,
+    most_discriminants,
+    rows_of_discriminant,
+    share_of_distinct,
+)
 from .._objective._problem import is_centered
 from .._objective._span import restrict_to_range, second_moments
 from .._objective._supervision import Labels
@@ -38,6 +43,8 @@ class LabeledPartitions(Partitions):
     ----------
     X, y : dask array
         As for :class:`~skmetric.dask._partitions.Partitions`.
+    metric : str, default="sqeuclidean"
+        Of the learner.
 
     Attributes
     ----------
@@ -55,8 +62,9 @@ class LabeledPartitions(Partitions):
         partitions with a single class.
     """
 
-    def __init__(self, X, y):
+    def __init__(self, X, y, metric="sqeuclidean"):
         super().__init__(X, y, float_dtype(X.dtype))
+        self.metric = metric
         n_rows = -(-SAMPLE_SIZE // len(self.sizes))
         summary = self.reduce(self.map_partitions(_summarize, n_rows), _merge_summaries)
         stack = vstack if issparse(summary.sample[0]) else np.concatenate
@@ -100,7 +108,25 @@ class LabeledPartitions(Partitions):
 
     def has_discriminant(self):
         """Whether ``init="discriminant"`` is possible."""
-        return False
+        return not issparse(self.sample) and self.shape[1] <= MAX_DISCRIMINANT
+
+    def discriminant(self, k):
+        """A map that tells the classes apart, from moments of the distinct rows."""
+        moments, classes = (
+            self.reduce(
+                self.map_partitions(
+                    function, self.metric, self.first_copies, self._original_labels
+                ),
+                merge,
+            )
+            for function, merge in (
+                (_distinct_moments, _scatter.merge_moments),
+                (_distinct_class_moments, _scatter.merge_class_moments),
+            )
+        )
+        within, total = _scatter.within_scatter(moments, classes), moments.scatter / moments.n
+        W, _ = _scatter.discriminant(within, total, _scatter.rank_of(total))
+        return W if k == len(W) else _scatter.leading(W, total, k)
 
     def lda(self, k):
         """Directions that separate the classes, from moments within and between them."""
@@ -172,6 +198,21 @@ def _first_copies(_, X, codes):
 
 def _n_pairs_of_copies(_, X, codes, first):
     return Labels(codes, first).n_pairs_of_copies
+
+
+def _distinct_moments(metric, X, codes, first, labels):
+    return _scatter.moments_of(_distinct_rows(metric, X, first)[0])
+
+
+def _distinct_class_moments(metric, X, codes, first, labels):
+    X, at = _distinct_rows(metric, X, first)
+    return _scatter.class_moments_of(X, labels[at])
+
+
+def _distinct_rows(metric, X, first):
+    """Rows that are no copies, on the unit sphere under the cosine, and which these are."""
+    at = np.flatnonzero(first == np.arange(len(first)))
+    return rows_of_discriminant(X[at], metric), at
 
 
 def _class_moments(_, X, codes, labels):

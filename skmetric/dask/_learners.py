@@ -138,7 +138,7 @@ class DaskLearnerMixin:
         # Unknown options are refused before any work is done.
         constraints_for(parameters, X.shape[1])
         arrays = align(as_dask_array(X, "X"), as_dask_array(y, "y"))
-        return LabeledPartitions(*arrays), parameters
+        return LabeledPartitions(*arrays, parameters.metric), parameters
 
     def _initial_map(self, parameters, partitions, target, random_state):
         return initial_map(partitions, parameters.n_components, self.init, random_state)

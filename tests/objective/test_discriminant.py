@@ -1,0 +1,136 @@
+"""The discriminant map: against a generalized eigenproblem, under rotations, few rows."""
+
+import numpy as np
+import pytest
+from scipy.linalg import eigh, fractional_matrix_power
+from scipy.stats import ortho_group
+
+from skmetric import ContrastiveMetricLearner, TripletMetricLearner
+from skmetric._objective import _scatter
+from skmetric._objective._initialization import RowsInMemory
+from skmetric._objective._supervision import Labels, Pairs, Triplets, mean_weights
+
+Y = np.repeat(np.arange(6), [9, 7, 12, 5, 11, 2])
+RNG = np.random.default_rng(0)
+CENTERS = 2 * RNG.normal(size=(6, 5))
+X = CENTERS[Y] + RNG.normal(size=(len(Y), 5)) * [1, 2, 0.5, 1, 3]
+
+
+def map_of(X, y, k=None, metric="sqeuclidean"):
+    k = X.shape[1] if k is None else k
+    return RowsInMemory(X, Labels.of(X, y), metric).discriminant(k)
+
+
+def scatters(X, y):
+    """Within classes, unbiased, by differences of all pairs; and of all rows."""
+    within, n_degrees = np.zeros((X.shape[1],) * 2), 0
+    for label in np.unique(y):
+        rows = X[y == label]
+        for a in rows:
+            for b in rows:
+                within += np.outer(a - b, a - b) / (2 * len(rows))
+        n_degrees += len(rows) - 1
+    centered = X - X.mean(axis=0)
+    return within / n_degrees, centered.T @ centered / len(X)
+
+
+def by_definition(X, y):
+    within, total = scatters(X, y)
+    share, d = _scatter.SHRINKAGE, X.shape[1]
+    S = (1 - share) * within + share * np.trace(within) / d * np.eye(d)
+    # S^-1/2 (total - within) S^-1/2 v = phi v for v = S^1/2 u of the pencil.
+    phi, U = eigh(total - within, S)
+    V = fractional_matrix_power(S, 0.5) @ U
+    np.testing.assert_allclose(V.T @ V, np.eye(d), atol=1e-9)
+    phi = np.maximum(phi, 0)
+    stretch = np.sqrt(1 + _scatter.STRETCH * phi / (1 + phi)) - 1
+    power = fractional_matrix_power(S, -_scatter.POWER)
+    return (np.eye(d) + V @ np.diag(stretch) @ V.T) @ power
+
+
+def test_against_a_generalized_eigenproblem():
+    np.testing.assert_allclose(map_of(X, Y), by_definition(X, Y), rtol=1e-8, atol=1e-10)
+
+
+def test_scatter_within_is_half_the_mean_square_of_differences():
+    # Of classes of two rows, which moments about their means would make half as large.
+    y = np.arange(len(X)) // 2
+    within, _ = Labels.of(X, y).scatter(X)
+    pairs = np.arange(len(X)).reshape(-1, 2)
+    apart = X[pairs[:, 0]] - X[pairs[:, 1]]
+    np.testing.assert_allclose(within, apart.T @ apart / (2 * len(pairs)))
+    n = len(pairs)
+    weights = np.ones(n)
+    given = Triplets(np.column_stack([pairs, np.roll(pairs[:, 0], 1)]), weights, len(X))
+    np.testing.assert_allclose(given.scatter(X)[0], within)
+    both = np.vstack([pairs, np.roll(pairs, 1, axis=0)[:, [0, 0]] + [0, 2]]) % len(X)
+    similar = np.arange(2 * n) < n
+    weights = np.ones(2 * n)
+    given = Pairs(both, weights, len(X), similar, mean_weights(weights, similar))
+    np.testing.assert_allclose(given.scatter(X)[0], within)
+
+
+@pytest.mark.parametrize("metric", ["sqeuclidean", "cosine"])
+def test_rotations_turn_it(metric):
+    Q = ortho_group.rvs(5, random_state=0)
+    expected = map_of(X, Y, metric=metric) @ Q.T
+    found = map_of(X @ Q.T, Y, metric=metric)
+    np.testing.assert_allclose(found, Q @ expected, rtol=1e-7, atol=1e-9)
+
+
+@pytest.mark.parametrize("metric", ["sqeuclidean", "cosine"])
+def test_copies_and_units_change_nothing(metric):
+    # A learner brings the map to a mean squared distance of 1.
+    learner = TripletMetricLearner(init="discriminant", metric=metric, max_iter=1)
+    with pytest.warns(UserWarning):
+        expected = learner.fit(X, Y).initial_components_
+    with pytest.warns(UserWarning):
+        found = learner.fit(8 * np.repeat(X, 3, axis=0), np.repeat(Y, 3))
+    np.testing.assert_allclose(8 * found.initial_components_, expected, rtol=1e-9)
+
+
+def test_dead_columns_leave_the_others_as_they_are():
+    expected = map_of(X, Y)
+    W = map_of(np.hstack([X, np.ones((len(X), 20))]), Y)
+    np.testing.assert_allclose(W[:5, :5], expected, rtol=1e-8, atol=1e-10)
+    np.testing.assert_allclose(W[:5, 5:], 0, atol=1e-10)
+
+
+def test_few_rows_of_many_features_against_all_features():
+    rng = np.random.default_rng(1)
+    rows, y = rng.normal(size=(24, 60)), np.arange(24) % 4
+    labels = Labels.of(rows, y)
+    within, total = labels.scatter(rows)
+    expected, _ = _scatter.discriminant(within, total, 23)
+    np.testing.assert_allclose(map_of(rows, y), expected, rtol=1e-7, atol=1e-8)
+    for k in (5, 23, 30):
+        W = map_of(rows, y, k)
+        assert W.shape == (k, 60)
+        Z, mapped = rows @ W.T, rows @ expected.T
+        # The directions of most variance of the mapped rows, by falling variance.
+        _, values, _ = np.linalg.svd(mapped - mapped.mean(axis=0), full_matrices=False)
+        found = np.linalg.svd(Z - Z.mean(axis=0), full_matrices=False)[1]
+        m = min(k, 23)
+        np.testing.assert_allclose(found[:m], values[:m], rtol=1e-6)
+        assert np.linalg.matrix_rank(W) == k
+
+
+@pytest.mark.parametrize("Learner", [TripletMetricLearner, ContrastiveMetricLearner])
+@pytest.mark.parametrize("method", ["fit", "partial_fit"])
+def test_classes_are_nearer_than_under_the_identity(Learner, method):
+    learner = Learner(init="discriminant", random_state=0)
+    W = getattr(learner, method)(X, Y).initial_components_
+
+    def ratio(W):
+        within, total = scatters(X @ W.T, Y)
+        return np.trace(within) / np.trace(total)
+
+    assert ratio(W) < 0.9 * ratio(np.eye(5))
+
+
+def test_where_it_is_not_possible():
+    from scipy.sparse import csr_matrix
+
+    with pytest.raises(ValueError, match="discriminant.*dense"):
+        TripletMetricLearner(init="discriminant").fit(csr_matrix(X), Y)
+    assert TripletMetricLearner().fit(csr_matrix(X), Y).initial_components_.shape == (5, 5)
