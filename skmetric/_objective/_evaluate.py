@@ -13,7 +13,7 @@ from typing import NamedTuple
 import numpy as np
 from sklearn import get_config
 
-from .._relations import EdgeLists
+from .._relations import EdgeLists, GroupLists
 from ..distances import (
     block_distances,
     block_pullback,
@@ -26,12 +26,17 @@ from ..mining._strategies import (
     all_for_nearest,
     all_rows,
     draws,
+    is_nearest,
     may_take_many,
+    n_nearest,
     row_blocks,
     select,
     split_random_state,
 )
-from ._edges import edge_lists, evaluate_edges
+from ._edges import edge_lists, evaluate_edges, evaluate_groups, listed_edges
+
+# What an edge costs in distances of a block, and what a group does besides its distances.
+EDGE_COST, GROUP_COST = 8, 2**15
 
 
 class MinedBlocks(NamedTuple):
@@ -118,13 +123,15 @@ def mine(W, X, relation, metric, constraints, random_state, candidates=None):
 
     Returns
     -------
-    mined : MinedBlocks or EdgeLists
-        The latter where anchors have few edges. Given edges are what they are.
+    mined : MinedBlocks, EdgeLists or GroupLists
+        Whichever takes the least time. Given edges are what they are.
     """
     if isinstance(relation, EdgeLists):
         return relation
     A, B, _ = _embed_tables(W, X, candidates, metric)
     blocks, constraints = _Blocks(A, B, metric), _for_relation(constraints, relation)
+    if B is A and (groups := _cheap_groups(constraints, relation)):
+        return _mine_groups(blocks, relation, constraints, random_state, groups)
     mined = _mine(blocks, relation, constraints, random_state)
     if not all(getattr(s, "layout", None) == "lists" for s in mined.selections):
         return mined
@@ -149,7 +156,7 @@ def evaluate(
     ----------
     W, X, relation, metric, constraints, candidates
         As in :func:`mine`.
-    mined : MinedBlocks or EdgeLists, default=None
+    mined : MinedBlocks, EdgeLists or GroupLists, default=None
         Constraints formed before; None forms them under `W`, with `random_state`.
 
     Returns
@@ -166,6 +173,8 @@ def evaluate(
         mined = relation
     if isinstance(mined, EdgeLists):
         loss, active, dA, dB = evaluate_edges(A, B, mined, metric, constraints)
+    elif isinstance(mined, GroupLists):
+        loss, active, dA = evaluate_groups(A, mined, metric, constraints)
     else:
         loss, active, dA, dB, mined = _by_block(
             A, B, relation, metric, constraints, mined, random_state
@@ -237,6 +246,35 @@ def _for_relation(constraints, relation):
     """The same constraints, named ``"all"`` where they are all of this relation."""
     positives, negatives = all_for_nearest(*constraints.strategies, relation)
     return replace(constraints, positives=positives, negatives=negatives)
+
+
+def _cheap_groups(constraints, relation):
+    """The groups of a relation if it pays to evaluate by these, else None."""
+    positives, negatives = constraints.strategies
+    in_lists = is_nearest(negatives) or not (constraints.by_positive or negatives is None)
+    if positives is not all_rows or not in_lists:
+        return None
+    groups, n = relation.groups(), len(relation.weights)
+    sizes = np.array([len(group) for group in groups])
+    p, q = sizes.max() - 1, n_nearest(negatives) or 1
+    # Distances that take about as long, per anchor: by groups, edges and blocks.
+    by_groups = sizes @ sizes / n + EDGE_COST * q + GROUP_COST * len(groups) / n
+    by_edges = p * q + EDGE_COST * (p + q)
+    return groups if by_groups < min(n, by_edges) else None
+
+
+def _mine_groups(blocks, relation, constraints, random_state, groups):
+    listed, totals = [], 0
+    sides = constraints.strategies
+    random_states = split_random_state(random_state, [draws(side) for side in sides])
+    for rows in blocks.rows:
+        masks = partial(relation.masks, rows)
+        selection = _select(blocks.distances(rows), masks, constraints, random_states)
+        totals = totals + constraints.count(selection, masks, relation.weights[rows])
+        # Lists of all positives would be long, and the groups say the same.
+        listed.append(selection.negatives)
+    negatives = listed_edges(blocks.rows, listed, relation.weights)
+    return GroupLists(groups, negatives, totals)
 
 
 def _mine(blocks, relation, constraints, random_state):
