@@ -13,7 +13,7 @@ from typing import NamedTuple
 import numpy as np
 from sklearn import get_config
 
-from .._relations import EdgeLists, GroupLists
+from .._relations import EdgeLists, Edges, GroupLists
 from ..distances import (
     block_distances,
     block_pullback,
@@ -23,6 +23,7 @@ from ..distances import (
     gram_factors,
 )
 from ..mining._strategies import (
+    Selection,
     all_for_nearest,
     all_rows,
     draws,
@@ -33,10 +34,17 @@ from ..mining._strategies import (
     select,
     split_random_state,
 )
+from ..mining._trees import nearest_in_groups, nearest_in_others
 from ._edges import edge_lists, evaluate_edges, evaluate_groups, listed_edges
 
 # What an edge costs in distances of a block, and what a group does besides its distances.
 EDGE_COST, GROUP_COST = 8, 2**15
+# Trees find the nearest faster than blocks of distances from so many rows on, in at most
+# so many dimensions.
+TREE_ROWS, TREE_DIMENSIONS = 10_000, 16
+# Each group costs a few trees, and blocks grow with the square of the rows. So n rows must
+# be at least this number times the square root of the groups.
+ROWS_PER_ROOT_OF_GROUPS = 300
 
 
 class MinedBlocks(NamedTuple):
@@ -129,7 +137,12 @@ def mine(W, X, relation, metric, constraints, random_state, candidates=None):
     if isinstance(relation, EdgeLists):
         return relation
     A, B, _ = _embed_tables(W, X, candidates, metric)
-    blocks, constraints = _Blocks(A, B, metric), _for_relation(constraints, relation)
+    constraints = _for_relation(constraints, relation)
+    if B is A and _pays_by_trees(constraints, A):
+        groups = relation.groups()
+        if len(A) >= ROWS_PER_ROOT_OF_GROUPS * len(groups) ** 0.5:
+            return _mine_by_trees(A, relation, constraints, groups)
+    blocks = _Blocks(A, B, metric)
     if B is A and (groups := _cheap_groups(constraints, relation)):
         return _mine_groups(blocks, relation, constraints, random_state, groups)
     mined = _mine(blocks, relation, constraints, random_state)
@@ -246,6 +259,25 @@ def _for_relation(constraints, relation):
     """The same constraints, named ``"all"`` where they are all of this relation."""
     positives, negatives = all_for_nearest(*constraints.strategies, relation)
     return replace(constraints, positives=positives, negatives=negatives)
+
+
+def _pays_by_trees(constraints, E):
+    """Whether there are many rows in few dimensions, and the nearest are looked for."""
+    fits = len(E) >= TREE_ROWS and E.shape[1] <= TREE_DIMENSIONS
+    return fits and all(map(is_nearest, constraints.strategies))
+
+
+def _mine_by_trees(E, relation, constraints, groups):
+    """Lists as from blocks of distances, if no distances tie."""
+    counts = map(n_nearest, constraints.strategies)
+    sides = [
+        find(E, groups, k)
+        for find, k in zip((nearest_in_groups, nearest_in_others), counts, strict=True)
+    ]
+    at = [all_rows(columns, columns >= 0, None) for columns in sides]
+    totals = constraints.count(Selection("lists", *at), None, relation.weights)
+    anchors = np.arange(len(E))
+    return EdgeLists(*(Edges(anchors, side, relation.weights) for side in sides), totals)
 
 
 def _cheap_groups(constraints, relation):
