@@ -285,20 +285,26 @@ def warn_about_fit(estimator, sample, target, converged):
         )
     elif not any(estimator.active_fraction_curve_) and _unmoved(estimator):
         warn(
-            f"{name} found no active constraint: all of them are satisfied by "
-            f"margin={estimator.margin_:.4g} already, and the map is the initial one. "
-            f"Raise the margin,{harder}.",
+            f"{name} found no active constraint: all of them are satisfied by the margin "
+            "already, and the map is the initial one. Raise the margin,"
+            f"{harder}. Got {_setting(estimator, target)}.",
             UserWarning,
             stacklevel=6,
         )
     if _collapsed(estimator, sample) and not look_alike:
         warn(
-            f"{name} collapsed: distances between rows have become small against "
-            f"margin={estimator.margin_:.4g}, so that the loss sits at the margin. Raise "
-            f"alpha (got alpha={estimator.alpha}),{easier}.",
+            f"{name} collapsed: distances between rows have become small against the "
+            "margin, so that the loss sits at the margin. Raise alpha,"
+            f"{easier}. Got {_setting(estimator, target)}.",
             UserWarning,
             stacklevel=6,
         )
+
+
+def _setting(estimator, target):
+    """What matters most for a warning, as given: a grid has the same text for all folds."""
+    names = ["margin", "alpha", *(("positives", "negatives") if target.mined else ())]
+    return ", ".join(f"{name}={short(getattr(estimator, name))}" for name in names)
 
 
 def _unmoved(estimator):
