@@ -57,8 +57,8 @@ print("best:", search.best_params_)
 
 # %%
 # A search by halving tries all settings on few rows, and the best third of them on three
-# times as many. The larger the grid, the more it saves. Neighbors among few rows are far, so
-# rank the settings on as many rows as you can.
+# times as many. The larger the grid, the more it saves. Neighbors among few rows are far,
+# so rank the settings on as many rows as you can.
 
 halving = HalvingGridSearchCV(model, grid, cv=folds, random_state=0).fit(X, y)
 print("best by halving:", halving.best_params_)

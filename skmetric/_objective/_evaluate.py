@@ -41,7 +41,7 @@ from ._edges import edge_lists, evaluate_edges, evaluate_groups, listed_edges
 EDGE_COST, GROUP_COST = 8, 2**15
 # Trees find the nearest faster than blocks of distances from so many rows on, in at most
 # so many dimensions.
-TREE_ROWS, TREE_DIMENSIONS = 10_000, 16
+TREE_ROWS, TREE_DIMENSIONS = 10_000, 8
 # Each group costs a few trees, and blocks grow with the square of the rows. So n rows must
 # be at least this number times the square root of the groups.
 ROWS_PER_ROOT_OF_GROUPS = 300
