@@ -313,17 +313,17 @@ def warn_about_fit(estimator, sample, target, converged):
         )
     elif not any(estimator.active_fraction_curve_) and _unmoved(estimator):
         warn(
-            f"{name} found no active constraint: all of them are satisfied by "
-            f"{scale[0]}={scale[1]:.4g} already, and the map is the initial one. "
-            f"Raise the {scale[0]},{harder}.",
+            f"{name} found no active constraint: all of them are satisfied by the "
+            f"{scale[0]} already, and the map is the initial one. Raise the {scale[0]},"
+            f"{harder}. Got {_setting(estimator, target)}.",
             UserWarning,
             stacklevel=6,
         )
     if _collapsed(estimator, sample) and not look_alike:
         warn(
-            f"{name} collapsed: distances between rows have become small against "
-            f"{scale[0]}={scale[1]:.4g}, so that the loss sits at the {scale[0]}. Raise "
-            f"alpha (got alpha={estimator.alpha}),{easier}.",
+            f"{name} collapsed: distances between rows have become small against the "
+            f"{scale[0]}, so that the loss sits at the {scale[0]}. Raise alpha,"
+            f"{easier}. Got {_setting(estimator, target)}.",
             UserWarning,
             stacklevel=6,
         )
@@ -334,6 +334,13 @@ def _scale_of_loss(estimator):
     if estimator.margin_ is None:
         return "temperature", estimator.temperature
     return "margin", estimator.margin_
+
+
+def _setting(estimator, target):
+    """What matters most for a warning, as given: a grid has the same text for all folds."""
+    names = [_scale_of_loss(estimator)[0], "alpha"]
+    names += ["positives", "negatives"] if target.mined else []
+    return ", ".join(f"{name}={short(getattr(estimator, name))}" for name in names)
 
 
 def _unmoved(estimator):

@@ -584,7 +584,9 @@ def test_a_collapsed_map_is_a_warning_with_a_remedy():
     learner = TripletMetricLearner(
         positives="hard", negatives="hard", alpha=0, solver="lbfgs"
     )
-    with pytest.warns(UserWarning, match="collapsed.*Raise alpha"):
+    # As given, so that the warnings of a grid tell which setting it was.
+    setting = f"margin={learner.margin}, alpha=0, positives='hard', negatives='hard'"
+    with pytest.warns(UserWarning, match="collapsed.*Raise alpha.*Got " + setting):
         learner.fit(noise, y)
     # Of each triplet the slack is the margin, which the foot of the hinge makes cheaper.
     foot = learner.margin / 2
@@ -597,7 +599,7 @@ def test_a_collapsed_map_is_a_warning_with_a_remedy():
 def test_nothing_to_learn_is_a_warning_with_a_remedy(solver):
     blobs, y = make_blobs(90, 3, cluster_std=0.1, random_state=0)
     learner = TripletMetricLearner(margin=0.01, solver=solver, random_state=0)
-    with pytest.warns(UserWarning, match="no active constraint.*Raise the margin"):
+    with pytest.warns(UserWarning, match="no active constraint.*Got margin=0.01, alpha"):
         learner.fit(blobs, y)
     assert learner.active_fraction_ == 0
     np.testing.assert_allclose(learner.components_, learner.initial_components_)
