@@ -18,7 +18,7 @@ from threadpoolctl import threadpool_limits
 from skmetric import ContrastiveMetricLearner, TripletMetricLearner, _fit
 from skmetric._objective import _problem
 from skmetric.metrics import retrieval_scorer
-from skmetric.mining._sampler import half
+from skmetric.mining._sampler import stratified_part
 from skmetric.mining._strategies import row_blocks
 
 LEARNERS = [TripletMetricLearner, ContrastiveMetricLearner]
@@ -622,7 +622,7 @@ def test_the_mean_of_halves(learner):
     alone, metric, n_iter = clone(learner).set_params(n_subsamples=1, init=W0), 0, 0
     alone.set_params(n_neighbors=2, n_impostors=4)
     for _ in range(3):
-        rows = half(Y, rng)
+        rows = stratified_part(Y, 0.5, rng)
         # A fit draws one number of its own.
         alone.fit(X[rows], Y[rows])
         rng.randint(2**31 - 1)
