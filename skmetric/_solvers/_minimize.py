@@ -26,7 +26,7 @@ _LOCK, _WITHIN, _BEFORE = RLock(), set(), []
 # The share of the epochs in which the learning rate falls, see minimize_stochastic.
 FALLING = 0.2
 # See _has_settled.
-SETTLED_LOSS, SETTLED_ACTIVE = 0.1, 0.05
+SETTLED, SETTLED_OF_GAIN = 0.05, 0.2
 
 
 class Step(NamedTuple):
@@ -301,17 +301,18 @@ def _n_falling(n_iter):
 def _has_settled(losses, actives):
     """Whether the last quarter of some epochs gained little over the quarter before.
 
-    Less than the share `SETTLED_LOSS` of the first epoch's loss, and less than
-    `SETTLED_ACTIVE` of all constraints no longer active. With hard constraints either may
-    come to rest long before the other.
+    Little is less than the share `SETTLED` of the first epoch's loss, or than the share
+    `SETTLED_OF_GAIN` of all that was gained so far; and less than the share `SETTLED` of
+    all constraints no longer active. With hard constraints either may come to rest long
+    before the other.
     """
-    n = max(1, len(losses) // 4)
     if len(losses) < 2:
         return False
-    loss, active = (
-        np.mean(curve[-2 * n : -n]) - np.mean(curve[-n:]) for curve in (losses, actives)
-    )
-    return bool(loss <= SETTLED_LOSS * losses[0] and active <= SETTLED_ACTIVE)
+    n = max(1, len(losses) // 4)
+    before, last = np.mean([losses[-2 * n : -n], losses[-n:]], axis=1)
+    little = max(SETTLED * losses[0], SETTLED_OF_GAIN * (losses[0] - last))
+    no_longer_active = np.mean(actives[-2 * n : -n]) - np.mean(actives[-n:])
+    return bool(before - last <= little and no_longer_active <= SETTLED)
 
 
 def run_epoch(function, batches, parameters, state, update, rates, scale=1.0):
