@@ -29,6 +29,9 @@ Y = np.random.RandomState(7).permutation(np.repeat(np.arange(3), [50, 40, 30]))
 NOISE = np.random.RandomState(0).standard_normal((len(Y), 6)) * [1, 1, 4, 4, 4, 4]
 X = NOISE + np.pad(np.array([[0, 0], [4, 0], [0, 4]])[Y], ((0, 0), (0, 4)))
 
+# Budgets are short here: enough to move the map.
+pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+
 
 @pytest.fixture(params=LEARNERS)
 def learner(request):
