@@ -575,7 +575,8 @@ def _budget(settings, problem, random_state):
     -------
     draw : callable
         ``draw()`` gives the batches of the next iteration.
-    min_iter, max_iter : int
+    min_iter : int or None
+    max_iter : int
     """
     n_epochs = settings.parameters.max_iter
     share = 1.0
@@ -583,7 +584,7 @@ def _budget(settings, problem, random_state):
         share = min(1.0, MIN_UPDATES * settings.batch_size / len(problem.target))
     draw_pass = partial(problem.batches, settings.batch_size, random_state, share)
     if n_epochs is not None:
-        return draw_pass, n_epochs, n_epochs
+        return draw_pass, None, n_epochs
     first = draw_pass()
     later = (batch for _ in count() for batch in draw_pass())
     batches, size = chain(first, later), UPDATES_PER_ITERATION

@@ -161,3 +161,15 @@ def test_early_stopping_ends_before_the_budget():
     learner.fit(X, Y)
     assert learner.n_iter_ == len(learner.validation_scores_)
     assert learner.n_iter_ < MAX_UPDATES // UPDATES_PER_ITERATION
+
+
+def test_early_stopping_lets_the_rate_fall_within_given_epochs():
+    learner = TripletMetricLearner(
+        solver="adam", early_stopping=True, max_iter=60, n_iter_no_change=5, random_state=0
+    )
+    learner.fit(X, Y)
+    scores = learner.validation_scores_
+    constant = next(
+        n for n in range(6, 60) if max(scores[n - 5 : n]) <= max(scores[: n - 5])
+    )
+    assert len(scores) == constant + max(1, round(constant / 4)) < 60
