@@ -64,9 +64,9 @@ solver : {"auto", "lbfgs", "adam", "sgd"}, default="auto"
     each, in O(n · batch_size) time per epoch. Their learning rate stays as it is while the
     fit gains, and then falls linearly to 0. ``"auto"`` is ``"adam"`` if an option of the
     stochastic solvers differs from its default. Otherwise it is ``"lbfgs"`` up to 3000 rows
-    if X has at most 131,072 entries, up to 20,000 and 262,144 with the nearest negatives of some positives,
-    or up to 200,000 given %(tuples)s, and ``"adam"`` above, where that is faster. A warning
-    names the options that are set but have no effect with the solver.
+    if X has at most 131,072 entries, up to 20,000 and 262,144 with the nearest negatives of
+    some positives, or up to 200,000 given %(tuples)s, and ``"adam"`` above, where that is
+    faster. A warning names the options that are set but have no effect with the solver.
 n_subsamples : int or None, default=%(subsamples)s
     For ``solver="lbfgs"`` with labels. If greater than 1, this many maps are learnt, each
     from a random half of the rows of each class and with half of `n_neighbors` and
