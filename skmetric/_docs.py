@@ -89,7 +89,7 @@ epsilon : float, default=1e-8
     Adam's term for numerical stability.
 max_iter : int, default=None
     At most this many epochs, or iterations of L-BFGS in each round. None is 200 iterations
-    of L-BFGS. For the others it is 280 updates, whatever the number of rows, and up to 1200
+    of L-BFGS. For the others it is 300 updates, whatever the number of rows, and up to 1200
     while the fit still gains much; an iteration is then 20 updates, a part of an epoch or
     several. Below one epoch, a random part of the rows of each class is learnt from, at
     least two of each.

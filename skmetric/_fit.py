@@ -36,7 +36,7 @@ LBFGS_ITERATIONS = 200
 MIN_BATCH, MAX_BATCH, BATCH_ENTRIES = 256, 1024, 2**16
 # The budget of the stochastic solvers in updates: what there is to learn does not grow with
 # the rows. A fit goes on to the second while it gains. This many updates are an iteration.
-MIN_UPDATES, MAX_UPDATES = 280, 1200
+MIN_UPDATES, MAX_UPDATES = 300, 1200
 UPDATES_PER_ITERATION = 20
 # The budget over partitions, which average maps once per epoch: at least this many epochs
 # and updates.
