@@ -28,8 +28,12 @@ from sklearn.preprocessing import StandardScaler
 from sklearn.utils import gen_batches
 
 from skmetric import TripletMetricLearner
-from skmetric._fit import LBFGS_ITERATIONS, ROUNDS, resolve_settings
-from skmetric._objective._supervision import Labels
+from skmetric._fit import (
+    LBFGS_ITERATIONS,
+    MAX_UPDATES,
+    ROUNDS,
+    UPDATES_PER_ITERATION,
+)
 from skmetric.metrics import retrieval_report
 from skmetric.mining import mine_triplets
 from skmetric.mining._sampler import epoch
@@ -204,8 +208,7 @@ def budget(folder):
             learner.fit(X, y)
             most = ROUNDS * LBFGS_ITERATIONS
             if settings["solver"] == "adam":
-                codes = np.unique(y, return_inverse=True)[1]
-                most = resolve_settings(learner, X, Labels.of(X, codes)).n_epochs
+                most = settings.get("max_iter", MAX_UPDATES // UPDATES_PER_ITERATION)
             knn = KNeighborsClassifier(3).fit(learner.transform(X), y)
             accuracy = knn.score(learner.transform(X_test), y_test)
             cells.append(f"{learner.n_iter_:>5} of {most:<3} {accuracy:.4f}")

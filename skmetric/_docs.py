@@ -61,12 +61,12 @@ solver : {"auto", "lbfgs", "adam", "sgd"}, default="auto"
     ``"lbfgs"`` uses all rows in each iteration, which takes O(n²) time, or O(n)
     %(few)s. It mines constraints in up to 3 rounds,
     in O(n²) time each. ``"adam"`` and ``"sgd"`` use stratified mini-batches and mine within
-    each, in O(n · batch_size) time per epoch. Their learning rate falls linearly to 0 over
-    `max_iter` epochs. ``"auto"`` is ``"adam"`` if an option of the stochastic solvers
-    differs from its default. Otherwise it is ``"lbfgs"`` up to 3000 rows if X has at most
-    131,072 entries, up to 20,000 and 262,144 with the nearest negatives of some positives,
-    or up to 200,000 given %(tuples)s, and ``"adam"`` above, where that is faster. A warning
-    names the options that are set but have no effect with the solver.
+    each, in O(n · batch_size) time per epoch. Their learning rate stays as it is while the
+    fit gains, and then falls linearly to 0. ``"auto"`` is ``"adam"`` if an option of the
+    stochastic solvers differs from its default. Otherwise it is ``"lbfgs"`` up to 3000 rows
+    if X has at most 131,072 entries, up to 20,000 and 262,144 with the nearest negatives of
+    some positives, or up to 200,000 given %(tuples)s, and ``"adam"`` above, where that is
+    faster. A warning names the options that are set but have no effect with the solver.
 n_subsamples : int or None, default=%(subsamples)s
     For ``solver="lbfgs"`` with labels. If greater than 1, this many maps are learnt, each
     from a random half of the rows of each class and with half of `n_neighbors` and
@@ -88,19 +88,23 @@ beta_2 : float, default=0.999
 epsilon : float, default=1e-8
     Adam's term for numerical stability.
 max_iter : int, default=None
-    At most this many epochs, or iterations of L-BFGS in each round. None is 200 iterations,
-    or as many epochs as 200 updates take, but at least 15.
+    At most this many epochs, or iterations of L-BFGS in each round. None is 200 iterations
+    of L-BFGS. For the others it is 300 updates, whatever the number of rows, and up to 1200
+    while the fit still gains much; an iteration is then 20 updates, a part of an epoch or
+    several. Below one epoch, a random part of the rows of each class is learnt from, at
+    least two of each.
 tol : float, default=1e-4
     An iteration improves the loss if it lowers it by at least `tol` times the loss at the
-    start. L-BFGS stops at the first that does not, the stochastic solvers after
-    `n_iter_no_change` epochs in a row that do not, which mostly takes more than their
-    default `max_iter`. To stop sooner, raise `tol` to 1e-3, or set `early_stopping`.
+    start. L-BFGS stops at the first that does not. After `n_iter_no_change` in a row that
+    do not, the learning rate of the stochastic solvers falls to 0, in a quarter as many
+    iterations as there were, and the fit ends.
 n_iter_no_change : int, default=10
-    For the stochastic solvers: how many epochs in a row without improvement end the fit.
+    For the stochastic solvers: after how many iterations in a row without improvement the
+    learning rate falls.
 early_stopping : bool, default=False
     For the stochastic solvers: whether to hold out `validation_fraction` of the rows of
-    each class, score them after each epoch, stop after `n_iter_no_change` epochs without
-    improvement, and keep the best map.
+    each class, score them after each iteration, let the learning rate fall after
+    `n_iter_no_change` iterations without improvement, and keep the best map.
 validation_fraction : float, default=0.1
     For `early_stopping`, in (0, 1).
 scoring : callable, default=None
@@ -123,12 +127,13 @@ initial_components_ : ndarray of shape (n_components, n_features)
 solver_ : str
     The solver that was used.
 n_iter_ : int
-    Number of epochs, or of iterations in all rounds and all halves of `n_subsamples`.
+    Number of epochs, of iterations of 20 updates if `max_iter` is None, or of iterations of
+    L-BFGS in all rounds and all halves of `n_subsamples`.
 loss_ : float
     The last of `loss_curve_`.
 loss_curve_ : list of float
     The loss, with the penalty, after each iteration. For the stochastic solvers it is the
-    mean over the batches of an epoch, each before its update. With `n_subsamples` the
+    mean over the batches of an iteration, each before its update. With `n_subsamples` the
     curves of the halves follow each other. Their mean metric has no curve.
 active_fraction_ : float
     The last of `active_fraction_curve_`.

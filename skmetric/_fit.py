@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, replace
 from functools import partial
+from itertools import chain, count, islice
 from warnings import warn
 
 import numpy as np
@@ -36,9 +37,13 @@ LBFGS_ITERATIONS = 200
 # Rows in a batch: more where there are few features, as these cost less and neighbours in
 # few dimensions matter more. So many entries of X at most, within bounds.
 MIN_BATCH, MAX_BATCH, BATCH_ENTRIES = 256, 1024, 2**16
-# The budget of the stochastic solvers: at least this many epochs and updates.
-MIN_EPOCHS = 15
-MIN_UPDATES = 200
+# The budget of the stochastic solvers in updates: what there is to learn does not grow with
+# the rows. A fit goes on to the second while it gains. This many updates are an iteration.
+MIN_UPDATES, MAX_UPDATES = 300, 1200
+UPDATES_PER_ITERATION = 20
+# The budget over partitions, which average maps once per epoch: at least this many epochs
+# and updates.
+PARTITIONED_EPOCHS, PARTITIONED_UPDATES = 15, 200
 # About this many rows or constraints give the gradient at W₀ to stochastic solvers.
 ROWS_FOR_PENALTY = 1024
 
@@ -55,8 +60,8 @@ class Settings:
         What ``"auto"`` stands for, if that was given.
     batch_size : int
         Rows or given constraints in a mini-batch.
-    n_epochs : int
-        The budget of a stochastic solver.
+    n_batches : int
+        Updates in an epoch.
     n_subsamples : int
         How many maps L-BFGS takes the mean of.
     """
@@ -64,13 +69,19 @@ class Settings:
     parameters: object
     solver: str
     batch_size: int
-    n_epochs: int
+    n_batches: int
     n_subsamples: int
 
     @property
     def n_tasks(self):
         """How many iterations callbacks may expect; None where nobody knows."""
-        return None if self.solver == "lbfgs" else self.n_epochs
+        return None if self.solver == "lbfgs" else self.parameters.max_iter
+
+    @property
+    def n_epochs_over_partitions(self):
+        """The budget of a stochastic solver over partitions."""
+        least = max(PARTITIONED_EPOCHS, -(-PARTITIONED_UPDATES // self.n_batches))
+        return self.parameters.max_iter or least
 
     def scale_of(self, problem):
         """The unit of the solver's steps: Adam's are by entry."""
@@ -96,13 +107,12 @@ def resolve_settings(parameters, X, target):
         most = MAX_BATCH if target.mined else MIN_BATCH
         batch_size = min(most, max(MIN_BATCH, BATCH_ENTRIES // X.shape[1]))
     n_batches = max(1, round(len(target) / batch_size))
-    n_epochs = parameters.max_iter or max(MIN_EPOCHS, -(-MIN_UPDATES // n_batches))
     n_subsamples = 1
     if target.mined:
         few = target.n_distinct <= AUTO_SUBSAMPLED_ROWS
         n_subsamples = parameters.n_subsamples or (SUBSAMPLES if few else 1)
     solver = _solver_for(parameters, X, target)
-    return Settings(parameters, solver, batch_size, n_epochs, n_subsamples)
+    return Settings(parameters, solver, batch_size, n_batches, n_subsamples)
 
 
 def _solver_for(parameters, X, target):
@@ -292,7 +302,9 @@ def warn_about_fit(estimator, sample, target, converged):
         harder, easier = " or give harder constraints", " or give easier constraints"
     if not converged:
         by_rounds = estimator.solver_ == "lbfgs"
-        unit = "iterations, all rounds together" if by_rounds else "epochs"
+        unit = "iterations" if estimator.max_iter is None else "epochs"
+        if by_rounds:
+            unit = "iterations, all rounds together"
         warn(
             f"{name} with solver={estimator.solver_!r} did not converge in "
             f"{estimator.n_iter_} {unit}. Increase max_iter, or scale the features, for "
@@ -313,17 +325,17 @@ def warn_about_fit(estimator, sample, target, converged):
         )
     elif not any(estimator.active_fraction_curve_) and _unmoved(estimator):
         warn(
-            f"{name} found no active constraint: all of them are satisfied by "
-            f"{scale[0]}={scale[1]:.4g} already, and the map is the initial one. "
-            f"Raise the {scale[0]},{harder}.",
+            f"{name} found no active constraint: all of them are satisfied by the "
+            f"{scale[0]} already, and the map is the initial one. Raise the {scale[0]},"
+            f"{harder}. Got {_setting(estimator, target)}.",
             UserWarning,
             stacklevel=6,
         )
     if _collapsed(estimator, sample) and not look_alike:
         warn(
-            f"{name} collapsed: distances between rows have become small against "
-            f"{scale[0]}={scale[1]:.4g}, so that the loss sits at the {scale[0]}. Raise "
-            f"alpha (got alpha={estimator.alpha}),{easier}.",
+            f"{name} collapsed: distances between rows have become small against the "
+            f"{scale[0]}, so that the loss sits at the {scale[0]}. Raise alpha,"
+            f"{easier}. Got {_setting(estimator, target)}.",
             UserWarning,
             stacklevel=6,
         )
@@ -334,6 +346,13 @@ def _scale_of_loss(estimator):
     if estimator.margin_ is None:
         return "temperature", estimator.temperature
     return "margin", estimator.margin_
+
+
+def _setting(estimator, target):
+    """What matters most for a warning, as given: a grid has the same text for all folds."""
+    names = [_scale_of_loss(estimator)[0], "alpha"]
+    names += ["positives", "negatives"] if target.mined else []
+    return ", ".join(f"{name}={short(getattr(estimator, name))}" for name in names)
 
 
 def _unmoved(estimator):
@@ -563,25 +582,56 @@ def fit_by_epochs(settings, problem, start, random_state, history):
             history.scores.append(score_held(W))
             return history.scores[-1]
 
-    history.follow("epoch")
+    history.follow("iteration" if parameters.max_iter is None else "epoch")
     problem = _calibrate_on_batches(settings, problem, random_state)
     history.margins = problem.margins
     init, update = optimizer_for(settings)
     function = partial(problem.batch_objective, random_state=random_state)
     scale = settings.scale_of(problem)
+    draw, min_iter, max_iter = _budget(settings, problem, random_state)
 
     def epoch(W, state, rates):
-        batches = problem.batches(settings.batch_size, random_state)
-        return run_epoch(function, batches, W, state, update, rates, scale)
+        return run_epoch(function, draw(), W, state, update, rates, scale)
 
     return minimize_stochastic(
         epoch,
         start,
         init(start),
-        max_iter=settings.n_epochs,
+        min_iter=min_iter,
+        max_iter=max_iter,
         rate=parameters.learning_rate_init,
         tol=parameters.tol,
         patience=parameters.n_iter_no_change,
         history=history,
         score=score,
     )
+
+
+def _budget(settings, problem, random_state):
+    """The batches of each iteration of a stochastic solver, and how many iterations.
+
+    With `max_iter` an iteration is an epoch. Without, it is `UPDATES_PER_ITERATION`
+    updates, and a pass goes over as many rows or constraints as `MIN_UPDATES` take, or
+    over all. Each pass draws its own, of which the first is seen in full.
+
+    Returns
+    -------
+    draw : callable
+        ``draw()`` gives the batches of the next iteration.
+    min_iter : int or None
+    max_iter : int
+    """
+    n_epochs = settings.parameters.max_iter
+    share = 1.0
+    if n_epochs is None:
+        share = min(1.0, MIN_UPDATES * settings.batch_size / len(problem.target))
+    draw_pass = partial(problem.batches, settings.batch_size, random_state, share)
+    if n_epochs is not None:
+        return draw_pass, None, n_epochs
+    first = draw_pass()
+    later = (batch for _ in count() for batch in draw_pass())
+    batches, size = chain(first, later), UPDATES_PER_ITERATION
+    least = max(MIN_UPDATES, len(first))
+    most = max(MAX_UPDATES, len(first))
+    min_iter, max_iter = -(-least // size), -(-most // size)
+    return lambda: list(islice(batches, size)), min_iter, max_iter

@@ -12,6 +12,8 @@ has these members:
     is ignored.
 ``max_per_anchor() -> (n_positives, n_negatives)``
     The largest numbers that any anchor has; an upper bound will do.
+``groups() -> list of ndarrays of int``
+    Rows in groups, such that the positives of a row are the others of its group.
 
 The other kind, :class:`EdgeLists`, lists the edges between anchors and candidates. Given
 pairs and triplets are such lists, and mined constraints become one where anchors have few.
@@ -108,6 +110,30 @@ class EdgeTables(NamedTuple):
         )
 
 
+class GroupLists(NamedTuple):
+    """Every other row of a group as a positive, and listed negatives.
+
+    Attributes
+    ----------
+    groups : list of ndarrays of int
+        The rows of each group. Together every row once.
+    negatives : Edges
+        Of all rows as anchors, in order.
+    totals : ndarray of float64
+        As of :class:`EdgeLists`.
+    """
+
+    groups: list
+    negatives: Edges
+    totals: np.ndarray
+
+    def equals(self, other):
+        """Whether both are the same constraints, if the groups are."""
+        return isinstance(other, GroupLists) and np.array_equal(
+            self.negatives.columns, other.negatives.columns
+        )
+
+
 @dataclass(frozen=True)
 class LabelRelation:
     """Rows of one table with labels: positives share the label, negatives have another.
@@ -138,6 +164,12 @@ class LabelRelation:
         within = np.arange(len(is_positive))
         is_positive[within, within + rows.start] = False
         return is_positive, is_negative
+
+    def groups(self):
+        """Lists of rows: the positives of a row are the others of its list."""
+        by_class = np.argsort(self.codes, kind="stable")
+        ends = np.cumsum(np.bincount(self.codes))
+        return [rows for rows in np.split(by_class, ends[:-1]) if len(rows)]
 
     def max_per_anchor(self):
         """The largest numbers of positives and of negatives that a row has."""

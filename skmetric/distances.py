@@ -207,6 +207,8 @@ def close_distances(factors, rows, metric, E):
 
 def grad_by_square(G, D, metric):
     """Turn a gradient by distance, maybe sparse, into one by squared distance, in place."""
+    if metric == "sqeuclidean":
+        return G
     if issparse(G):
         rows = np.repeat(np.arange(G.shape[0]), np.diff(G.indptr))
         grad_by_square(G.data, D[rows, G.indices], metric)

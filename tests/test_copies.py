@@ -187,6 +187,7 @@ def test_a_class_of_copies_alone_has_no_positives(Learner, method):
     assert np.isfinite(learner.components_).all()
 
 
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 @pytest.mark.parametrize("solver", ["adam", "sgd"])
 @pytest.mark.parametrize("Learner", LEARNERS)
 def test_copies_within_a_batch_are_merged(Learner, solver):

@@ -232,6 +232,7 @@ def test_lbfgs_warns_of_what_it_has_no_use_for(Learner, name, given):
     np.testing.assert_array_equal(learner.components_, plain)
 
 
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 @pytest.mark.parametrize(
     ("solver", "options"),
     [
@@ -246,7 +247,7 @@ def test_options_of_other_solvers_are_said(Learner, solver, options):
     plain = learner.fit(X, Y).components_
     with pytest.warns(UserWarning, match="without effect") as seen:
         learner.set_params(**options).fit(X, Y)
-    (message,) = (str(w.message) for w in seen)
+    (message,) = (str(w.message) for w in seen if w.category is UserWarning)
     assert all(f"{name}=" in message for name in options)
     np.testing.assert_array_equal(learner.components_, plain)
 
@@ -263,7 +264,9 @@ def test_an_outlier_that_sets_the_scale_is_said(solver, entries):
     with pytest.warns(UserWarning, match="learnt next to nothing.*tiny.*RobustScaler"):
         learner.fit(rows, Y)
     W0 = learner.initial_components_
-    assert np.linalg.norm(learner.components_ - W0) < 0.01 * np.linalg.norm(W0)
+    # Adam's steps are as large whatever the gradient, and it makes all of its updates.
+    bound = 0.2 if solver == "adam" else 0.01
+    assert np.linalg.norm(learner.components_ - W0) < bound * np.linalg.norm(W0)
 
 
 def test_ordinary_rows_are_not_taken_for_alike():

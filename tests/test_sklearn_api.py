@@ -162,10 +162,14 @@ def recorder():
     return Recorder
 
 
-@pytest.mark.parametrize(("solver", "task"), [("lbfgs", "iteration"), ("adam", "epoch")])
-def test_callbacks_hear_of_every_iteration(learner, recorder, solver, task):
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+@pytest.mark.parametrize(
+    ("solver", "max_iter", "task"),
+    [("lbfgs", None, "iteration"), ("adam", None, "iteration"), ("adam", 5, "epoch")],
+)
+def test_callbacks_hear_of_every_iteration(learner, recorder, solver, max_iter, task):
     callback = recorder()
-    learner.set_params(solver=solver, positives="all")
+    learner.set_params(solver=solver, max_iter=max_iter, positives="all")
     learner.set_callbacks(callback).fit(X, Y)
     kinds = [kind for kind, _ in callback.events]
     assert kinds[0] == "setup" and kinds[-1] == "teardown"

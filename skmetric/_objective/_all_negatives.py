@@ -21,10 +21,10 @@ in the raveled array. `pos_ranks` are their positions once each row is sorted.
 
 import numpy as np
 from numpy.polynomial.chebyshev import chebvander
-from scipy.sparse import csr_array
 
 from ..losses import softplus
 from ..mining._ordering import argsort_keys, cache_chunks, max_per_group, rank_in_group
+from ._edges import count_where, sparse_gradient
 
 # A sparse gradient costs less than an array (b, n) if at most this share of the entries is
 # active, and if the array has more than this many entries.
@@ -123,14 +123,9 @@ def _sparse_gradient(D, anchors, positives, keys, is_active, loss, weights):
     packed.reshape(-1)[pos], packed.reshape(-1)[neg] = keys, D[neg_rows, negatives]
     grads = np.empty_like(packed)  # (b, width)
     total, counts = _by_order(packed, (anchors, pos), grads, weights, loss)
-    # Back from the packed columns to those of D.
-    indices = np.concatenate([anchors, neg_rows]), np.concatenate([positives, negatives])
-    grads = grads.reshape(-1)[np.concatenate([pos, neg])]  # (n_pairs + n_active,)
-    return (
-        total,
-        csr_array((grads, indices), shape=D.shape),
-        _sum_by_anchor(counts, anchors, len(D)),
-    )
+    flat = grads.reshape(-1)
+    parts = (anchors, positives, flat[pos]), (neg_rows, negatives, flat[neg])
+    return total, sparse_gradient(parts, D.shape), _sum_by_anchor(counts, anchors, len(D))
 
 
 def _sum_by_anchor(counts, anchors, n):
@@ -164,16 +159,7 @@ def _by_counting(D, keys, pos, is_active, out, weights):
     # fewer. No distance is below 0. Shape (max_positives, b).
     keys_by_rank = np.zeros((ranks.max(initial=-1) + 1, len(D)), dtype=D.dtype)
     keys_by_rank[ranks, rows] = keys
-    # n_before: for each positive the negatives before it. The smallest dtype that holds
-    # them makes the sums faster.
-    n_before = np.empty(keys_by_rank.shape, dtype=np.min_scalar_type(D.shape[1]))
-    # n_after: for each active negative the positives after it, at most FEW_POSITIVES.
-    n_after, is_before = np.zeros(D.shape, dtype=np.uint8), np.empty(D.shape, dtype=bool)
-    for key, count in zip(keys_by_rank, n_before, strict=True):  # Both have shape (b,).
-        np.less(D, key[:, None], out=is_before)
-        is_before &= is_active
-        n_after += is_before.view(np.uint8)
-        is_before.view(np.uint8).sum(axis=1, dtype=count.dtype, out=count)
+    n_after, n_before = count_where(np.less, D, keys_by_rank, is_active)
     weights = weights.astype(D.dtype)
     np.multiply(n_after, -weights[:, None], out=out)  # Gradient of the negatives, (b, n).
     counts = n_before[ranks, rows]  # (n_pairs,)
@@ -187,7 +173,7 @@ def _by_sorting(D, keys, pos, is_active, out, weights, loss):
     """The same from one sort, the pairs of an anchor in order of their keys."""
     # An entry that is not active gets at least the largest key of a positive. So no
     # positive comes after it, and its gradient is 0.
-    all_keys = np.maximum(D, ~is_active * keys.max(initial=0))  # (b, n)
+    all_keys = np.where(is_active, D, keys.max(initial=0))  # (b, n)
     all_keys.reshape(-1)[pos[1]] = keys
     return _by_order(all_keys, pos, out, weights, loss)
 

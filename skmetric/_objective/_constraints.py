@@ -41,8 +41,9 @@ from ..losses import (
     triplet_slack,
     weighted_cost,
 )
-from ..mining._strategies import all_rows
+from ..mining._strategies import all_rows, row_blocks
 from ._all_negatives import against_all_negatives
+from ._edges import hinge_by_counts
 from ._softmax import softmax_cost, softmax_over_negatives
 
 # Margins that are left open are these shares of the mean distance of pairs under W₀.
@@ -169,11 +170,21 @@ class TripletConstraints(Costs):
         active : float
             The weight of the active triplets.
         """
-        v = triplet_slack(d_pos[:, :, None], d_neg[:, None, :], self.margin)  # (b, p, q)
-        loss, grad, active = weighted_cost(
-            v, self.cost_of, weights[0], 1 / (totals[0] or 1)
-        )
-        return loss, grad.sum(axis=2), -grad.sum(axis=1), active
+        scale = 1 / (totals[0] or 1)
+        if self.loss == "hinge" and not self.foot:
+            return hinge_by_counts(d_pos, d_neg, self.margin, weights[0], scale)
+        loss, active, (g_pos, g_neg) = 0.0, 0.0, map(np.empty_like, (d_pos, d_neg))
+        triplets_per_anchor = d_pos.shape[1] * d_neg.shape[1]
+        for rows in row_blocks(len(d_pos), 4 * triplets_per_anchor):
+            v = triplet_slack(d_pos[rows, :, None], d_neg[rows, None, :], self.margin)
+            part, grad, part_active = weighted_cost(
+                v, self.cost_of, weights[0][rows], scale
+            )
+            loss += part
+            active += part_active
+            # Of shape (b, p, q), as the slacks.
+            g_pos[rows], g_neg[rows] = grad.sum(axis=2), -grad.sum(axis=1)
+        return loss, g_pos, g_neg, active
 
 
 @dataclass(frozen=True)

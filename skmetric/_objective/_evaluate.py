@@ -13,7 +13,7 @@ from typing import NamedTuple
 import numpy as np
 from sklearn import get_config
 
-from .._relations import EdgeLists, EdgeTables
+from .._relations import EdgeLists, Edges, EdgeTables, GroupLists
 from ..distances import (
     block_distances,
     block_pullback,
@@ -23,15 +23,28 @@ from ..distances import (
     gram_factors,
 )
 from ..mining._strategies import (
+    Selection,
     all_for_nearest,
     all_rows,
     draws,
+    is_nearest,
     may_take_many,
+    n_nearest,
     row_blocks,
     select,
     split_random_state,
 )
-from ._edges import edge_lists, evaluate_edges
+from ..mining._trees import nearest_in_groups, nearest_in_others
+from ._edges import edge_lists, evaluate_edges, evaluate_groups, listed_edges
+
+# What an edge costs in distances of a block, and what a group does besides its distances.
+EDGE_COST, GROUP_COST = 8, 2**15
+# Trees find the nearest faster than blocks of distances from so many rows on, in at most
+# so many dimensions.
+TREE_ROWS, TREE_DIMENSIONS = 10_000, 8
+# Each group costs a few trees, and blocks grow with the square of the rows. So n rows must
+# be at least this number times the square root of the groups.
+ROWS_PER_ROOT_OF_GROUPS = 300
 
 
 class MinedBlocks(NamedTuple):
@@ -118,13 +131,20 @@ def mine(W, X, relation, metric, constraints, random_state, candidates=None):
 
     Returns
     -------
-    mined : MinedBlocks, EdgeLists or EdgeTables
-        The latter where anchors have few edges. Given edges are what they are.
+    mined : MinedBlocks, EdgeLists, EdgeTables or GroupLists
+        Whichever takes the least time. Given edges are what they are.
     """
     if isinstance(relation, (EdgeLists, EdgeTables)):
         return relation
     A, B, _ = _embed_tables(W, X, candidates, metric)
-    blocks, constraints = _Blocks(A, B, metric), _for_relation(constraints, relation)
+    constraints = _for_relation(constraints, relation)
+    if B is A and _pays_by_trees(constraints, A):
+        groups = relation.groups()
+        if len(A) >= ROWS_PER_ROOT_OF_GROUPS * len(groups) ** 0.5:
+            return _mine_by_trees(A, relation, constraints, groups)
+    blocks = _Blocks(A, B, metric)
+    if B is A and (groups := _cheap_groups(constraints, relation)):
+        return _mine_groups(blocks, relation, constraints, random_state, groups)
     mined = _mine(blocks, blocks.rounded_distances, relation, constraints, random_state)
     if not all(getattr(s, "layout", None) == "lists" for s in mined.selections):
         return mined
@@ -149,7 +169,7 @@ def evaluate(
     ----------
     W, X, relation, metric, constraints, candidates
         As in :func:`mine`.
-    mined : MinedBlocks, EdgeLists or EdgeTables, default=None
+    mined : MinedBlocks, EdgeLists, EdgeTables or GroupLists, default=None
         Constraints formed before; None forms them under `W`, with `random_state`.
 
     Returns
@@ -166,6 +186,8 @@ def evaluate(
         mined = relation
     if isinstance(mined, (EdgeLists, EdgeTables)):
         loss, active, dA, dB = evaluate_edges(A, B, mined, metric, constraints)
+    elif isinstance(mined, GroupLists):
+        loss, active, dA = evaluate_groups(A, mined, metric, constraints)
     else:
         loss, active, dA, dB, mined = _by_block(
             A, B, relation, metric, constraints, mined, random_state
@@ -255,6 +277,56 @@ def _for_relation(constraints, relation):
     """The same constraints, named ``"all"`` where they are all of this relation."""
     positives, negatives = all_for_nearest(*constraints.strategies, relation)
     return replace(constraints, positives=positives, negatives=negatives)
+
+
+def _pays_by_trees(constraints, E):
+    """Whether there are many rows in few dimensions, and the nearest are looked for."""
+    fits = len(E) >= TREE_ROWS and E.shape[1] <= TREE_DIMENSIONS
+    return fits and all(map(is_nearest, constraints.strategies))
+
+
+def _mine_by_trees(E, relation, constraints, groups):
+    """Lists as from blocks of distances, if no distances tie."""
+    counts = map(n_nearest, constraints.strategies)
+    sides = [
+        find(E, groups, k)
+        for find, k in zip((nearest_in_groups, nearest_in_others), counts, strict=True)
+    ]
+    at = [all_rows(columns, columns >= 0, None) for columns in sides]
+    totals = constraints.count(Selection("lists", *at), None, relation.weights)
+    anchors = np.arange(len(E))
+    return EdgeLists(*(Edges(anchors, side, relation.weights) for side in sides), totals)
+
+
+def _cheap_groups(constraints, relation):
+    """The groups of a relation if it pays to evaluate by these, else None."""
+    positives, negatives = constraints.strategies
+    in_lists = is_nearest(negatives) or not (constraints.by_positive or negatives is None)
+    if positives is not all_rows or not in_lists:
+        return None
+    groups, n = relation.groups(), len(relation.weights)
+    sizes = np.array([len(group) for group in groups])
+    p, q = sizes.max() - 1, n_nearest(negatives) or 1
+    # Distances that take about as long, per anchor: by groups, edges and blocks.
+    by_groups = sizes @ sizes / n + EDGE_COST * q + GROUP_COST * len(groups) / n
+    by_edges = p * q + EDGE_COST * (p + q)
+    return groups if by_groups < min(n, by_edges) else None
+
+
+def _mine_groups(blocks, relation, constraints, random_state, groups):
+    listed, totals = [], 0
+    sides = constraints.strategies
+    random_states = split_random_state(random_state, [draws(side) for side in sides])
+    for rows in blocks.rows:
+        masks = partial(relation.masks, rows)
+        selection = _select(
+            blocks.rounded_distances(rows), masks, constraints, random_states
+        )
+        totals = totals + constraints.count(selection, masks, relation.weights[rows])
+        # Lists of all positives would be long, and the groups say the same.
+        listed.append(selection.negatives)
+    negatives = listed_edges(blocks.rows, listed, relation.weights)
+    return GroupLists(groups, negatives, totals)
 
 
 def _mine(blocks, distances_of, relation, constraints, random_state):

@@ -147,9 +147,9 @@ class Problem(BaseProblem):
         """Evaluation for constraints formed before, without the penalty."""
         return evaluate(W, *rows, self.metric, self.constraints, mined=mined)
 
-    def batches(self, batch_size, random_state):
-        """Batches that together hold every row, or given constraint, once."""
-        return self.target.batches(batch_size, random_state)
+    def batches(self, batch_size, random_state, share=1.0):
+        """Batches that hold every row, or given constraint, once, or a share of them."""
+        return self.target.batches(batch_size, random_state, share)
 
     def batch_objective(self, W, batch, random_state):
         """Evaluation, with the penalty, on the constraints within a batch."""

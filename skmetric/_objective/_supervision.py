@@ -9,8 +9,8 @@ A kind of supervision is a class with these members:
 ``relate(batch) -> (rows, relation)``
     The rows of X that a batch needs, and the relation between these, see
     :mod:`skmetric._relations`; a batch of None stands for everything.
-``batches(batch_size, random_state)``
-    Batches, which together hold everything once.
+``batches(batch_size, random_state, share=1.0)``
+    Batches, which together hold everything once, or a random share of everything.
 ``hold_out(fraction, random_state) -> (kept, held)``
     A kind of the same for either part.
 ``scatter(X) -> (within, total)``
@@ -29,7 +29,7 @@ from sklearn.utils import gen_batches
 from .._relations import EdgeLists, Edges, EdgeTables, LabelRelation, first_copies
 from ..distances import embed
 from ..mining._ordering import rank_in_group
-from ..mining._sampler import epoch, half, hold_out, shuffle_strata
+from ..mining._sampler import epoch, hold_out, shuffle_strata, stratified_part
 from ._edges import edge_distances
 from ._maps import map_rows, nearest_labels
 from ._scatter import class_moments_of, moments_of, within_scatter
@@ -123,14 +123,33 @@ class Labels:
         classes = class_moments_of(X[at], self.codes[at])
         return within_scatter(moments, classes), moments.scatter / moments.n
 
-    def batches(self, batch_size, random_state):
-        """Stratified batches that together hold every row once."""
-        return list(epoch(self.codes, batch_size, random_state))
+    def batches(self, batch_size, random_state, share=1.0):
+        """Stratified batches that together hold every row, or a part of them, once.
+
+        Parameters
+        ----------
+        batch_size : int
+        random_state : RandomState
+        share : float, default=1.0
+            Of the distinct rows of each class, but at least two, each with its copies.
+
+        Returns
+        -------
+        batches : list of ndarrays of int
+        """
+        if share == 1:
+            return list(epoch(self.codes, batch_size, random_state))
+        at = self._part(share, random_state)
+        return [at[b] for b in epoch(self.codes[at], batch_size, random_state)]
 
     def half(self, random_state):
         """A random half of the distinct rows of each class, at least two, with copies."""
+        return self.take(self._part(0.5, random_state))
+
+    def _part(self, share, random_state):
         distinct = self.distinct
-        return self._with_copies(distinct[half(self.codes[distinct], random_state)])
+        part = stratified_part(self.codes[distinct], share, random_state)
+        return self.copies_of(distinct[part])
 
     def hold_out(self, fraction, random_state):
         """Hold out a share of each class; a row goes with its copies, and is held once."""
@@ -201,22 +220,30 @@ class GivenConstraints:
         rows, places = compact_indices(part.tuples, self.n_rows)
         return rows, replace(part, tuples=places).edge_lists()
 
-    def scatter(self, X):
-        """Mean scatter of rows that are positives to each other, and of the rows named."""
-        rows, lists = self.relate()
-        X = X[rows]
-        moments, (anchors, columns, weights) = moments_of(X), lists.positives
-        within = np.zeros((X.shape[1],) * 2)
-        for part in gen_batches(len(anchors), max(1, 2**20 // X.shape[1])):
-            apart = X[anchors[part]].astype(np.float64) - X[columns[part, 0]]
-            within += (apart.T * weights[part]) @ apart
-        return within / (2 * weights.sum()), moments.scatter / moments.n
+    @property
+    def together(self):
+        """Indices of the tuples whose first two rows belong together: all."""
+        return np.arange(len(self.tuples))
 
-    def batches(self, batch_size, random_state):
+    def scatter(self, X):
+        """Mean scatter of rows that belong together, and of the rows named."""
+        rows, places = compact_indices(self.tuples, self.n_rows)
+        X, moments = X[rows], moments_of(X[rows])
+        at = self.together
+        within = np.zeros((X.shape[1],) * 2)
+        for part in gen_batches(len(at), max(1, 2**20 // X.shape[1])):
+            first, second = places[at[part], :2].T
+            apart = X[first].astype(np.float64) - X[second]
+            within += (apart.T * self.weights[at[part]]) @ apart
+        return within / (2 * self.weights[at].sum()), moments.scatter / moments.n
+
+    def batches(self, batch_size, random_state, share=1.0):
         """Batches of constraints, each with its share of every stratum."""
         order = shuffle_strata(self.strata, random_state)
-        n_batches = max(1, min(round(len(self) / batch_size), len(order)))
-        return np.array_split(order, n_batches)
+        # Strata are spread evenly, so that the first of all are a part of each.
+        order = order[: max(1, round(share * len(order)))]
+        n_batches = min(round(share * len(self) / batch_size), len(order))
+        return np.array_split(order, max(1, n_batches))
 
     def hold_out(self, fraction, random_state):
         """Hold out a share of each stratum, rounded down.
@@ -405,6 +432,11 @@ class Pairs(GivenConstraints):
             weights=self.weights[at],
             similar=self.similar[at],
         )
+
+    @property
+    def together(self):
+        """Indices of the pairs whose rows belong together."""
+        return np.flatnonzero(self.similar)
 
     @property
     def strata(self):

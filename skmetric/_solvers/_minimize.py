@@ -23,8 +23,10 @@ from threadpoolctl import ThreadpoolController  # a dependency of scikit-learn
 IN_SCIPYS_WHEELS = "scipy.libs", "scipy/.dylibs"
 # Who is within `_one_thread_for_scipy`, and what the first found.
 _LOCK, _WITHIN, _BEFORE = RLock(), set(), []
-# See minimize_stochastic.
-SETTLED = 0.1
+# The share of the epochs in which the learning rate falls, see minimize_stochastic.
+FALLING = 0.2
+# See _has_settled.
+SETTLED, SETTLED_OF_GAIN = 0.05, 0.2
 
 
 class Step(NamedTuple):
@@ -223,8 +225,9 @@ def minimize_stochastic(
     patience,
     history,
     score=None,
+    min_iter=None,
 ):
-    """Minimize the mean of a function over batches, the learning rate falling to 0.
+    """Minimize the mean of a function over batches: a constant rate, then a falling one.
 
     Parameters
     ----------
@@ -236,42 +239,80 @@ def minimize_stochastic(
     state : tuple
         The optimizer's.
     max_iter : int
-        How many epochs.
+        At most this many epochs.
     rate : float
-        The learning rate at the start; it falls linearly to 0 over the budget.
+        The learning rate until progress or the budget ends. It then falls linearly to 0, in
+        the share `FALLING` of all epochs.
     tol : float
         An epoch improves if it lowers the loss by more than this share of the first
         epoch's, or raises the score by more than this.
     patience : int
-        After this many epochs without improvement the fit has converged.
+        After this many epochs without improvement progress has ended.
     history : object with start() and finish(step)
     score : callable, default=None
         ``score(W)``, larger is better. If given it decides in place of the loss, and the
         best parameters are returned rather than the last.
+    min_iter : int, default=None
+        So many epochs are made in any case. From then on progress has also ended where the
+        loss has settled, see :func:`_has_settled`, unless there is a score. With None only
+        `patience` ends progress.
 
     Returns
     -------
     result : Result
-        The loss goes on falling with the rate, so a short budget is used up. It ended too
-        early if the last epoch's loss is below all before by more than the share `SETTLED`
-        of the first epoch's.
+        It has converged if progress ended, or if the loss had settled as the rate began to
+        fall. A falling rate lowers the loss of any fit, so what comes later tells nothing.
     """
-    curve, values, best = [], [], parameters
-    for n_iter in range(1, max_iter + 1):
+    losses, actives, values, best = [], [], [], parameters
+    stalled, n_iter, ends = False, 0, max_iter
+    constant = max_iter - _n_falling(max_iter)
+    least = 0 if min_iter is None else min_iter - _n_falling(min_iter)
+    settles = min_iter is not None and score is None
+    while n_iter < ends:
         history.start()
-        left = max_iter - n_iter + 1
-        rates = rate * left / max_iter, rate * (left - 1) / max_iter
-        parameters, state, loss, active = epoch(parameters, state, rates)
-        curve.append(loss)
-        values.append(loss / (curve[0] or 1.0) if score is None else -score(parameters))
+        left = [min(1.0, (ends - n) / (ends - constant)) for n in (n_iter, n_iter + 1)]
+        parameters, state, loss, active = epoch(
+            parameters, state, (rate * left[0], rate * left[1])
+        )
+        n_iter += 1
+        losses.append(loss)
+        actives.append(active)
+        values.append(loss / (losses[0] or 1.0) if score is None else -score(parameters))
         if score is None or values[-1] == min(values):
             best = parameters
         if history.finish(Step(parameters, loss, active)):
             return Result(best, n_iter, True, stopped=True)
-        if _without_improvement(values, tol) >= patience:
-            return Result(best, n_iter, True)
-    settled = len(curve) > 1 and min(curve[:-1]) - curve[-1] <= SETTLED * curve[0]
-    return Result(best, max_iter, settled)
+        if least <= n_iter < constant:
+            stalled = _without_improvement(values, tol) >= patience
+            if stalled or (settles and _has_settled(losses, actives)):
+                constant = n_iter
+                # The same share of the epochs, of which there are fewer now.
+                n_falling = round(n_iter * FALLING / (1 - FALLING))
+                ends = min(ends, n_iter + max(1, n_falling))
+    # One epoch at the full rate is none to compare.
+    judged = slice(max(constant, 2))
+    return Result(best, n_iter, stalled or _has_settled(losses[judged], actives[judged]))
+
+
+def _n_falling(n_iter):
+    return max(1, round(FALLING * n_iter))
+
+
+def _has_settled(losses, actives):
+    """Whether the last quarter of some epochs gained little over the quarter before.
+
+    Little is less than the share `SETTLED` of the first epoch's loss, or than the share
+    `SETTLED_OF_GAIN` of all that was gained so far; and less than the share `SETTLED` of
+    all constraints no longer active. With hard constraints either may come to rest long
+    before the other.
+    """
+    if len(losses) < 2:
+        return False
+    n = max(1, len(losses) // 4)
+    before, last = np.mean([losses[-2 * n : -n], losses[-n:]], axis=1)
+    little = max(SETTLED * losses[0], SETTLED_OF_GAIN * (losses[0] - last))
+    no_longer_active = np.mean(actives[-2 * n : -n]) - np.mean(actives[-n:])
+    return bool(before - last <= little and no_longer_active <= SETTLED)
 
 
 def run_epoch(function, batches, parameters, state, update, rates, scale=1.0):

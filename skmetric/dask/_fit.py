@@ -186,7 +186,7 @@ def fit_local_sgd(settings, problem, start, random_state, history):
         epoch,
         start,
         init(start),
-        max_iter=settings.n_epochs,
+        max_iter=settings.n_epochs_over_partitions,
         rate=parameters.learning_rate_init,
         tol=parameters.tol,
         patience=parameters.n_iter_no_change,

@@ -124,7 +124,10 @@ class LabeledPartitions(Partitions):
                 (_distinct_class_moments, _scatter.merge_class_moments),
             )
         )
-        within, total = _scatter.within_scatter(moments, classes), moments.scatter / moments.n
+        within, total = (
+            _scatter.within_scatter(moments, classes),
+            moments.scatter / moments.n,
+        )
         W, _ = _scatter.discriminant(within, total, _scatter.rank_of(total))
         return W if k == len(W) else _scatter.leading(W, total, k)
 

@@ -164,7 +164,8 @@ class DaskTripletMetricLearner(
     """Learn a linear map from triplets within the partitions of dask collections.
 
     This is `TripletMetricLearner` for rows that are spread over a cluster. Parameters and
-    objective are the same. On a single partition the map is the same, too.
+    objective are the same. On a single partition the map is the same, too, but for
+    ``"adam"`` and ``"sgd"`` with ``max_iter=None``.
 
     %(local)s
 
@@ -179,7 +180,8 @@ class DaskTripletMetricLearner(
     partitions in each step. ``"adam"`` and ``"sgd"`` run an epoch in each partition and
     then average the maps and the optimizer's states, weighted by rows [1]_, [2]_. So maps
     are exchanged once per epoch, and an epoch has as many updates as one partition has
-    batches. Seeds are spawned from `random_state`, one for each partition and epoch.
+    batches. With ``max_iter=None`` there are 15 epochs, or as many as 200
+    updates take. Seeds are spawned from `random_state`, one for each partition and epoch.
 
     Data that are not persisted are loaded in each step or epoch. ``X = X.persist()`` keeps
     them in the memory of the workers if they fit there. `n_subsamples` has no effect:

@@ -90,11 +90,12 @@ def hold_out(y, fraction, random_state):
     return np.sort(by_class[~is_held]), np.sort(by_class[is_held])
 
 
-def half(y, random_state):
-    """A random half of the rows of each class, rounded up and no less than two."""
+def stratified_part(y, share, random_state):
+    """A random share of the rows of each class, rounded up and no less than two."""
     by_class, sizes = shuffled_by_class(y, random_state), np.bincount(y)
     rank = rank_in_group(y[by_class])
-    return np.sort(by_class[rank < np.maximum((sizes + 1) // 2, 2)[y[by_class]]])
+    most = np.maximum(np.ceil(share * sizes), 2)
+    return np.sort(by_class[rank < most[y[by_class]]])
 
 
 def shuffle_strata(strata, random_state):

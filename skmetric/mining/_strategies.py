@@ -16,7 +16,7 @@ import numpy as np
 from sklearn import get_config
 
 from .._validation import check_option
-from ._ordering import argsort_keys, cache_chunks, max_per_group, rank_in_group, slices
+from ._ordering import argsort_exactly, cache_chunks, max_per_group, rank_in_group, slices
 
 # At most this many positives per anchor: comparing each costs less than a sort.
 FEW_POSITIVES = 12
@@ -189,7 +189,7 @@ def _next_by_comparing(keys, pos, excluded):
 
 def _next_by_sorting(keys, pos, excluded):
     """The same for all positives of a row at once."""
-    order, pos_ranks = argsort_keys(keys, pos[1], positives_first=False)
+    order, pos_ranks = argsort_exactly(keys, pos[1])
     # Positives without a negative between them have the same next entry.
     ends = np.flatnonzero(np.diff(pos_ranks, append=-1) != 1)  # Last one of each run.
     after = np.repeat(pos_ranks[ends] + 1, np.diff(ends, prepend=-1))  # (n_pairs,)
@@ -322,7 +322,7 @@ def all_for_nearest(positives, negatives, relation):
     positives : callable
     negatives : callable, or None
     """
-    k, q = _n_nearest(positives), _n_nearest(negatives)
+    k, q = n_nearest(positives), n_nearest(negatives)
     if max(k, q) <= FEW_NEAREST:
         return positives, negatives
     most_positives, most_negatives = relation.max_per_anchor()
@@ -333,7 +333,8 @@ def all_for_nearest(positives, negatives, relation):
     return positives, negatives
 
 
-def _n_nearest(strategy):
+def n_nearest(strategy):
+    """How many a strategy takes that :func:`is_nearest`, else 0."""
     return strategy.keywords["n_neighbors"] if is_nearest(strategy) else 0
 
 
@@ -424,7 +425,7 @@ def _checked_indices(values, n, name):
 def may_take_many(strategy):
     """Whether a strategy may list more than a few candidates of an anchor."""
     if is_nearest(strategy):
-        return _n_nearest(strategy) > FEW_NEAREST
+        return n_nearest(strategy) > FEW_NEAREST
     return getattr(strategy, "func", strategy) in (all_rows, _checked_positives)
 
 

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from skmetric.mining._sampler import ROWS_PER_CLASS, epoch, half, hold_out
+from skmetric.mining._sampler import ROWS_PER_CLASS, epoch, hold_out, stratified_part
 
 
 def batches_of(y, batch_size, seed=0):
@@ -107,10 +107,19 @@ def test_hold_out_refuses_classes_too_small():
         hold_out(labels(5, 4), 0.1, np.random.RandomState(0))
 
 
+@pytest.mark.parametrize(
+    ("share", "counts"), [(0.01, [2, 1, 2, 2, 2]), (0.3, [3, 1, 2, 2, 6])]
+)
+def test_a_part_has_at_least_two_rows_of_each_class(share, counts):
+    y = np.repeat([0, 1, 2, 3, 4], [9, 1, 2, 3, 20])
+    rows = stratified_part(y, share, np.random.RandomState(0))
+    assert np.bincount(y[rows]).tolist() == counts
+
+
 def test_half_of_each_class():
     y = np.repeat([0, 1, 2, 3, 4], [9, 1, 2, 3, 20])
-    rows = half(y, np.random.RandomState(0))
+    rows = stratified_part(y, 0.5, np.random.RandomState(0))
     assert np.bincount(y[rows]).tolist() == [5, 1, 2, 2, 10]
     assert (np.diff(rows) > 0).all()
-    other = half(y, np.random.RandomState(1))
+    other = stratified_part(y, 0.5, np.random.RandomState(1))
     assert not np.array_equal(rows, other)

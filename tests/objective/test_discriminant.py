@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 from scipy.linalg import eigh, fractional_matrix_power
+from scipy.sparse import csr_matrix
 from scipy.stats import ortho_group
 
 from skmetric import ContrastiveMetricLearner, TripletMetricLearner
@@ -129,8 +130,6 @@ def test_classes_are_nearer_than_under_the_identity(Learner, method):
 
 
 def test_where_it_is_not_possible():
-    from scipy.sparse import csr_matrix
-
-    with pytest.raises(ValueError, match="discriminant.*dense"):
+    with pytest.raises(ValueError, match=r"discriminant.*dense"):
         TripletMetricLearner(init="discriminant").fit(csr_matrix(X), Y)
     assert TripletMetricLearner().fit(csr_matrix(X), Y).initial_components_.shape == (5, 5)

@@ -7,7 +7,7 @@ from sklearn.base import clone
 
 from skmetric import ContrastiveMetricLearner, TripletMetricLearner
 from skmetric.mining import mine_pairs
-from skmetric.mining._sampler import half
+from skmetric.mining._sampler import stratified_part
 
 METRICS = ["sqeuclidean", "euclidean", "cosine"]
 WORDS = [("nearest", "nearest"), ("all", "all"), ("hard", "all"), ("nearest", "hard")]
@@ -110,7 +110,7 @@ def test_halves_have_margins_of_their_own_and_the_median_is_told():
     learner = ContrastiveMetricLearner(n_subsamples=3, random_state=2).fit(X, Y)
     rng, margins = np.random.RandomState(2), []
     for _ in range(3):
-        rows = half(Y, rng)
+        rows = stratified_part(Y, 0.5, rng)
         alone = ContrastiveMetricLearner(init=learner.initial_components_, n_subsamples=1)
         alone.set_params(n_neighbors=2, n_impostors=4).fit(X[rows], Y[rows])
         margins.append(alone.margin_)

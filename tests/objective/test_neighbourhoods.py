@@ -10,8 +10,9 @@ from sklearn import config_context
 
 from skmetric import ContrastiveMetricLearner, TripletMetricLearner
 from skmetric._fit import constraints_for
+from skmetric._objective import _evaluate
 from skmetric._objective._evaluate import evaluate, mine
-from skmetric._relations import EdgeLists, LabelRelation
+from skmetric._relations import EdgeLists, GroupLists, LabelRelation
 from skmetric.distances import METRICS
 from skmetric.losses import LOSSES, contrastive_loss, triplet_loss
 from skmetric.mining import mine_pairs, mine_triplets
@@ -40,15 +41,15 @@ def constraints_of(learner, metric, loss, **words):
     return replace(constraints, margin=0.6, pos_margin=0.2, negative_weight=10.0)
 
 
-def enumerated(learner, X, y, W, metric, loss):
+def enumerated(learner, X, y, W, metric, loss, **words):
     """Loss, gradient and number of constraints, each on its own."""
-    E = X @ W.T
+    E, words = X @ W.T, FEW | words
     options = {"margin": 0.6, "metric": metric, "loss": loss, "return_gradient": True}
     if learner is TripletMetricLearner:
-        tuples = mine_triplets(E, y, metric=metric, **FEW)
+        tuples = mine_triplets(E, y, metric=metric, **words)
         parts = [(tuples, 1.0, triplet_loss(*(E[at] for at in tuples.T), **options))]
     else:
-        tuples, similar = mine_pairs(E, y, metric=metric, **FEW)
+        tuples, similar = mine_pairs(E, y, metric=metric, **words)
         parts = []
         for kind, weight in ((True, 1.0), (False, 10.0)):
             pairs = tuples[similar == kind]
@@ -83,6 +84,45 @@ def test_edges_against_enumeration(data, learner, metric, loss, make, working_me
         assert other.loss == pytest.approx(value, rel=1e-10)
         np.testing.assert_allclose(other.gradient, gradient, rtol=1e-8, atol=1e-12)
     assert 0 < found.active_fraction == by_block.active_fraction
+
+
+@pytest.mark.parametrize(
+    ("learner", "metric", "loss", "make", "working_memory"),
+    covering(product(LEARNERS, METRICS, LOSSES, [np.asarray, csr_matrix], [1024, TINY])),
+)
+def test_groups_against_enumeration(
+    data, learner, metric, loss, make, working_memory, monkeypatch
+):
+    X, y, W = data
+    monkeypatch.setattr(_evaluate, "GROUP_COST", 0)
+    constraints = constraints_of(learner, metric, loss, positives="all")
+    words = {"n_neighbors": 99} if learner is ContrastiveMetricLearner else {}
+    words["positives"] = "nearest" if words else "all"
+    value, gradient, n = enumerated(learner, X, y, W, metric, loss, **words)
+    with config_context(working_memory=working_memory):
+        mined = mine(W, make(X), LabelRelation(y), metric, constraints, None)
+        found = evaluate(W, make(X), LabelRelation(y), metric, constraints, mined=mined)
+    assert isinstance(mined, GroupLists)
+    assert mined.equals(mined)
+    assert not mined.equals(None)
+    assert found.n_constraints == n
+    assert found.loss == pytest.approx(value, rel=1e-10)
+    np.testing.assert_allclose(found.gradient, gradient, rtol=1e-8, atol=1e-12)
+
+
+@pytest.mark.parametrize("metric", METRICS)
+@pytest.mark.parametrize("learner", LEARNERS)
+def test_trees_find_what_blocks_do(data, learner, metric, monkeypatch):
+    X, y, W = data
+    relation = LabelRelation(y, 1 + np.arange(len(y)) % 3.0)
+    constraints = constraints_of(learner, metric, "hinge")
+    by_blocks = mine(W, X, relation, metric, constraints, None)
+    monkeypatch.setattr(_evaluate, "TREE_ROWS", 0)
+    monkeypatch.setattr(_evaluate, "ROWS_PER_ROOT_OF_GROUPS", 0)
+    monkeypatch.setattr(_evaluate, "_mine", None)
+    by_trees = mine(W, X, relation, metric, constraints, None)
+    np.testing.assert_array_equal(by_trees.totals, by_blocks.totals)
+    assert by_trees.equals(by_blocks)
 
 
 @pytest.mark.parametrize("metric", METRICS)

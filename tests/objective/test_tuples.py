@@ -47,6 +47,10 @@ NEW_TRIPLETS = drawn_triplets(3000, np.random.RandomState(1))
 CONSTRAINTS = {"triplets": (TRIPLETS,), "pairs": (PAIRS, SIMILAR)}
 
 
+# Budgets are short here: enough to move the map.
+pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+
+
 @pytest.fixture(params=KINDS)
 def kind(request):
     return request.param

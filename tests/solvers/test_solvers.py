@@ -149,15 +149,84 @@ def test_stochastic_finds_the_optimum(optimizer, rate):
     assert result.converged
 
 
-def test_stochastic_rate_falls_linearly_to_zero():
+def curves(losses, actives=None, **settings):
+    """A result for epochs of given losses and active fractions; rates; what was heard."""
+    rates, listener = [], Listener()
+    actives = np.full(len(losses), 0.25) if actives is None else actives
+    steps = zip(losses, actives, strict=True)
+
+    def epoch(W, state, bounds):
+        rates.append(bounds)
+        return (W, state, *next(steps))
+
+    settings = {"max_iter": len(losses), "tol": 0.0, "patience": 1000} | settings
+    result = minimize_stochastic(epoch, START, (), rate=1.0, history=listener, **settings)
+    assert result.n_iter == len(rates) == len(listener.steps) == listener.n_starts
+    return result, rates
+
+
+@pytest.mark.parametrize(
+    ("max_iter", "expected"),
+    [
+        (1, [6, 3]),
+        (3, [6, 6, 6, 6, 6, 3]),
+        (10, [6] * 16 + [6, 4.5, 3, 1.5]),
+    ],
+)
+def test_stochastic_rate_falls_linearly_to_zero(max_iter, expected):
     rates = []
 
     def update(gradient, state, rate):
         rates.append(rate)
         return np.zeros_like(gradient), state
 
-    stochastic((adam_init, update), [0.0, 0.0], max_iter=3, rate=6.0)
-    np.testing.assert_allclose(rates, [6, 5, 4, 3, 2, 1])
+    stochastic((adam_init, update), [0.0, 0.0], max_iter=max_iter, rate=6.0)
+    np.testing.assert_allclose(rates, expected)
+
+
+def test_stochastic_rate_falls_when_the_loss_stalls():
+    # Falls for eight epochs, then four times no more: a quarter as many follow.
+    losses = np.r_[np.linspace(1, 0.3, 8), np.full(40, 0.3)]
+    result, rates = curves(losses, patience=4)
+    assert result.converged
+    assert rates[:12] == [(1, 1)] * 12
+    np.testing.assert_allclose(rates[12:], [(1, 2 / 3), (2 / 3, 1 / 3), (1 / 3, 0)])
+
+
+def test_stochastic_goes_on_beyond_its_least_while_it_gains():
+    falling, flat = np.linspace(1, 0, 20), np.full(20, 0.5)
+    for losses, actives in [(falling, flat), (flat, falling)]:
+        result, _ = curves(losses, actives, min_iter=10)
+        assert result.n_iter == 20
+        assert not result.converged
+    # A quarter of the eight epochs at the full rate, and the quarter before.
+    result, rates = curves(flat, flat, min_iter=10)
+    assert result.n_iter == 10
+    assert result.converged
+    assert rates[7] == (1, 1)
+    assert rates[8:] == [(1, 0.5), (0.5, 0)]
+
+
+def test_stochastic_goes_on_until_it_has_settled():
+    losses = np.maximum(1 - 0.04 * np.arange(100), 0.04)
+    result, rates = curves(losses, min_iter=20)
+    constant = rates.count((1.0, 1.0))
+
+    def excess(n):
+        last, before = losses[n - n // 4 : n], losses[n - 2 * (n // 4) : n - n // 4]
+        little = max(0.05, 0.2 * (1 - last.mean()))
+        return before.mean() - last.mean() - little
+
+    assert excess(constant - 1) > 0 >= excess(constant)
+    assert result.converged
+    assert result.n_iter == constant + round(constant / 4)
+
+
+def test_stochastic_is_not_judged_by_what_the_falling_rate_gains():
+    losses = np.r_[np.full(16, 1.0), 0.6, 0.4, 0.3, 0.2]
+    assert curves(losses)[0].converged
+    # What the full rate still gained counts, though the end is flat.
+    assert not curves(np.r_[np.linspace(1, 0.2, 16), np.full(4, 0.2)])[0].converged
 
 
 def test_stochastic_says_that_its_budget_ended():
@@ -171,8 +240,8 @@ def test_stochastic_ends_after_epochs_without_improvement():
     result = stochastic(start=OPTIMUM, patience=4, listener=listener)
     assert result.converged
     assert not result.stopped
-    # The first epoch improves on nothing, then four do not.
-    assert result.n_iter == len(listener.steps) == listener.n_starts == 5
+    # The first epoch improves on nothing, then four do not, and in one the rate falls.
+    assert result.n_iter == len(listener.steps) == listener.n_starts == 6
 
 
 def test_stochastic_stops_when_asked():
