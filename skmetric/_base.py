@@ -25,7 +25,12 @@ from ._fit import (
     warn_about_fit,
 )
 from ._objective._edges import edge_distances
-from ._objective._initialization import RowsInMemory, check_under, initial_map
+from ._objective._initialization import (
+    RowsInMemory,
+    check_under,
+    initial_map,
+    knows_classes,
+)
 from ._objective._maps import comparable_rows, map_rows, mapped_distances
 from ._objective._supervision import Labels, Triplets, normalize_weights, right_order
 from ._solvers._history import History
@@ -291,7 +296,8 @@ class BaseMetricLearner(
 
         `parameters` is a copy of the estimator, from :func:`check_parameters`.
         """
-        settings = resolve_settings(parameters, X, target)
+        from_classes = knows_classes(self._rows(parameters, X, target), self.init)
+        settings = resolve_settings(parameters, X, target, from_classes)
         check_options(settings, target)
         rng = random_state_of(self.random_state)
         W0 = self._initial_map(parameters, X, target, rng)
@@ -390,8 +396,12 @@ class BaseMetricLearner(
             )
 
     def _initial_map(self, parameters, X, target, random_state):
-        rows = RowsInMemory(X, target, parameters.metric)
+        rows = self._rows(parameters, X, target)
         return initial_map(rows, parameters.n_components, self.init, random_state)
+
+    def _rows(self, parameters, X, target):
+        """What an initial map is found from."""
+        return RowsInMemory(X, target, parameters.metric)
 
     def _fit_map(self, settings, X, target, W0, start, random_state, history):
         return fit_map(settings, X, target, W0, start, random_state, history)

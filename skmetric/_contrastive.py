@@ -21,7 +21,6 @@ _with_shared_texts = with_texts(
     tuples="pairs",
     few="with few positives and negatives per anchor",
     subsamples="None",
-    rate="0.015",
     active="At each iteration the share of selected pairs with a positive slack.",
 )
 
@@ -135,7 +134,7 @@ default="nearest"
         solver="auto",
         n_subsamples=None,
         batch_size=None,
-        learning_rate_init=0.015,
+        learning_rate_init=0.005,
         momentum=0.9,
         beta_1=0.9,
         beta_2=0.999,

@@ -23,7 +23,7 @@ def with_texts(**texts):
 
 
 # What the docstrings of both learners contain. The learners give the texts for
-# %(tuples)s: "triplets" or "pairs", %(few)s, %(subsamples)s, %(rate)s and %(active)s.
+# %(tuples)s: "triplets" or "pairs", %(few)s, %(subsamples)s and %(active)s.
 LEARNER_TEXTS = {
     "how": """\
 - How to optimize: `solver`, `n_subsamples`, `batch_size`, `learning_rate_init`,
@@ -39,12 +39,16 @@ metric : {"sqeuclidean", "euclidean", "cosine"}, default="sqeuclidean"
     The distance d between mapped rows. ``"cosine"`` is for embeddings whose length has no
     meaning: ``transform`` then returns rows of length 1.""",
     "start": """\
-init : {"auto", "identity", "pca", "lda", "random"} or array-like of shape \
-(n_components, n_features), default="auto"
-    The map W₀ to start from. `alpha` penalizes the distance from it. ``"auto"`` is
-    ``"identity"`` if all components are kept, else ``"pca"``. ``"lda"`` is linear
-    discriminant analysis: better for retrieval of the classes trained on, worse for others.
-    All but an array are scaled so that the mean squared distance of two training rows is 1.
+init : {"auto", "discriminant", "identity", "pca", "lda", "random"} or array-like of \
+shape (n_components, n_features), default="auto"
+    The map W₀ to start from. `alpha` penalizes the distance from it. ``"discriminant"``
+    stretches the directions that tell classes, or given constraints, apart, keeps all
+    others, and half-whitens the scatter within classes; it takes O(n · n_features² +
+    n_features³) time. ``"auto"`` is that for dense X of up to 4096 features, or of fewer
+    rows than features, else ``"identity"`` if all components are kept, else ``"pca"``.
+    ``"lda"`` is linear discriminant analysis: better for retrieval of the classes trained
+    on, worse for others. All but an array are scaled so that the mean squared distance of
+    two training rows is 1.
 alpha : float, default=0.1
     Weight of the penalty ``alpha / 2 * g * |W - W₀|² / |W₀|²``, which is added to the loss,
     with ``g = |W₀| * |gradient at W₀|``. At least 0. With alpha=1 and a constant gradient
@@ -76,7 +80,7 @@ batch_size : int, default=None
     About how many rows a mini-batch has, at least 4. Larger ones contain nearer neighbours.
     None is 256, and up to 1024 if X has fewer than 256 features. For given %(tuples)s:
     about how many of these, and None is 256.
-learning_rate_init : float, default=%(rate)s
+learning_rate_init : float, default=0.005
     Step size at the start, relative to W₀: to the root mean square of its entries for
     ``"adam"``, to its Frobenius norm for ``"sgd"``.
 momentum : float, default=0.9
@@ -89,10 +93,10 @@ epsilon : float, default=1e-8
     Adam's term for numerical stability.
 max_iter : int, default=None
     At most this many epochs, or iterations of L-BFGS in each round. None is 200 iterations
-    of L-BFGS. For the others it is 300 updates, whatever the number of rows, and up to 1200
-    while the fit still gains much; an iteration is then 20 updates, a part of an epoch or
-    several. Below one epoch, a random part of the rows of each class is learnt from, at
-    least two of each.
+    of L-BFGS. For the others it is 100 updates from ``init="discriminant"`` and 300 from
+    others, whatever the number of rows, and up to 1200 while the fit still gains much; an
+    iteration is then 20 updates, a part of an epoch or several. Below one epoch, a random
+    part of the rows of each class is learnt from, at least two of each.
 tol : float, default=1e-4
     An iteration improves the loss if it lowers it by at least `tol` times the loss at the
     start. L-BFGS stops at the first that does not. After `n_iter_no_change` in a row that

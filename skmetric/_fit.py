@@ -38,8 +38,9 @@ LBFGS_ITERATIONS = 200
 # few dimensions matter more. So many entries of X at most, within bounds.
 MIN_BATCH, MAX_BATCH, BATCH_ENTRIES = 256, 1024, 2**16
 # The budget of the stochastic solvers in updates: what there is to learn does not grow with
-# the rows. A fit goes on to the second while it gains. This many updates are an iteration.
-MIN_UPDATES, MAX_UPDATES = 300, 1200
+# the rows. A fit goes on to the last while it gains. One that starts from a map that knows
+# the classes has less to learn. This many updates are an iteration.
+MIN_UPDATES, MIN_UPDATES_FROM_CLASSES, MAX_UPDATES = 300, 100, 1200
 UPDATES_PER_ITERATION = 20
 # The budget over partitions, which average maps once per epoch: at least this many epochs
 # and updates.
@@ -64,6 +65,8 @@ class Settings:
         Updates in an epoch.
     n_subsamples : int
         How many maps L-BFGS takes the mean of.
+    min_updates : int
+        What a stochastic solver makes at least, if no number of epochs is given.
     """
 
     parameters: object
@@ -71,6 +74,7 @@ class Settings:
     batch_size: int
     n_batches: int
     n_subsamples: int
+    min_updates: int
 
     @property
     def n_tasks(self):
@@ -88,7 +92,7 @@ class Settings:
         return problem.root_mean_square if self.solver == "adam" else problem.norm
 
 
-def resolve_settings(parameters, X, target):
+def resolve_settings(parameters, X, target, from_classes=False):
     """Settings of a fit.
 
     Parameters
@@ -97,6 +101,8 @@ def resolve_settings(parameters, X, target):
         See :class:`Settings`.
     X : ndarray or CSR of shape (n, d)
     target : Labels, Triplets or Pairs
+    from_classes : bool, default=False
+        Whether it starts from the discriminant map.
 
     Returns
     -------
@@ -112,7 +118,8 @@ def resolve_settings(parameters, X, target):
         few = target.n_distinct <= AUTO_SUBSAMPLED_ROWS
         n_subsamples = parameters.n_subsamples or (SUBSAMPLES if few else 1)
     solver = _solver_for(parameters, X, target)
-    return Settings(parameters, solver, batch_size, n_batches, n_subsamples)
+    min_updates = MIN_UPDATES_FROM_CLASSES if from_classes else MIN_UPDATES
+    return Settings(parameters, solver, batch_size, n_batches, n_subsamples, min_updates)
 
 
 def _solver_for(parameters, X, target):
@@ -611,7 +618,7 @@ def _budget(settings, problem, random_state):
     """The batches of each iteration of a stochastic solver, and how many iterations.
 
     With `max_iter` an iteration is an epoch. Without, it is `UPDATES_PER_ITERATION`
-    updates, and a pass goes over as many rows or constraints as `MIN_UPDATES` take, or
+    updates, and a pass goes over as many rows or constraints as `min_updates` take, or
     over all. Each pass draws its own, of which the first is seen in full.
 
     Returns
@@ -624,14 +631,14 @@ def _budget(settings, problem, random_state):
     n_epochs = settings.parameters.max_iter
     share = 1.0
     if n_epochs is None:
-        share = min(1.0, MIN_UPDATES * settings.batch_size / len(problem.target))
+        share = min(1.0, settings.min_updates * settings.batch_size / len(problem.target))
     draw_pass = partial(problem.batches, settings.batch_size, random_state, share)
     if n_epochs is not None:
         return draw_pass, None, n_epochs
     first = draw_pass()
     later = (batch for _ in count() for batch in draw_pass())
     batches, size = chain(first, later), UPDATES_PER_ITERATION
-    least = max(MIN_UPDATES, len(first))
+    least = max(settings.min_updates, len(first))
     most = max(MAX_UPDATES, len(first))
     min_iter, max_iter = -(-least // size), -(-most // size)
     return lambda: list(islice(batches, size)), min_iter, max_iter

@@ -13,7 +13,6 @@ _with_shared_texts = with_texts(
     tuples="triplets",
     few='with ``negatives="nearest"`` and few positives',
     subsamples="1",
-    rate="0.01",
     active="""At each iteration the share of selected triplets with a positive slack. For
     ``loss="softmax"`` the share of (anchor, positive) pairs with a negative that is nearer
     than the positive.""",
@@ -139,7 +138,7 @@ callable, default="nearest"
         solver="auto",
         n_subsamples=1,
         batch_size=None,
-        learning_rate_init=0.01,
+        learning_rate_init=0.005,
         momentum=0.9,
         beta_1=0.9,
         beta_2=0.999,

@@ -35,10 +35,16 @@ def fits():
     """Fits to labels, triplets and pairs."""
     pairs = TRIPLETS[:, :2]
     return {
-        "triplets of labels": lambda **s: TripletMetricLearner(**s).fit(X, Y),
-        "pairs of labels": lambda **s: ContrastiveMetricLearner(**s).fit(X, Y),
-        "given triplets": lambda **s: TripletMetricLearner(**s).fit_triplets(X, TRIPLETS),
-        "given pairs": lambda **s: ContrastiveMetricLearner(**s).fit_pairs(
+        "triplets of labels": lambda **s: TripletMetricLearner(init="identity", **s).fit(
+            X, Y
+        ),
+        "pairs of labels": lambda **s: ContrastiveMetricLearner(init="identity", **s).fit(
+            X, Y
+        ),
+        "given triplets": lambda **s: TripletMetricLearner(
+            init="identity", **s
+        ).fit_triplets(X, TRIPLETS),
+        "given pairs": lambda **s: ContrastiveMetricLearner(init="identity", **s).fit_pairs(
             X, pairs, SIMILAR
         ),
     }
@@ -83,7 +89,9 @@ def test_below_an_epoch_every_class_is_seen(updates):
     # Two rows each of 900 classes are more than MIN_UPDATES batches of four.
     y = np.r_[np.repeat(np.arange(900), 2), np.full(3000, 900)]
     rows = np.random.default_rng(0).normal(size=(len(y), 2)) + np.c_[y, -y] / 300
-    learner = TripletMetricLearner(solver="adam", batch_size=4, random_state=0)
+    learner = TripletMetricLearner(
+        init="identity", solver="adam", batch_size=4, random_state=0
+    )
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceWarning)
         learner.fit(rows, y)
@@ -146,7 +154,9 @@ def structure(n_classes, per_class, noise, seed=0):
 @pytest.mark.parametrize("Learner", [TripletMetricLearner, ContrastiveMetricLearner])
 def test_a_fit_that_still_gains_warns_and_one_at_its_plateau_does_not(Learner):
     rows, y = structure(300, 6, noise=1.5)
-    learner = Learner(solver="adam", random_state=0)
+    rate = 0.015 if Learner is ContrastiveMetricLearner else 0.01
+    settings = {"learning_rate_init": rate, "init": "identity"}
+    learner = Learner(solver="adam", random_state=0, **settings)
     with pytest.warns(ConvergenceWarning, match=r"in 60 epochs\. Increase max_iter"):
         learner.set_params(max_iter=60).fit(rows, y)
     short = learner.active_fraction_

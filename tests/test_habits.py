@@ -241,6 +241,7 @@ STEPS = [
 ]
 
 
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 @pytest.mark.parametrize(
     ("learner", "dumped", "steps"),
     covering(
@@ -314,6 +315,7 @@ class Copier:
         return self  # or each copy would hold copies of all copies before it
 
 
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 @pytest.mark.parametrize("solver", ["lbfgs", "adam"])
 def test_callbacks_may_copy_the_estimator(learner, solver):
     pytest.importorskip("sklearn.callback")

@@ -73,10 +73,10 @@ shape (k, d)
     check_option("init", init, INITS)
     if n_components is not None:
         _check_n_components(n_components, d, "features of X")
-    if init == "auto":
+    if knows_classes(rows, init):
+        init = "discriminant"
+    elif init == "auto":
         init = "identity" if n_components in (None, d) else "pca"
-        if rows.has_discriminant():
-            init = "discriminant"
     most = rows.most_components(init)
     k = most if n_components is None else n_components
     _check_n_components(k, most, f"components that init={init!r} has to give here")
@@ -89,6 +89,13 @@ shape (k, d)
         return W
     check_apart(distance, W.dtype)
     return W / W.dtype.type(distance)
+
+
+def knows_classes(rows, init):
+    """Whether a fit to rows starts from the discriminant map."""
+    if not isinstance(init, str):
+        return False
+    return init == "discriminant" or (init == "auto" and rows.has_discriminant())
 
 
 def _mean_distance(rows, W):

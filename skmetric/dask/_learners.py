@@ -11,7 +11,6 @@ from .._compat import with_callbacks
 from .._contrastive import ContrastiveMetricLearner
 from .._docs import with_texts
 from .._fit import constraints_for
-from .._objective._initialization import initial_map
 from .._objective._maps import map_rows
 from .._triplet import TripletMetricLearner
 from .._validation import float_dtype
@@ -140,8 +139,8 @@ class DaskLearnerMixin:
         arrays = align(as_dask_array(X, "X"), as_dask_array(y, "y"))
         return LabeledPartitions(*arrays, parameters.metric), parameters
 
-    def _initial_map(self, parameters, partitions, target, random_state):
-        return initial_map(partitions, parameters.n_components, self.init, random_state)
+    def _rows(self, parameters, partitions, target):
+        return partitions
 
     def _fit_map(self, settings, partitions, target, W0, start, random_state, history):
         return fit_partitions(settings, partitions, W0, start, random_state, history)

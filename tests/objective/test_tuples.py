@@ -62,6 +62,9 @@ def learner_of(kind, solver="adam", **parameters):
     settings = {"max_iter": n, "random_state": 0}
     if solver in ("adam", "sgd"):
         settings["batch_size"] = 60
+    if "n_components" not in parameters:
+        # So that there is something to learn, and X may be sparse.
+        settings["init"] = "identity"
     settings |= parameters
     return Learner(solver=solver, **settings)
 
