@@ -600,9 +600,10 @@ def test_mining(data):
 
 
 SCORES = ["precision_at_1", "recall_at_2", "ndcg_at_3", "r_precision", "map_at_r"]
-SCORES += ["map", "mrr"]
+SCORES += ["map", "mrr", "success_at_2"]
 FUNCTIONS = {
     "precision_at_k": metrics.precision_at_k,
+    "success_at_k": metrics.success_at_k,
     "recall_at_k": metrics.recall_at_k,
     "ndcg_at_k": metrics.ndcg_at_k,
     "r_precision": metrics.r_precision,

@@ -119,7 +119,7 @@ def _report_of_queries(E, y, queries, scores, metric):
         raise ValueError(
             f"Got scores with {deep}, but these need the complete ranking of each query, "
             "which is not brought together from partitions. Use 'map_at_r', "
-            "'precision_at_k' or 'recall_at_k' with a number for k."
+            "'precision_at_k' or 'success_at_k' with a number for k."
         )
     with Partitions(E, y, np.float64) as partitions:
         starts = np.cumsum([0, *partitions.sizes[:-1]]).tolist()

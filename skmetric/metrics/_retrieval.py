@@ -57,8 +57,9 @@ def retrieval_report(
     y : array-like of shape (n_queries,)
         Labels of any type.
     scores : sequence of str, default=("precision_at_1", "r_precision", "map_at_r")
-        Of ``"precision_at_k"``, ``"recall_at_k"`` and ``"ndcg_at_k"``, each with a number
-        for k, ``"r_precision"``, ``"map_at_r"``, ``"map"`` and ``"mrr"``.
+        Of ``"precision_at_k"``, ``"success_at_k"``, ``"recall_at_k"`` and
+        ``"ndcg_at_k"``, each with a number for k, ``"r_precision"``, ``"map_at_r"``,
+        ``"map"`` and ``"mrr"``.
     index : {array-like, sparse matrix} of shape (n_index, k), default=None
         Rows to search in place of the other rows of `E`. No query is excluded from them.
     index_labels : array-like of shape (n_index,), default=None

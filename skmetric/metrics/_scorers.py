@@ -108,7 +108,7 @@ def retrieval_scorer(scores, *, metric="euclidean"):
     ----------
     scores : str or sequence of str
         ``"map_at_r"``, ``"r_precision"``, ``"map"``, ``"mrr"``, or ``"precision_at_k"``,
-        ``"recall_at_k"`` and ``"ndcg_at_k"`` with a number for k, as
+        ``"success_at_k"``, ``"recall_at_k"`` and ``"ndcg_at_k"`` with a number for k, as
         ``"precision_at_1"``. All scores of a sequence come from one search for neighbors.
     metric : {"euclidean", "sqeuclidean", "cosine", "manhattan"}, default="euclidean"
         The distance of embedded rows. A learner with ``metric="cosine"`` returns rows of

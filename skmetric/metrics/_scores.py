@@ -67,8 +67,12 @@ def _precision_at_k(ranked, k):
     return ranked.hits[:, :k].mean(axis=1)
 
 
-def _recall_at_k(ranked, k):
+def _success_at_k(ranked, k):
     return ranked.hits[:, :k].any(axis=1)
+
+
+def _recall_at_k(ranked, k):
+    return ranked.hits[:, :k].sum(axis=1) / ranked.n_relevant
 
 
 def _ndcg_at_k(ranked, k):
@@ -103,6 +107,7 @@ def _sum_of_precisions(hits, counted):
 # Function and depth of the ranking: k, the largest R of all queries, or all rows.
 SCORES = {
     "precision_at_k": (_precision_at_k, "k"),
+    "success_at_k": (_success_at_k, "k"),
     "recall_at_k": (_recall_at_k, "k"),
     "ndcg_at_k": (_ndcg_at_k, "k"),
     "r_precision": (_r_precision, "R"),
@@ -243,11 +248,30 @@ def precision_at_k(E, y, k, *, index=None, index_labels=None, metric="euclidean"
 
 
 @_with_shared_sections
-def recall_at_k(E, y, k, *, index=None, index_labels=None, metric="euclidean"):
+def success_at_k(E, y, k, *, index=None, index_labels=None, metric="euclidean"):
     """Share of queries with a hit among the k nearest rows.
 
-    This is Recall@k as papers on metric learning define it: one hit counts as much as
-    several.
+    One hit counts as much as several. Papers on metric learning call this Recall@k,
+    benchmarks of retrieval call it hit rate.
+
+    %(sections)s
+
+    Examples
+    --------
+    >>> from skmetric.metrics import success_at_k
+    >>> E, y = [[0.0], [1.0], [3.0], [7.0], [8.0]], list("aabba")
+    >>> success_at_k(E, y, k=2)
+    0.6
+    """
+    return _mean_score("success_at_k", k, E, y, index, index_labels, metric)
+
+
+@_with_shared_sections
+def recall_at_k(E, y, k, *, index=None, index_labels=None, metric="euclidean"):
+    """Share of the relevant rows that are among the k nearest, averaged over queries.
+
+    The denominator is R, each query's own number of relevant rows. A query with more than k
+    cannot reach 1. Recall@k of papers on metric learning is :func:`success_at_k`.
 
     %(sections)s
 
@@ -256,7 +280,7 @@ def recall_at_k(E, y, k, *, index=None, index_labels=None, metric="euclidean"):
     >>> from skmetric.metrics import recall_at_k
     >>> E, y = [[0.0], [1.0], [3.0], [7.0], [8.0]], list("aabba")
     >>> recall_at_k(E, y, k=2)
-    0.6
+    0.4
     """
     return _mean_score("recall_at_k", k, E, y, index, index_labels, metric)
 
