@@ -622,6 +622,16 @@ def test_retrieval(data):
     if data.draw(st.booleans()):
         index = data.draw(tables(d=d))
         values[2:] = index, data.draw(labels(length_of(index)))
+    relevant = grades = None
+    if data.draw(st.booleans()):  # Listed in place of labels, mostly.
+        rng = np.random.default_rng(data.draw(st.integers(0, 99)))
+        n_index = length_of(E if values[2] is None else values[2])
+        m = data.draw(st.integers(0, 8))
+        columns = [rng.integers(0, max(n, 1), m) for n in (length_of(E), n_index)]
+        relevant = data.draw(st.sampled_from(TUPLE_FORMS))(np.column_stack(columns))
+        grades = value_of(data.draw, [None, rng.integers(-1, 9, m), np.ones(m)])
+        values[1] = value_of(data.draw, [None, values[1]])
+        values[3] = value_of(data.draw, [None, values[3]])
     metric = value_of(data.draw, [*COMMON["metric"], "manhattan"])
     word = data.draw(st.sampled_from([*FUNCTIONS, "report", "scorer"]))
     k = [value_of(data.draw, [1, 3, np.int64(2)])] if word.endswith("_k") else []
@@ -630,6 +640,7 @@ def test_retrieval(data):
 
     def scored(E, y, index, index_labels):
         options = {"index": index, "index_labels": index_labels}
+        options |= {"relevant": relevant, "grades": grades}
         if word == "scorer":
             scorer = metrics.retrieval_scorer(scores, metric=metric)
             return scorer.score_embedding(E, y, **options)

@@ -67,12 +67,21 @@ class RetrievalScorer:
             )
         return self.score_embedding(estimator.transform(X), y)
 
-    def score_embedding(self, E, y, *, index=None, index_labels=None):
+    def score_embedding(
+        self,
+        E,
+        y=None,
+        *,
+        index=None,
+        index_labels=None,
+        relevant=None,
+        grades=None,
+    ):
         """Score an embedding.
 
         Parameters
         ----------
-        E, y, index, index_labels
+        E, y, index, index_labels, relevant, grades
             As for :func:`retrieval_report`.
 
         Returns
@@ -87,6 +96,8 @@ class RetrievalScorer:
             scores=(self.scores,) if single else self.scores,
             index=index,
             index_labels=index_labels,
+            relevant=relevant,
+            grades=grades,
             metric=self.metric,
         )
         return NamedScore(report[self.scores], self.scores) if single else dict(report)
@@ -120,6 +131,7 @@ def retrieval_scorer(scores, *, metric="euclidean"):
         ``scorer(estimator, X, y)`` returns a float for one name, or a dict for a sequence,
         as ``cross_validate`` takes it, and `GridSearchCV` with ``refit="map_at_r"``.
         ``scorer.score_embedding(E, y)`` does the same for rows that are embedded already.
+        It also takes `index` and `relevant`, as :func:`retrieval_report` does.
         Greater is better. The scorer can be pickled.
 
     Raises
