@@ -343,16 +343,21 @@ def check_indices(name, indices, n_rows, table="X"):
     """
     if indices.size == 0:
         raise ValueError(f"Got no {name}, but expected at least one.")
-    if indices.dtype.kind not in "iu":
-        raise TypeError(
-            f"Got {name} of dtype {indices.dtype}, but expected integers: row indices "
-            f"into {table}.{_how_to_index(name, indices, table)}"
-        )
+    check_integers(name, indices, table)
     low, high = indices.min(), indices.max()
     if low < 0 or high >= n_rows:
         raise ValueError(
             f"Got {name} with row indices from {low} to {high}, but expected them from 0 "
             f"to {n_rows - 1}: {table} has {n_rows} rows."
+        )
+
+
+def check_integers(name, indices, table="X"):
+    """Refuse row indices of another dtype, as :func:`check_indices` does."""
+    if indices.dtype.kind not in "iu":
+        raise TypeError(
+            f"Got {name} of dtype {indices.dtype}, but expected integers: row indices "
+            f"into {table}.{_how_to_index(name, indices, table)}"
         )
 
 

@@ -29,7 +29,7 @@ from sklearn.preprocessing import StandardScaler
 from skmetric import ContrastiveMetricLearner, TripletMetricLearner, metrics
 from skmetric.losses import contrastive_loss, triplet_loss
 from skmetric.mining import mine_pairs, mine_triplets
-from skmetric.model_selection import ClassDisjointShuffleSplit
+from skmetric.model_selection import ClassDisjointShuffleSplit, MatchShuffleSplit
 
 EXAMPLES = int(os.environ.get("SKMETRIC_FUZZ_EXAMPLES", "600"))
 budget = settings(
@@ -81,7 +81,7 @@ def frozen(value):
         return value.dtype, value.shape, value.tobytes()
     if isinstance(value, (np.ndarray, list, tuple)):
         return type(value), [frozen(part) for part in value]
-    if isinstance(value, (BaseEstimator, ClassDisjointShuffleSplit)):
+    if isinstance(value, (BaseEstimator, ClassDisjointShuffleSplit, MatchShuffleSplit)):
         return {name: frozen(part) for name, part in vars(value).items()}
     return pickle.dumps(value)
 
@@ -738,6 +738,27 @@ def test_splits(data):
         return [part for parts in islice(splitter.split(y, y), 2) for part in parts]
 
     parts = holds(split, y, owner=splitter)
+    assert parts is None or all(len(part) for part in parts)
+
+
+@budget
+@given(st.data())
+def test_splits_of_matches(data):
+    m = data.draw(st.integers(1, 20))
+    rng = np.random.default_rng(data.draw(st.integers(0, 99)))
+    matches = rng.integers(0, data.draw(st.integers(1, 30)), (m, 2))
+    splitter = MatchShuffleSplit(
+        value_of(data.draw, [1, 3]),
+        unseen=value_of(data.draw, ["queries", "documents", "rows"]),
+        test_size=value_of(data.draw, [0.5, 0.1, 1e-9]),
+        random_state=value_of(data.draw, COMMON["random_state"]),
+    )
+
+    def split(X):
+        return [part for parts in islice(splitter.split(X), 2) for part in parts]
+
+    given_matches = data.draw(st.sampled_from(TUPLE_FORMS))(matches)
+    parts = holds(split, given_matches, owner=splitter)
     assert parts is None or all(len(part) for part in parts)
 
 

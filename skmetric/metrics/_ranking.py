@@ -314,7 +314,7 @@ def _gains_of_all_rows(task, queries):
     in_order = np.sort(D, axis=1)  # (b, n_index), with infinity last.
     gains = np.zeros((len(queries), task.n_ranked), dtype=task.relevance.dtype)
     for i, query in enumerate(queries):
-        relevant, gains_of_relevant = task.relevance.rows_of(query)  # (n_relevant,) each
+        relevant, gains_of_relevant = task.relevance.rows_of(query)  # (n_relevant,)
         # From `ranks` up to `ends`, distances equal that of the hit: (n_relevant,) each.
         ranks = np.searchsorted(in_order[i], D[i, relevant])
         ends = np.searchsorted(in_order[i], D[i, relevant], side="right")

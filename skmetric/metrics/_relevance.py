@@ -53,12 +53,11 @@ class SameLabel:
         return self.index_y[rows] == self.y[queries, None]
 
     def rows_of(self, query):
-        """The relevant rows of one query, and what they gain: shape (R,) each."""
+        """The relevant rows of one query, shape (R,), and what they gain."""
         is_relevant = self.index_y == self.y[query]  # (n_index,)
         if self.itself:
             is_relevant[query] = False
-        rows = np.flatnonzero(is_relevant)
-        return rows, np.ones(len(rows), dtype=bool)
+        return np.flatnonzero(is_relevant), True
 
     def mask(self, queries):
         """Whether each row is relevant, shape (b, n_index). A query is so to itself."""

@@ -44,7 +44,7 @@ class RankedHits:
     @cached_property
     def hits(self):
         """Whether the rows at rank 1, 2, ... are relevant, shape (b, depth)."""
-        return self.gains > 0
+        return self.gains.astype(bool, copy=False)
 
     @property
     def n_relevant(self):
