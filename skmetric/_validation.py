@@ -380,7 +380,7 @@ def _how_to_index(name, values, table):
     return ""
 
 
-def check_index_tuples(name, tuples, width, n_rows, meaning):
+def check_index_tuples(name, tuples, width, n_rows, meaning, table="X"):
     """Row indices in range, some to a tuple.
 
     Parameters
@@ -390,6 +390,8 @@ def check_index_tuples(name, tuples, width, n_rows, meaning):
     width, n_rows : int
     meaning : str
         What is expected, for the message about a shape.
+    table : str, default="X"
+        What they are row indices of.
 
     Returns
     -------
@@ -397,7 +399,7 @@ def check_index_tuples(name, tuples, width, n_rows, meaning):
         Of the dtype that was given, not a copy if it was an array.
     """
     tuples = join_tuples(name, tuples, width, meaning)
-    check_indices(name, tuples, n_rows)
+    check_indices(name, tuples, n_rows, table)
     return tuples
 
 

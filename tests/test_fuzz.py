@@ -29,7 +29,11 @@ from sklearn.preprocessing import StandardScaler
 from skmetric import ContrastiveMetricLearner, TripletMetricLearner, metrics
 from skmetric.losses import contrastive_loss, triplet_loss
 from skmetric.mining import mine_pairs, mine_triplets
-from skmetric.model_selection import ClassDisjointShuffleSplit, MatchShuffleSplit
+from skmetric.model_selection import (
+    ClassDisjointShuffleSplit,
+    MatchShuffleSplit,
+    TupleLearner,
+)
 
 EXAMPLES = int(os.environ.get("SKMETRIC_FUZZ_EXAMPLES", "600"))
 budget = settings(
@@ -668,7 +672,7 @@ DISTANCES = [
     lambda d: pd.Series(d),
     lambda d: d[:0],
 ]
-CRITERIA = ["accuracy", "f1", "tpr_at_fpr", "tnr_at_tpr"]
+CRITERIA = ["accuracy", "f1", "eer", "tpr_at_fpr", "tnr_at_tpr"]
 
 
 @budget
@@ -720,7 +724,28 @@ def test_verifier(data):
     if holds(verifier.fit, pairs, similar, *options, owner=verifier) is not None:
         holds(verifier.decision_function, pairs, *options, owner=verifier)
         holds(verifier.predict, pairs, *options, owner=verifier)
+        holds(verifier.predict_proba, pairs, *options, owner=verifier)
         holds(verifier.score, pairs, similar, *options, owner=verifier)
+
+
+@budget
+@given(st.data())
+def test_tuple_learner(data):
+    X = data.draw(tables(d=3))
+    rng = np.random.default_rng(data.draw(st.integers(0, 99)))
+    kind = data.draw(st.sampled_from(["pairs", "triplets", "matches"]))
+    tuples = different_rows(rng, length_of(X), 3 if kind == "triplets" else 2)
+    similar = data.draw(st.sampled_from(SIMILAR_FORMS))(np.arange(len(tuples)) % 2 == 0)
+    tuples = data.draw(st.sampled_from(TUPLE_FORMS))(tuples)
+    learners = [ContrastiveMetricLearner(n_subsamples=1), TripletMetricLearner()]
+    learner = TupleLearner(
+        value_of(data.draw, learners if kind == "pairs" else learners[::-1]),
+        X,
+        value_of(data.draw, [None, X]),
+        kind=value_of(data.draw, [kind]),
+    )
+    if holds(learner.fit, tuples, similar, owner=learner) is not None:
+        holds(learner.score, tuples, similar, owner=learner)
 
 
 @budget

@@ -285,8 +285,8 @@ def test_a_change_of_optimizer_between_chunks_starts_it_anew(learner):
 
 def test_a_verifier_is_cloned_with_its_frozen_learner(learner):
     pairs, similar = mine_pairs(X, Y, max_pairs=300, random_state=0)
-    verifier = PairVerifier(FrozenEstimator(learner.fit(X, Y))).fit(pairs, similar, X=X)
-    again = clone(verifier).fit(pairs, similar, X=X)
+    verifier = PairVerifier(FrozenEstimator(learner.fit(X, Y))).fit(pairs, similar, rows=X)
+    again = clone(verifier).fit(pairs, similar, rows=X)
     assert again.threshold_ == verifier.threshold_
 
 

@@ -1,8 +1,4 @@
-"""Splits to test a learner on what it was not fitted on: classes, queries, documents.
-
-``GroupKFold()`` and ``GroupShuffleSplit()`` with ``groups=y`` also separate the classes.
-But they do not give every split classes of all sizes on both sides.
-"""
+"""Splits to test a learner on what it was not fitted on: classes, queries, documents."""
 
 from numbers import Integral
 from warnings import warn
@@ -11,7 +7,7 @@ import numpy as np
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
-from ._validation import (
+from .._validation import (
     check_integers,
     check_number,
     check_option,
@@ -19,12 +15,6 @@ from ._validation import (
     join_tuples,
     random_state_of,
 )
-
-__all__ = ["ClassDisjointShuffleSplit", "MatchShuffleSplit"]
-
-
-def __dir__():
-    return __all__
 
 
 class ClassDisjointShuffleSplit:
