@@ -43,22 +43,26 @@ class RetrievalScorer:
     scores: object
     metric: str
 
-    def __call__(self, estimator, X, y):
+    def __call__(self, estimator, X, y=None):
         """Score ``estimator.transform(X)``, each row a query against the others.
 
         Parameters
         ----------
         estimator : estimator instance
-            Fitted, with ``transform``.
+            Fitted, with ``transform``, or a `TupleLearner` of matches.
         X : {array-like, sparse matrix, dataframe} of shape (n_samples, n_features)
-        y : array-like of shape (n_samples,)
-            Class labels.
+            Or matches, of shape (n_matches, 2): which documents are relevant.
+        y : array-like of shape (n_samples,), default=None
+            Class labels. Ignored for matches.
 
         Returns
         -------
         score : float, or dict of float
             A float if `scores` is one name, else a dict by name.
         """
+        if hasattr(estimator, "embed_tables"):
+            E, index = estimator.embed_tables()
+            return self.score_embedding(E, index=index, relevant=X)
         if not hasattr(estimator, "transform"):
             raise TypeError(
                 f"Got an estimator without transform, {type(estimator).__name__}, but "
@@ -113,7 +117,9 @@ def retrieval_scorer(scores, *, metric="euclidean"):
 
     The scorer embeds rows with ``estimator.transform`` and takes each as a query against
     the others: the test fold is both queries and index. The estimator may be a learner, any
-    transformer, or a `Pipeline` of transformers.
+    transformer, or a `Pipeline` of transformers. If it is a
+    :class:`~skmetric.model_selection.TupleLearner` of matches, the test fold lists which of
+    all documents are relevant to which query.
 
     Parameters
     ----------

@@ -2,6 +2,7 @@
 
 from sklearn.base import BaseEstimator, clone
 from sklearn.metrics import roc_auc_score
+from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted
 
 from .._base import rollback_on_error
@@ -10,6 +11,10 @@ from .._validation import check_option
 from ..metrics._pair_verifier import distances_of_pairs
 from ..metrics._shared_rows import shared_rows, unshared
 from ..metrics._verification import check_distances
+
+
+def _is_of_matches(estimator):
+    return estimator.kind == "matches"
 
 
 class TupleLearner(BaseEstimator):
@@ -142,6 +147,24 @@ class TupleLearner(BaseEstimator):
         check_is_fitted(self)
         _, score = _KINDS[self.kind]
         return float(score(self.learner_, *self._tables(), tuples, y))
+
+    @available_if(_is_of_matches)
+    def embed_tables(self):
+        """The queries and the documents, as their distances are compared.
+
+        Only for matches. :func:`skmetric.metrics.retrieval_scorer` scores these.
+
+        Returns
+        -------
+        queries : ndarray of shape (n_samples, n_components)
+        documents : ndarray of shape (n_documents, n_components), or None
+            As they are, if the learner maps queries only. None if they are other queries.
+        """
+        check_is_fitted(self)
+        rows, documents = self._tables()
+        if documents is not None and getattr(self.learner_, "side_", "both") == "both":
+            documents = self.learner_.transform(documents)
+        return self.learner_.transform(rows), documents
 
     def _tables(self):
         return unshared(self.rows), unshared(self.documents)

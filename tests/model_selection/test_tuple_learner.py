@@ -20,6 +20,7 @@ from sklearn.model_selection import (
 )
 
 from skmetric import ContrastiveMetricLearner, TripletMetricLearner
+from skmetric.metrics import retrieval_report, retrieval_scorer
 from skmetric.mining import mine_pairs, mine_triplets
 from skmetric.model_selection import MatchShuffleSplit, TupleLearner
 
@@ -193,6 +194,45 @@ def test_matches():
     assert learner.score(matches[:2]) == 0.2
     copied = clone(learner)
     assert copied.documents is learner.documents
+
+
+class Scaler(Averager):
+    """A learner from matches that maps rows, or queries only."""
+
+    def __init__(self, side="both"):
+        self.side = side
+
+    def fit_matches(self, queries, documents, matches, sample_weight=None):
+        self.side_ = self.side
+        self.scale_ = len(matches)
+        return self
+
+    def transform(self, X):
+        return self.scale_ * X
+
+
+@pytest.mark.parametrize("side", ["both", "queries"])
+@pytest.mark.parametrize("table", ["other", "same"])
+def test_retrieval_scorers_of_matches(side, table):
+    documents = X[:20] + RNG.standard_normal((20, 4)) if table == "other" else None
+    matches = np.column_stack([np.repeat(np.arange(20, 50), 2), np.arange(60) % 20])
+    learner = TupleLearner(Scaler(side), X, documents, kind="matches")
+    cv, scores = MatchShuffleSplit(3, random_state=0), ["recall_at_5", "mrr"]
+    found = cross_validate(learner, matches, cv=cv, scoring=retrieval_scorer(scores))
+    for i, (train, test) in enumerate(cv.split(matches)):
+        index = documents
+        if index is not None and side == "both":
+            index = len(train) * index
+        report = retrieval_report(
+            len(train) * X, scores=scores, index=index, relevant=matches[test]
+        )
+        assert report.n_left_out == 60 - len(set(matches[test, 0]))
+        assert {name: found[f"test_{name}"][i] for name in scores} == dict(report)
+
+
+def test_only_matches_are_embedded():
+    with pytest.raises(TypeError, match="without transform, TupleLearner"):
+        retrieval_scorer("mrr")(of_triplets().fit(TRIPLETS), TRIPLETS, None)
 
 
 def test_forms_of_rows_and_tuples():
