@@ -52,32 +52,32 @@ print(f"{len(pairs)} pairs of {N_QUERIES} queries, {clicked.mean():.0%} clicked"
 
 # %%
 # More of the log gives a better map; the map from 50 queries is worse than raw similarity.
-# ``recall_at_k`` is the fraction of new queries with an item on topic among the k nearest.
+# ``success_at_k`` is the fraction of new queries with an item on topic among the k nearest.
 
 KS = (1, 3, 10, 30)
 
 
-def recalls(E):
-    """Recall of new queries among the items, for each k."""
-    scores = [f"recall_at_{k}" for k in KS]
+def successes(E):
+    """Success of new queries among the items, for each k."""
+    scores = [f"success_at_{k}" for k in KS]
     items = {"index": E[:N_ITEMS], "index_labels": topics[:N_ITEMS]}
     return list(
         retrieval_report(E[-N_NEW:], topics[-N_NEW:], scores=scores, **items).values()
     )
 
 
-curves = {"raw": recalls(normalize(X))}
+curves = {"raw": successes(normalize(X))}
 for n_queries in (50, 200, 2000):
     part = pairs[:, 0] < N_ITEMS + n_queries
     learner = ContrastiveMetricLearner(16, metric="cosine", random_state=0)
     learner.fit_pairs(X[:-N_NEW], pairs[part], clicked[part])
-    curves[f"{n_queries} queries in the log"] = recalls(learner.transform(X))
+    curves[f"{n_queries} queries in the log"] = successes(learner.transform(X))
 
 figure, axes = plt.subplots(figsize=(6, 4), layout="constrained")
 for (name, curve), marker in zip(curves.items(), "xsdo", strict=True):
-    print(f"{name:<26}", *[f"recall@{k} {v:.3f}" for k, v in zip(KS, curve, strict=True)])
+    print(f"{name:<26}", *[f"success@{k} {v:.3f}" for k, v in zip(KS, curve, strict=True)])
     axes.plot(KS, curve, marker=marker, label=name)
-axes.set(xscale="log", xlabel="k", ylabel="recall@k of new queries", ylim=(0, 1))
+axes.set(xscale="log", xlabel="k", ylabel="success@k of new queries", ylim=(0, 1))
 axes.set_xticks(KS, KS)
 axes.minorticks_off()
 axes.legend()

@@ -64,10 +64,10 @@ def verify(transformer, X, y, calibration, test):
     """A calibrated verifier, and its errors on other classes."""
     verifier = PairVerifier(transformer, criterion="tpr_at_fpr", rate=0.05)
     pairs, similar = mine_pairs(X[calibration], y[calibration])
-    verifier.fit(pairs, similar, X=X[calibration])
+    verifier.fit(pairs, similar, rows=X[calibration])
     pairs, similar = mine_pairs(X[test], y[test])
-    nearness = verifier.decision_function(pairs, X=X[test])
-    accepted = verifier.predict(pairs, X=X[test])
+    nearness = verifier.decision_function(pairs, rows=X[test])
+    accepted = verifier.predict(pairs, rows=X[test])
     return verifier, {
         "equal error rate": equal_error_rate(-nearness, similar),
         "false match rate": accepted[~similar].mean(),

@@ -329,7 +329,7 @@ def check_similar(similar, n_pairs):
     return similar.astype(bool)
 
 
-def check_indices(name, indices, n_rows):
+def check_indices(name, indices, n_rows, table="X"):
     """Refuse an array of anything but row indices in range.
 
     Parameters
@@ -338,23 +338,30 @@ def check_indices(name, indices, n_rows):
     indices : ndarray
         Of any shape.
     n_rows : int
+    table : str, default="X"
+        What they are row indices of.
     """
     if indices.size == 0:
         raise ValueError(f"Got no {name}, but expected at least one.")
-    if indices.dtype.kind not in "iu":
-        raise TypeError(
-            f"Got {name} of dtype {indices.dtype}, but expected integers: row indices "
-            f"into X.{_how_to_index(name, indices)}"
-        )
+    check_integers(name, indices, table)
     low, high = indices.min(), indices.max()
     if low < 0 or high >= n_rows:
         raise ValueError(
             f"Got {name} with row indices from {low} to {high}, but expected them from 0 "
-            f"to {n_rows - 1}: X has {n_rows} rows."
+            f"to {n_rows - 1}: {table} has {n_rows} rows."
         )
 
 
-def _how_to_index(name, values):
+def check_integers(name, indices, table="X"):
+    """Refuse row indices of another dtype, as :func:`check_indices` does."""
+    if indices.dtype.kind not in "iu":
+        raise TypeError(
+            f"Got {name} of dtype {indices.dtype}, but expected integers: row indices "
+            f"into {table}.{_how_to_index(name, indices, table)}"
+        )
+
+
+def _how_to_index(name, values, table):
     """How values of another dtype become row indices, if there is a way."""
     kind = values.dtype.kind
     if kind == "b" and values.ndim == 1:
@@ -367,13 +374,13 @@ def _how_to_index(name, values):
         return f" Convert them, for example with np.asarray({name}, dtype=int)."
     if kind in "OUST":
         return (
-            " Look ids up among those of the rows of X, for example with "
+            f" Look ids up among those of the rows of {table}, for example with "
             "pandas.Index(ids).get_indexer."
         )
     return ""
 
 
-def check_index_tuples(name, tuples, width, n_rows, meaning):
+def check_index_tuples(name, tuples, width, n_rows, meaning, table="X"):
     """Row indices in range, some to a tuple.
 
     Parameters
@@ -383,23 +390,33 @@ def check_index_tuples(name, tuples, width, n_rows, meaning):
     width, n_rows : int
     meaning : str
         What is expected, for the message about a shape.
+    table : str, default="X"
+        What they are row indices of.
 
     Returns
     -------
     tuples : ndarray of int of shape (m, width)
         Of the dtype that was given, not a copy if it was an array.
     """
+    tuples = join_tuples(name, tuples, width, meaning)
+    check_indices(name, tuples, n_rows, table)
+    return tuples
+
+
+def join_tuples(name, tuples, width, meaning):
+    """An array of shape (m, width), of any dtype; see :func:`check_index_tuples`."""
     shape = f"(n_{name}, {width})"
     tuples = as_array(
-        name, _joined(name, tuples, width), f"an array of shape {shape}: row indices into X"
+        name, _joined(name, tuples, width), f"an array of shape {shape}: {meaning}"
     )
-    if tuples.size and (tuples.ndim != 2 or tuples.shape[1] != width):
+    if tuples.size == 0:
+        raise ValueError(f"Got no {name}, but expected at least one.")
+    if tuples.ndim != 2 or tuples.shape[1] != width:
         lies = tuples.ndim == 2 and len(tuples) == width
         remedy = f" Transpose it: np.transpose({name})." if lies else ""
         raise ValueError(
             f"Got {name} of shape {tuples.shape}, but expected {shape}: {meaning}.{remedy}"
         )
-    check_indices(name, tuples, n_rows)
     return tuples
 
 

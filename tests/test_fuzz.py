@@ -29,7 +29,11 @@ from sklearn.preprocessing import StandardScaler
 from skmetric import ContrastiveMetricLearner, TripletMetricLearner, metrics
 from skmetric.losses import contrastive_loss, triplet_loss
 from skmetric.mining import mine_pairs, mine_triplets
-from skmetric.model_selection import ClassDisjointShuffleSplit
+from skmetric.model_selection import (
+    ClassDisjointShuffleSplit,
+    MatchShuffleSplit,
+    TupleLearner,
+)
 
 EXAMPLES = int(os.environ.get("SKMETRIC_FUZZ_EXAMPLES", "600"))
 budget = settings(
@@ -81,7 +85,7 @@ def frozen(value):
         return value.dtype, value.shape, value.tobytes()
     if isinstance(value, (np.ndarray, list, tuple)):
         return type(value), [frozen(part) for part in value]
-    if isinstance(value, (BaseEstimator, ClassDisjointShuffleSplit)):
+    if isinstance(value, (BaseEstimator, ClassDisjointShuffleSplit, MatchShuffleSplit)):
         return {name: frozen(part) for name, part in vars(value).items()}
     return pickle.dumps(value)
 
@@ -600,9 +604,10 @@ def test_mining(data):
 
 
 SCORES = ["precision_at_1", "recall_at_2", "ndcg_at_3", "r_precision", "map_at_r"]
-SCORES += ["map", "mrr"]
+SCORES += ["map", "mrr", "success_at_2"]
 FUNCTIONS = {
     "precision_at_k": metrics.precision_at_k,
+    "success_at_k": metrics.success_at_k,
     "recall_at_k": metrics.recall_at_k,
     "ndcg_at_k": metrics.ndcg_at_k,
     "r_precision": metrics.r_precision,
@@ -621,6 +626,16 @@ def test_retrieval(data):
     if data.draw(st.booleans()):
         index = data.draw(tables(d=d))
         values[2:] = index, data.draw(labels(length_of(index)))
+    relevant = grades = None
+    if data.draw(st.booleans()):  # Listed in place of labels, mostly.
+        rng = np.random.default_rng(data.draw(st.integers(0, 99)))
+        n_index = length_of(E if values[2] is None else values[2])
+        m = data.draw(st.integers(0, 8))
+        columns = [rng.integers(0, max(n, 1), m) for n in (length_of(E), n_index)]
+        relevant = data.draw(st.sampled_from(TUPLE_FORMS))(np.column_stack(columns))
+        grades = value_of(data.draw, [None, rng.integers(-1, 9, m), np.ones(m)])
+        values[1] = value_of(data.draw, [None, values[1]])
+        values[3] = value_of(data.draw, [None, values[3]])
     metric = value_of(data.draw, [*COMMON["metric"], "manhattan"])
     word = data.draw(st.sampled_from([*FUNCTIONS, "report", "scorer"]))
     k = [value_of(data.draw, [1, 3, np.int64(2)])] if word.endswith("_k") else []
@@ -629,6 +644,7 @@ def test_retrieval(data):
 
     def scored(E, y, index, index_labels):
         options = {"index": index, "index_labels": index_labels}
+        options |= {"relevant": relevant, "grades": grades}
         if word == "scorer":
             scorer = metrics.retrieval_scorer(scores, metric=metric)
             return scorer.score_embedding(E, y, **options)
@@ -656,7 +672,7 @@ DISTANCES = [
     lambda d: pd.Series(d),
     lambda d: d[:0],
 ]
-CRITERIA = ["accuracy", "f1", "tpr_at_fpr", "tnr_at_tpr"]
+CRITERIA = ["accuracy", "f1", "eer", "tpr_at_fpr", "tnr_at_tpr"]
 
 
 @budget
@@ -708,7 +724,28 @@ def test_verifier(data):
     if holds(verifier.fit, pairs, similar, *options, owner=verifier) is not None:
         holds(verifier.decision_function, pairs, *options, owner=verifier)
         holds(verifier.predict, pairs, *options, owner=verifier)
+        holds(verifier.predict_proba, pairs, *options, owner=verifier)
         holds(verifier.score, pairs, similar, *options, owner=verifier)
+
+
+@budget
+@given(st.data())
+def test_tuple_learner(data):
+    X = data.draw(tables(d=3))
+    rng = np.random.default_rng(data.draw(st.integers(0, 99)))
+    kind = data.draw(st.sampled_from(["pairs", "triplets", "matches"]))
+    tuples = different_rows(rng, length_of(X), 3 if kind == "triplets" else 2)
+    similar = data.draw(st.sampled_from(SIMILAR_FORMS))(np.arange(len(tuples)) % 2 == 0)
+    tuples = data.draw(st.sampled_from(TUPLE_FORMS))(tuples)
+    learners = [ContrastiveMetricLearner(n_subsamples=1), TripletMetricLearner()]
+    learner = TupleLearner(
+        value_of(data.draw, learners if kind == "pairs" else learners[::-1]),
+        X,
+        value_of(data.draw, [None, X]),
+        kind=value_of(data.draw, [kind]),
+    )
+    if holds(learner.fit, tuples, similar, owner=learner) is not None:
+        holds(learner.score, tuples, similar, owner=learner)
 
 
 @budget
@@ -726,6 +763,27 @@ def test_splits(data):
         return [part for parts in islice(splitter.split(y, y), 2) for part in parts]
 
     parts = holds(split, y, owner=splitter)
+    assert parts is None or all(len(part) for part in parts)
+
+
+@budget
+@given(st.data())
+def test_splits_of_matches(data):
+    m = data.draw(st.integers(1, 20))
+    rng = np.random.default_rng(data.draw(st.integers(0, 99)))
+    matches = rng.integers(0, data.draw(st.integers(1, 30)), (m, 2))
+    splitter = MatchShuffleSplit(
+        value_of(data.draw, [1, 3]),
+        unseen=value_of(data.draw, ["queries", "documents", "rows"]),
+        test_size=value_of(data.draw, [0.5, 0.1, 1e-9]),
+        random_state=value_of(data.draw, COMMON["random_state"]),
+    )
+
+    def split(X):
+        return [part for parts in islice(splitter.split(X), 2) for part in parts]
+
+    given_matches = data.draw(st.sampled_from(TUPLE_FORMS))(matches)
+    parts = holds(split, given_matches, owner=splitter)
     assert parts is None or all(len(part) for part in parts)
 
 

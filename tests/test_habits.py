@@ -32,7 +32,7 @@ from skmetric._docs import with_texts
 from skmetric.distances import paired_distances
 from skmetric.metrics import PairVerifier, retrieval_report, retrieval_scorer
 from skmetric.mining import mine_pairs, mine_triplets
-from skmetric.model_selection import ClassDisjointShuffleSplit
+from skmetric.model_selection import ClassDisjointShuffleSplit, TupleLearner
 from tests.designs import covering
 
 LEARNERS = [TripletMetricLearner, ContrastiveMetricLearner]
@@ -124,6 +124,10 @@ def test_every_module_of_the_package_is_private_or_shown():
         (TripletMetricLearner(), "skmetric.TripletMetricLearner"),
         (ContrastiveMetricLearner(), "skmetric.ContrastiveMetricLearner"),
         (PairVerifier(TripletMetricLearner()), "skmetric.metrics.PairVerifier"),
+        (
+            TupleLearner(TripletMetricLearner(), X, kind="triplets"),
+            "skmetric.model_selection.TupleLearner",
+        ),
     ],
 )
 def test_display_links_to_the_page_of_the_class(estimator, page):
@@ -131,7 +135,7 @@ def test_display_links_to_the_page_of_the_class(estimator, page):
     assert f'href="https://skmetric.readthedocs.io/page/generated/{page}.html"' in html
 
 
-@pytest.mark.parametrize("Estimator", [*LEARNERS, PairVerifier])
+@pytest.mark.parametrize("Estimator", [*LEARNERS, PairVerifier, TupleLearner])
 def test_each_parameter_has_a_line_that_the_display_can_find(Estimator):
     lines = [line.strip() for line in Estimator.__doc__.splitlines()]
     for name in inspect.signature(Estimator).parameters:
@@ -286,8 +290,8 @@ def test_a_change_of_optimizer_between_chunks_starts_it_anew(learner):
 
 def test_a_verifier_is_cloned_with_its_frozen_learner(learner):
     pairs, similar = mine_pairs(X, Y, max_pairs=300, random_state=0)
-    verifier = PairVerifier(FrozenEstimator(learner.fit(X, Y))).fit(pairs, similar, X=X)
-    again = clone(verifier).fit(pairs, similar, X=X)
+    verifier = PairVerifier(FrozenEstimator(learner.fit(X, Y))).fit(pairs, similar, rows=X)
+    again = clone(verifier).fit(pairs, similar, rows=X)
     assert again.threshold_ == verifier.threshold_
 
 

@@ -108,7 +108,7 @@ def test_ctrl_c_at_any_line_leaves_a_verifier_as_it_was():
     before = state_of(verifier)
 
     def fit():
-        verifier.fit(PAIRS, SIMILAR, X=X)
+        verifier.fit(PAIRS, SIMILAR, rows=X)
 
     for _ in at_each_line(fit, PairVerifier.fit.__wrapped__.__code__):
         assert state_of(verifier) == before

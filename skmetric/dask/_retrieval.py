@@ -20,6 +20,7 @@ from ..metrics._ranking import (
     center_and_scale,
     nearest_in_order,
 )
+from ..metrics._relevance import ideal_hits
 from ..metrics._retrieval import report_of_hits
 from ..metrics._scores import DEFAULT_SCORES, depth_of, parse_scores
 from ._collections import align, as_dask_array, check_table
@@ -110,6 +111,10 @@ class QueriesOfPartitions:
     n_ranked: int
     itself = True
 
+    def ideal_gains(self, queries, k):
+        """The gains at the ranks 1 to k of an ideal ranking, shape (b, k)."""
+        return ideal_hits(self.n_relevant[queries], k)
+
 
 def _report_of_queries(E, y, queries, scores, metric):
     """Score some rows of E, given in order, against all others."""
@@ -119,7 +124,7 @@ def _report_of_queries(E, y, queries, scores, metric):
         raise ValueError(
             f"Got scores with {deep}, but these need the complete ranking of each query, "
             "which is not brought together from partitions. Use 'map_at_r', "
-            "'precision_at_k' or 'recall_at_k' with a number for k."
+            "'precision_at_k' or 'success_at_k' with a number for k."
         )
     with Partitions(E, y, np.float64) as partitions:
         starts = np.cumsum([0, *partitions.sizes[:-1]]).tolist()
@@ -172,8 +177,7 @@ def _nearest(value, X, y, start):
     """The nearest rows of a partition: distances, row numbers and whether they are hits."""
     queries, labels, depth, metric = value
     (queries, X), exponent = center_and_scale([queries, X], metric)
-    codes = np.zeros(len(queries), dtype=int)
-    problem = RetrievalTask(queries, codes, X, y, metric, itself=False)
+    problem = RetrievalTask(queries, X, None, metric, itself=False)
     search = NearestNeighbors(algorithm="brute", metric=metric).fit(problem.index)
     every = np.arange(len(queries))
     D, nearest = nearest_in_order(problem, every, min(depth, len(y)), search)

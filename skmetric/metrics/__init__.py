@@ -1,6 +1,6 @@
 """How good an embedding is: retrieval, verification, and scorers for model selection.
 
-Retrieval scores tell whether the nearest rows are of the class of a query. There are seven,
+Retrieval scores tell whether the nearest rows are of the class of a query. There are eight,
 :func:`retrieval_report` computes several at once, and :func:`retrieval_scorer` makes a
 scorer for ``scoring=``.
 
@@ -19,6 +19,7 @@ from ._scores import (
     precision_at_k,
     r_precision,
     recall_at_k,
+    success_at_k,
 )
 from ._verification import (
     VerificationCurve,
@@ -42,6 +43,7 @@ __all__ = [
     "recall_at_k",
     "retrieval_report",
     "retrieval_scorer",
+    "success_at_k",
     "tar_at_far",
     "verification_curve",
     "verification_threshold",

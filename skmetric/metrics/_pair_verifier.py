@@ -6,6 +6,7 @@ import numpy as np
 from scipy.sparse import csr_array, issparse
 from sklearn import get_config
 from sklearn.base import BaseEstimator, ClassifierMixin
+from sklearn.isotonic import IsotonicRegression
 from sklearn.metrics import accuracy_score
 from sklearn.utils import check_array, check_consistent_length, gen_batches
 from sklearn.utils.validation import check_is_fitted
@@ -14,6 +15,7 @@ from .._base import rollback_on_error
 from .._compat import PAGE
 from .._validation import check_index_tuples, check_similar, short
 from ..distances import paired_distances
+from ._shared_rows import shared_rows, unshared
 from ._verification import check_criterion, find_threshold
 
 
@@ -22,8 +24,8 @@ class PairVerifier(ClassifierMixin, BaseEstimator):
 
     The distance comes from a fitted estimator, which is not changed. Only the threshold is
     learned. Learn it on rows that the estimator was not fitted on, and better still on
-    other classes. Pairs are either row indices, of shape (n_pairs, 2), with the rows `X`
-    that they refer to, or two arrays (A, B) whose rows i are a pair.
+    other classes. Pairs are either row indices, of shape (n_pairs, 2), into `rows`, or two
+    arrays (A, B) whose rows i are a pair.
 
     Parameters
     ----------
@@ -32,7 +34,12 @@ class PairVerifier(ClassifierMixin, BaseEstimator):
         ``pair_distances(A, B)``, which the learners of this package have. Without that
         method, as for a `Pipeline` of transformers, it is the Euclidean distance of
         ``transform(A)`` and ``transform(B)``.
-    criterion : {"accuracy", "f1", "tpr_at_fpr", "tnr_at_tpr"}, default="accuracy"
+    rows : {array-like, sparse matrix, dataframe} of shape (n_samples, n_features), \
+default=None
+        The rows that pairs refer to, for scikit-learn's searches and cross-validation,
+        which call the methods with pairs only. Clones share these rows and do not copy
+        them.
+    criterion : {"accuracy", "f1", "eer", "tpr_at_fpr", "tnr_at_tpr"}, default="accuracy"
         What the threshold maximizes, see :func:`verification_threshold`.
     rate : float, default=None
         In [0, 1], for the last two criteria: the largest false match rate (FPR), or the
@@ -43,18 +50,23 @@ class PairVerifier(ClassifierMixin, BaseEstimator):
     threshold_ : float
         In the unit of the distance. A pair is predicted similar where its distance is at
         most the threshold.
+    distances_ : ndarray of shape (n_knots,)
+        Increasing distances, between which probabilities are interpolated.
+    probabilities_ : ndarray of shape (n_knots,)
+        The probability of a match at each of them, falling.
     classes_ : ndarray of shape (2,)
         False and True.
 
     See Also
     --------
     verification_threshold : The threshold for given distances.
+    skmetric.model_selection.TupleLearner : Learns the distance itself from pairs.
 
     Notes
     -----
     Distances of row indices are computed in blocks that scikit-learn's ``working_memory``
     bounds. A clone of the verifier has an unfitted estimator. Wrap the estimator in
-    :class:`sklearn.frozen.FrozenEstimator` to keep it fitted.
+    :class:`sklearn.frozen.FrozenEstimator` to keep it fitted, as searches need it.
 
     Examples
     --------
@@ -67,35 +79,46 @@ class PairVerifier(ClassifierMixin, BaseEstimator):
     >>> learner = TripletMetricLearner(n_components=8).fit(X[seen], y[seen])
     >>> X, y = X[~seen], y[~seen]
     >>> pairs, similar = mine_pairs(X, y, max_pairs=2000, random_state=0)
-    >>> verifier = PairVerifier(learner).fit(pairs[::2], similar[::2], X=X)
-    >>> verifier.score(pairs[1::2], similar[1::2], X=X) > 0.7
+    >>> verifier = PairVerifier(learner).fit(pairs[::2], similar[::2], rows=X)
+    >>> verifier.score(pairs[1::2], similar[1::2], rows=X) > 0.7
     True
     >>> verifier.predict((X[:3], X[3:6])).shape
+    (3,)
+
+    Cross-validation, which clones the verifier:
+
+    >>> from sklearn.frozen import FrozenEstimator
+    >>> from sklearn.model_selection import cross_val_score
+    >>> verifier = PairVerifier(FrozenEstimator(learner), rows=X)
+    >>> cross_val_score(verifier, pairs, similar, cv=3).shape
     (3,)
     """
 
     _doc_link_module = "skmetric"
     _doc_link_template = PAGE.replace("{estimator_module}", "skmetric.metrics")
 
-    def __init__(self, estimator, *, criterion="accuracy", rate=None):
+    rows = shared_rows("rows")
+
+    def __init__(self, estimator, *, rows=None, criterion="accuracy", rate=None):
         self.estimator = estimator
+        self.rows = rows
         self.criterion = criterion
         self.rate = rate
 
     @rollback_on_error
-    def fit(self, pairs, similar, X=None):
-        """Learn the threshold.
+    def fit(self, pairs, similar, rows=None):
+        """Learn the threshold, and the probability of a match by distance.
 
         Parameters
         ----------
         pairs : array-like of int of shape (n_pairs, 2), or tuple of two arrays
-            With `X`, row indices into it, also as a tuple of two arrays or a MultiIndex.
-            Without `X`, arrays A and B of n_pairs rows each.
+            Row indices into `rows`, also as a tuple of two arrays or a MultiIndex. Or
+            arrays A and B of n_pairs rows each, without `rows`.
         similar : array-like of shape (n_pairs,)
             True where the two belong together, False where they do not.
-        X : {array-like, sparse matrix, dataframe} of shape (n_samples, n_features), \
+        rows : {array-like, sparse matrix, dataframe} of shape (n_samples, n_features), \
 default=None
-            The rows that `pairs` refers to.
+            The rows that `pairs` refers to. None means those of the constructor.
 
         Returns
         -------
@@ -114,19 +137,24 @@ default=None
             As for :func:`verification_threshold`.
         """
         check_criterion(self.criterion, self.rate)
-        distances = self._distances(pairs, X)
+        distances = self._distances(pairs, rows)
         self.threshold_ = find_threshold(
             distances, similar, self.criterion, self.rate, stacklevel=5
         )
+        similar = check_similar(similar, len(distances))
+        isotonic = IsotonicRegression(increasing=False)
+        isotonic.fit(distances, similar)
+        self.distances_ = isotonic.X_thresholds_
+        self.probabilities_ = isotonic.y_thresholds_
         self.classes_ = np.array([False, True])
         return self
 
-    def decision_function(self, pairs, X=None):
+    def decision_function(self, pairs, rows=None):
         """How far the distance of each pair is below the threshold.
 
         Parameters
         ----------
-        pairs, X
+        pairs, rows
             As for :meth:`fit`.
 
         Returns
@@ -135,14 +163,36 @@ default=None
             ``threshold_ - distance``, at least 0 for pairs that are predicted similar.
         """
         check_is_fitted(self)
-        return self.threshold_ - self._distances(pairs, X)
+        return self.threshold_ - self._distances(pairs, rows)
 
-    def predict(self, pairs, X=None):
+    def predict_proba(self, pairs, rows=None):
+        """Probability that the two rows of each pair belong together.
+
+        It is the share of similar pairs at a distance, by an isotonic regression on the
+        pairs of ``fit``. So it holds for their mix of similar and dissimilar pairs. It does
+        not depend on `criterion`.
+
+        Parameters
+        ----------
+        pairs, rows
+            As for :meth:`fit`.
+
+        Returns
+        -------
+        probabilities : ndarray of shape (n_pairs, 2)
+            Of different and of similar, in the order of `classes_`.
+        """
+        check_is_fitted(self)
+        distances = self._distances(pairs, rows)
+        similar = np.interp(distances, self.distances_, self.probabilities_)  # (n_pairs,)
+        return np.column_stack([1 - similar, similar])
+
+    def predict(self, pairs, rows=None):
         """Predict whether the two rows of each pair belong together.
 
         Parameters
         ----------
-        pairs, X
+        pairs, rows
             As for :meth:`fit`.
 
         Returns
@@ -151,14 +201,14 @@ default=None
             True where the distance is at most `threshold_`.
         """
         check_is_fitted(self)
-        return self._distances(pairs, X) <= self.threshold_
+        return self._distances(pairs, rows) <= self.threshold_
 
-    def score(self, pairs, similar, X=None):
+    def score(self, pairs, similar, rows=None):
         """Share of pairs that are predicted correctly.
 
         Parameters
         ----------
-        pairs, similar, X
+        pairs, similar, rows
             As for :meth:`fit`, but all pairs may be similar, or all dissimilar.
 
         Returns
@@ -166,27 +216,56 @@ default=None
         accuracy : float
             In [0, 1].
         """
-        predicted = self.predict(pairs, X)
+        predicted = self.predict(pairs, rows)
         return float(accuracy_score(check_similar(similar, len(predicted)), predicted))
 
-    def _distances(self, pairs, X):
-        distance = _distance_function(self.estimator)
-        if X is None:
-            return distance(*_check_two_arrays(pairs))
-        n_rows = _count_rows("X", X)
-        X = X.tocsr() if hasattr(X, "tocsr") else X
-        meaning = "row indices into X. To give two arrays (A, B), leave X out"
-        pairs = check_index_tuples("pairs", pairs, 2, n_rows, meaning)
-        # An entry takes about 64 bytes with all temporary arrays.
-        entries = get_config()["working_memory"] * 2**20 / 64
-        block_size = max(1, int(entries / _row_size(X)))
-        return np.concatenate(
-            [
-                # The two columns of a block of pairs give A and B, with a row per pair.
-                distance(*(_take_rows(X, column) for column in pairs[block].T))
-                for block in gen_batches(len(pairs), block_size)
-            ]
-        )
+    def _distances(self, pairs, rows):
+        if rows is None and not (self.rows is not None and _are_two_tables(pairs)):
+            rows = self.rows
+        return distances_of_pairs(self.estimator, pairs, unshared(rows))
+
+
+def distances_of_pairs(estimator, pairs, rows=None):
+    """The distance of each pair, in blocks of pairs.
+
+    Parameters
+    ----------
+    estimator : estimator instance
+        Fitted, with ``pair_distances`` or ``transform``.
+    pairs : array-like of int of shape (n_pairs, 2), or tuple of two arrays
+        As for :meth:`PairVerifier.fit`.
+    rows : {array-like, sparse matrix, dataframe} of shape (n_samples, n_features) or None
+
+    Returns
+    -------
+    distances : ndarray of shape (n_pairs,)
+    """
+    distance = _distance_function(estimator)
+    if rows is None:
+        return distance(*_check_two_arrays(pairs))
+    n_rows = _count_rows("rows", rows)
+    rows = rows.tocsr() if hasattr(rows, "tocsr") else rows
+    meaning = "row indices into `rows`. To give two arrays (A, B), leave rows out"
+    pairs = check_index_tuples("pairs", pairs, 2, n_rows, meaning, table="`rows`")
+    # An entry takes about 64 bytes with all temporary arrays.
+    entries = get_config()["working_memory"] * 2**20 / 64
+    block_size = max(1, int(entries / _row_size(rows)))
+    return np.concatenate(
+        [
+            # The two columns of a block of pairs give A and B, with a row per pair.
+            distance(*(_take_rows(rows, column) for column in pairs[block].T))
+            for block in gen_batches(len(pairs), block_size)
+        ]
+    )
+
+
+def _are_two_tables(pairs):
+    """Whether pairs are two arrays of rows, not two columns of row indices."""
+    return (
+        isinstance(pairs, tuple)
+        and len(pairs) == 2
+        and all(getattr(part, "ndim", None) == 2 for part in pairs)
+    )
 
 
 def _distance_function(estimator):
@@ -227,8 +306,8 @@ def _check_two_arrays(pairs):
     if not isinstance(pairs, tuple) or len(pairs) != 2:
         got = f"of shape {pairs.shape}" if hasattr(pairs, "shape") else type(pairs).__name__
         raise ValueError(
-            f"Got pairs {got} without X, but expected a tuple of two arrays (A, B), or "
-            "row indices together with the rows X."
+            f"Got pairs {got} without rows, but expected a tuple of two arrays (A, B), or "
+            "row indices together with the rows."
         )
     for name, rows in zip("AB", pairs, strict=True):
         _count_rows(name, rows)

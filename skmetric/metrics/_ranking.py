@@ -1,7 +1,7 @@
 """Rank the rows of an index for each query, and find which of them are hits.
 
 Rows of the index are ranked by distance. Rows at the same distance are ranked by row
-number. A hit is a ranked row with the label of the query.
+number. A hit is a ranked row that is relevant to the query, see `_relevance`.
 
 scikit-learn computes the distances in float64, ``"euclidean"`` and ``"cosine"`` by a matrix
 product. Where its arithmetic is exact, as on integers of moderate size, the order is that
@@ -12,7 +12,6 @@ if the rows around them are 1e8 times as far apart.
 """
 
 from dataclasses import dataclass
-from functools import cached_property
 
 import numpy as np
 from scipy.sparse import issparse
@@ -24,6 +23,7 @@ from sklearn.utils import check_consistent_length, gen_batches
 from .._scales import rows_to_scale, to_scale
 from .._validation import check_option, check_rows, encode_labels, short
 from ..distances import center_on_most
+from ._relevance import SameLabel, listed_rows
 
 SEARCH_METRICS = ("euclidean", "sqeuclidean", "cosine", "manhattan")
 # A search deeper than this share of the index is slower than a sort of all distances.
@@ -32,88 +32,130 @@ MAX_SEARCH_SHARE = 0.1
 
 @dataclass(frozen=True)
 class RetrievalTask:
-    """Queries, the index to search, and the labels of both.
+    """Queries, the index to search, and which of its rows are relevant.
 
     Parameters
     ----------
     E : {ndarray, sparse matrix} of shape (n_queries, k)
         The queries.
-    y : ndarray of int of shape (n_queries,)
     index : {ndarray, sparse matrix} of shape (n_index, k)
-    index_y : ndarray of int of shape (n_index,)
+    relevance : SameLabel or ListedRows
     metric : str
     itself : bool
         Whether query i is row i of the index. That row is then left out of its ranking.
     """
 
     E: object
-    y: np.ndarray
     index: object
-    index_y: np.ndarray
+    relevance: object
     metric: str
     itself: bool
 
     @property
     def n_ranked(self):
         """Number of rows that are ranked for a query."""
-        return len(self.index_y) - self.itself
+        return self.index.shape[0] - self.itself
 
-    @cached_property
+    @property
     def n_relevant(self):
-        """Number of rows with the label of the query, without itself, per query."""
-        # Number of rows in the index by label; a label may occur among the queries only.
-        sizes = np.bincount(self.index_y, minlength=self.y.max() + 1)  # (n_classes,)
-        return sizes[self.y] - self.itself
+        """R, the number of relevant rows per query, shape (n_queries,)."""
+        return self.relevance.n_relevant
+
+    def ideal_gains(self, queries, k):
+        """The gains at the ranks 1 to k of an ideal ranking, shape (b, k)."""
+        return self.relevance.ideal_gains(queries, k)
 
 
-def make_retrieval_task(E, y, index=None, index_labels=None, metric="euclidean"):
+def make_retrieval_task(
+    E,
+    y=None,
+    index=None,
+    index_labels=None,
+    relevant=None,
+    grades=None,
+    metric="euclidean",
+):
     """Check the arguments of a score, and scale the rows.
 
     Raises
     ------
-    ValueError
-        For arrays that do not fit together, NaN, missing labels, an unknown metric, or no
-        query with a relevant row.
+    TypeError, ValueError
+        For arrays that do not fit together, NaN, missing labels, labels together with
+        relevant rows, an unknown metric, or no query with a relevant row.
     """
     if check_option("metric", metric, SEARCH_METRICS) == "sqeuclidean":
         metric = "euclidean"  # The ranking is the same.
-    if (index is None) != (index_labels is None):
-        raise ValueError(
-            "Got only one of index and index_labels, but expected both, to search a "
-            "separate index, or neither, to search E itself."
-        )
-    E, y, codes = _check_labeled_rows(E, y, "E")
-    if index is None:
-        (E,), _ = center_and_scale([E], metric)
-        task = RetrievalTask(E, codes, E, codes, metric, itself=True)
-    else:
-        index, index_labels, _ = _check_labeled_rows(index, index_labels, "index")
+    itself = index is None
+    _check_combination(y, itself, index_labels, relevant, grades)
+    E = _check_embedding(E, "E")
+    if not itself:
+        index = _check_embedding(index, "index")
         if index.shape[1] != E.shape[1]:
             raise ValueError(
                 f"Got {E.shape[1]} columns in E and {index.shape[1]} in index, but "
                 "expected as many: embed both by the same map."
             )
+    if relevant is not None:
+        n_index = (E if itself else index).shape[0]
+        relevance = listed_rows(relevant, grades, E.shape[0], n_index, itself)
+    elif itself:
+        codes, _ = _check_labels(y, E)
+        relevance = SameLabel(codes, codes, itself)
+    else:
+        labels = [_check_labels(index_labels, index)[1], _check_labels(y, E)[1]]
         # Encode both together, so that a label has the same code in both.
-        both = encode_labels(np.concatenate([index_labels, y]))  # (n_index + n_queries,)
-        index_y, y = both[: len(index_labels)], both[len(index_labels) :]
-        (E, index), _ = center_and_scale([E, index], metric)
-        task = RetrievalTask(E, y, index, index_y, metric, itself=False)
-    if not task.n_relevant.any():
-        where = "row in E" if task.itself else "row in index"
+        both = encode_labels(np.concatenate(labels))  # (n_index + n_queries,)
+        index_y, y = np.split(both, [len(labels[0])])
+        relevance = SameLabel(y, index_y, itself)
+    if not relevance.n_relevant.any():
+        where = "row in E" if itself else "row in index"
         raise ValueError(
-            f"Got {len(codes)} queries of which none has a further {where} with its label, "
+            f"Got {E.shape[0]} queries of which none has a further {where} with its label, "
             "but expected at least one: without a relevant row there is no score."
         )
-    return task
+    if itself:
+        (E,), _ = center_and_scale([E], metric)
+        return RetrievalTask(E, E, relevance, metric, itself)
+    (E, index), _ = center_and_scale([E, index], metric)
+    return RetrievalTask(E, index, relevance, metric, itself)
 
 
-def _check_labeled_rows(E, y, name):
-    """Rows in float64, labels as objects, and labels as codes."""
-    E = check_rows(E, name, dtype=np.float64, accept_sparse="csr")
+def _check_combination(y, itself, index_labels, relevant, grades):
+    """Refuse anything but either labels or a list of relevant rows."""
+    if relevant is not None:
+        if y is not None or index_labels is not None:
+            raise ValueError(
+                "Got labels and relevant, but expected one of them: either labels say "
+                "which rows are relevant to a query, or relevant lists them."
+            )
+        return
+    if grades is not None:
+        raise ValueError(
+            "Got grades without relevant, but expected the rows that are graded: relevant, "
+            "of shape (n_relevant, 2)."
+        )
+    if y is None:
+        raise ValueError(
+            "Got y=None and relevant=None, but expected labels, one for each row, or a "
+            "list of relevant rows."
+        )
+    if itself != (index_labels is None):
+        raise ValueError(
+            "Got only one of index and index_labels, but expected both, to search a "
+            "separate index, or neither, to search E itself. Without labels, give relevant."
+        )
+
+
+def _check_embedding(E, name):
+    return check_rows(E, name, dtype=np.float64, accept_sparse="csr")
+
+
+def _check_labels(y, E):
+    """Labels as codes, and as objects."""
     codes = encode_labels(y)
     check_consistent_length(E, codes)
     # Labels of two arrays can be concatenated as objects without a change of type.
-    return E, np.asarray(y, dtype=object).reshape(-1), codes
+    return codes, np.asarray(y, dtype=object).reshape(-1)
 
 
 def center_and_scale(arrays, metric):
@@ -163,7 +205,7 @@ def check_k(task, k):
 
 
 def ranked_hits(task, depth):
-    """Whether each of the nearest rows is a hit, in blocks of queries.
+    """What each of the nearest rows gains, in blocks of queries.
 
     Queries without a relevant row are left out.
 
@@ -176,7 +218,8 @@ def ranked_hits(task, depth):
     Yields
     ------
     queries : ndarray of int of shape (b,)
-    hits : ndarray of bool of shape (b, depth)
+    gains : ndarray of shape (b, depth)
+        By rank. True for a hit, or its grade; False or 0 for other rows.
 
     Notes
     -----
@@ -187,13 +230,13 @@ def ranked_hits(task, depth):
     queries = np.flatnonzero(task.n_relevant)  # (n_scored,)
     if depth > MAX_SEARCH_SHARE * task.n_ranked:
         for block in _blocks(queries, task.n_ranked):
-            yield block, _hits_of_all_rows(task, block)[:, :depth]
+            yield block, _gains_of_all_rows(task, block)[:, :depth]
         return
     search = NearestNeighbors(algorithm="brute", metric=task.metric).fit(task.index)
     # The search also returns the query itself, and one neighbor more to detect ties.
     for block in _blocks(queries, depth + 2):
         _, nearest = nearest_in_order(task, block, depth, search)
-        yield block, task.index_y[nearest] == task.y[block, None]
+        yield block, task.relevance.gains_of(block, nearest)
 
 
 def _blocks(queries, width):
@@ -212,7 +255,7 @@ def nearest_in_order(task, queries, k, search):
     distances, rows : ndarrays of shape (b, k)
     """
     # One neighbor more than k shows whether the last one is tied.
-    n_neighbors = min(k + 1 + task.itself, len(task.index_y))
+    n_neighbors = min(k + 1 + task.itself, task.index.shape[0])
     D, nearest = search.kneighbors(task.E[queries], n_neighbors)  # (b, n_neighbors) each
     if task.itself:
         others = nearest != queries[:, None]  # (b, n_neighbors)
@@ -237,7 +280,7 @@ def nearest_in_order(task, queries, k, search):
 def _nearest_of_all_rows(task, queries, k):
     """The k nearest rows, ties by row number, from the distances to all rows."""
     nearest = []
-    for block in _blocks(queries, len(task.index_y)):
+    for block in _blocks(queries, task.index.shape[0]):
         D = _distances(task, block)  # (b, n_index)
         kth_smallest = np.partition(D, k - 1, axis=1)[:, k - 1]  # (b,)
         for d, largest in zip(D, kth_smallest, strict=True):
@@ -255,12 +298,12 @@ def _distances(task, queries):
     return D
 
 
-def _hits_of_all_rows(task, queries):
-    """Whether each row is a hit, in the ranking of all rows.
+def _gains_of_all_rows(task, queries):
+    """What each row gains, in the ranking of all rows.
 
     Returns
     -------
-    hits : ndarray of bool of shape (b, n_ranked)
+    gains : ndarray of shape (b, n_ranked)
 
     Notes
     -----
@@ -269,18 +312,18 @@ def _hits_of_all_rows(task, queries):
     """
     D = _distances(task, queries)  # (b, n_index)
     in_order = np.sort(D, axis=1)  # (b, n_index), with infinity last.
-    hits = np.zeros((len(queries), task.n_ranked), dtype=bool)
+    gains = np.zeros((len(queries), task.n_ranked), dtype=task.relevance.dtype)
     for i, query in enumerate(queries):
-        relevant = task.index_y == task.y[query]  # (n_index,)
-        if task.itself:
-            relevant[query] = False
+        relevant, gains_of_relevant = task.relevance.rows_of(query)  # (n_relevant,)
         # From `ranks` up to `ends`, distances equal that of the hit: (n_relevant,) each.
         ranks = np.searchsorted(in_order[i], D[i, relevant])
         ends = np.searchsorted(in_order[i], D[i, relevant], side="right")
         if (ends - ranks > 1).any():  # A hit is tied: rank by row number as well.
-            ranks = np.flatnonzero(relevant[np.argsort(D[i], kind="stable")])
-        hits[i, ranks] = True
-    return hits
+            rank_of = np.empty(D.shape[1], dtype=int)
+            rank_of[np.argsort(D[i], kind="stable")] = np.arange(D.shape[1])
+            ranks = rank_of[relevant]
+        gains[i, ranks] = gains_of_relevant
+    return gains
 
 
 def first_hit_ranks(task, queries):
@@ -295,10 +338,10 @@ def first_hit_ranks(task, queries):
     The rank is a count of the rows that are nearer, without a sort.
     """
     ranks = []
-    columns = np.arange(len(task.index_y))
+    columns = np.arange(task.index.shape[0])
     for block in _blocks(queries, len(columns)):
         D = _distances(task, block)  # (b, n_index)
-        relevant = task.index_y == task.y[block, None]  # (b, n_index)
+        relevant = task.relevance.mask(block)  # (b, n_index)
         # At an infinite distance, the query itself comes after the other relevant rows.
         first = np.where(relevant, D, np.inf).argmin(axis=1)[:, None]
         d = np.take_along_axis(D, first, axis=1)  # (b, 1), as `first`.

@@ -18,7 +18,7 @@ class RetrievalReport(Mapping):
     n_queries : int
         Number of queries that were scored.
     n_left_out : int
-        Number of queries that were left out because no other row has their label.
+        Number of queries that were left out because no row is relevant to them.
     """
 
     def __init__(self, scores, n_queries, n_left_out):
@@ -42,27 +42,44 @@ class RetrievalReport(Mapping):
 
 
 def retrieval_report(
-    E, y, *, scores=DEFAULT_SCORES, index=None, index_labels=None, metric="euclidean"
+    E,
+    y=None,
+    *,
+    scores=DEFAULT_SCORES,
+    index=None,
+    index_labels=None,
+    relevant=None,
+    grades=None,
+    metric="euclidean",
 ):
     """Several retrieval scores from one search for neighbors.
 
     Each row is a query against all other rows, or against a separate index. The query
-    itself is excluded by row number, its duplicates are not. Queries with no other row of
-    their class are left out, and counted. Every score is a mean over queries.
+    itself is excluded by row number, its duplicates are not. Relevant to a query are the
+    rows with its label, or those that `relevant` lists. Queries without a relevant row are
+    left out, and counted. Every score is a mean over queries.
 
     Parameters
     ----------
     E : {array-like, sparse matrix} of shape (n_queries, k)
         An embedding. Computations are in float64.
-    y : array-like of shape (n_queries,)
-        Labels of any type.
+    y : array-like of shape (n_queries,), default=None
+        Labels of any type, needed without `relevant`.
     scores : sequence of str, default=("precision_at_1", "r_precision", "map_at_r")
-        Of ``"precision_at_k"``, ``"recall_at_k"`` and ``"ndcg_at_k"``, each with a number
-        for k, ``"r_precision"``, ``"map_at_r"``, ``"map"`` and ``"mrr"``.
+        Of ``"precision_at_k"``, ``"success_at_k"``, ``"recall_at_k"`` and
+        ``"ndcg_at_k"``, each with a number for k, ``"r_precision"``, ``"map_at_r"``,
+        ``"map"`` and ``"mrr"``.
     index : {array-like, sparse matrix} of shape (n_index, k), default=None
         Rows to search in place of the other rows of `E`. No query is excluded from them.
     index_labels : array-like of shape (n_index,), default=None
-        Their labels, needed with `index`.
+        Their labels, needed with `index` and `y`.
+    relevant : array-like of int of shape (n_relevant, 2), default=None
+        In place of labels: a row of `E`, the query, and a row of `index` that is relevant
+        to it. Without `index`, a different row of `E`, which need not be a query itself. It
+        does not matter how often they are listed.
+    grades : array-like of shape (n_relevant,), default=None
+        How relevant each is, at least 0. nDCG has the grade as the gain. Other scores count
+        all grades above 0 alike.
     metric : {"euclidean", "sqeuclidean", "cosine", "manhattan"}, default="euclidean"
         The distance of scikit-learn's search for neighbors. The first two rank alike.
 
@@ -74,9 +91,10 @@ def retrieval_report(
 
     Raises
     ------
-    ValueError
+    TypeError, ValueError
         For an unknown name, a k below 1 or above the number of rows to search, missing
-        labels, arrays that do not fit together, or no query with a relevant row.
+        labels, arrays that do not fit together, row indices out of range, different grades
+        of the same query and row, or no query with a relevant row.
 
     Notes
     -----
@@ -106,9 +124,19 @@ def retrieval_report(
     4 queries, 1 left out
     >>> report["map_at_r"], report.n_left_out
     (0.75, 1)
+
+    Queries, documents, and which document answers which query:
+
+    >>> queries, documents = [[0.1], [5.2]], [[0.0], [4.0], [5.0]]
+    >>> relevant = [[0, 0], [1, 1], [1, 2]]
+    >>> scores = ["success_at_1", "recall_at_1"]
+    >>> retrieval_report(queries, index=documents, relevant=relevant, scores=scores)
+    success_at_1  1.0000
+    recall_at_1   0.7500
+    2 queries, 0 left out
     """
     parsed = parse_scores(scores)
-    task = make_retrieval_task(E, y, index, index_labels, metric)
+    task = make_retrieval_task(E, y, index, index_labels, relevant, grades, metric)
     return report_of_hits(task, parsed, ranked_hits(task, depth_of(task, parsed.values())))
 
 

@@ -43,22 +43,26 @@ class RetrievalScorer:
     scores: object
     metric: str
 
-    def __call__(self, estimator, X, y):
+    def __call__(self, estimator, X, y=None):
         """Score ``estimator.transform(X)``, each row a query against the others.
 
         Parameters
         ----------
         estimator : estimator instance
-            Fitted, with ``transform``.
+            Fitted, with ``transform``, or a `TupleLearner` of matches.
         X : {array-like, sparse matrix, dataframe} of shape (n_samples, n_features)
-        y : array-like of shape (n_samples,)
-            Class labels.
+            Or matches, of shape (n_matches, 2): which documents are relevant.
+        y : array-like of shape (n_samples,), default=None
+            Class labels. Ignored for matches.
 
         Returns
         -------
         score : float, or dict of float
             A float if `scores` is one name, else a dict by name.
         """
+        if hasattr(estimator, "embed_tables"):
+            E, index = estimator.embed_tables()
+            return self.score_embedding(E, index=index, relevant=X)
         if not hasattr(estimator, "transform"):
             raise TypeError(
                 f"Got an estimator without transform, {type(estimator).__name__}, but "
@@ -67,12 +71,21 @@ class RetrievalScorer:
             )
         return self.score_embedding(estimator.transform(X), y)
 
-    def score_embedding(self, E, y, *, index=None, index_labels=None):
+    def score_embedding(
+        self,
+        E,
+        y=None,
+        *,
+        index=None,
+        index_labels=None,
+        relevant=None,
+        grades=None,
+    ):
         """Score an embedding.
 
         Parameters
         ----------
-        E, y, index, index_labels
+        E, y, index, index_labels, relevant, grades
             As for :func:`retrieval_report`.
 
         Returns
@@ -87,6 +100,8 @@ class RetrievalScorer:
             scores=(self.scores,) if single else self.scores,
             index=index,
             index_labels=index_labels,
+            relevant=relevant,
+            grades=grades,
             metric=self.metric,
         )
         return NamedScore(report[self.scores], self.scores) if single else dict(report)
@@ -102,13 +117,15 @@ def retrieval_scorer(scores, *, metric="euclidean"):
 
     The scorer embeds rows with ``estimator.transform`` and takes each as a query against
     the others: the test fold is both queries and index. The estimator may be a learner, any
-    transformer, or a `Pipeline` of transformers.
+    transformer, or a `Pipeline` of transformers. If it is a
+    :class:`~skmetric.model_selection.TupleLearner` of matches, the test fold lists which of
+    all documents are relevant to which query.
 
     Parameters
     ----------
     scores : str or sequence of str
         ``"map_at_r"``, ``"r_precision"``, ``"map"``, ``"mrr"``, or ``"precision_at_k"``,
-        ``"recall_at_k"`` and ``"ndcg_at_k"`` with a number for k, as
+        ``"success_at_k"``, ``"recall_at_k"`` and ``"ndcg_at_k"`` with a number for k, as
         ``"precision_at_1"``. All scores of a sequence come from one search for neighbors.
     metric : {"euclidean", "sqeuclidean", "cosine", "manhattan"}, default="euclidean"
         The distance of embedded rows. A learner with ``metric="cosine"`` returns rows of
@@ -120,6 +137,7 @@ def retrieval_scorer(scores, *, metric="euclidean"):
         ``scorer(estimator, X, y)`` returns a float for one name, or a dict for a sequence,
         as ``cross_validate`` takes it, and `GridSearchCV` with ``refit="map_at_r"``.
         ``scorer.score_embedding(E, y)`` does the same for rows that are embedded already.
+        It also takes `index` and `relevant`, as :func:`retrieval_report` does.
         Greater is better. The scorer can be pickled.
 
     Raises

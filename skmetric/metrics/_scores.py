@@ -6,6 +6,7 @@ A new score is an entry in `SCORES` and a public function.
 import inspect
 import re
 from dataclasses import dataclass
+from functools import cached_property
 from numbers import Integral
 
 import numpy as np
@@ -31,13 +32,19 @@ class RankedHits:
     ----------
     task : RetrievalTask
     queries : ndarray of int of shape (b,)
-    hits : ndarray of bool of shape (b, depth)
-        Whether the rows at rank 1, 2, ... have the label of the query.
+    gains : ndarray of shape (b, depth)
+        What the rows at rank 1, 2, ... gain: True or the grade, False or 0 if they are not
+        relevant.
     """
 
     task: RetrievalTask
     queries: np.ndarray
-    hits: np.ndarray
+    gains: np.ndarray
+
+    @cached_property
+    def hits(self):
+        """Whether the rows at rank 1, 2, ... are relevant, shape (b, depth)."""
+        return self.gains.astype(bool, copy=False)
 
     @property
     def n_relevant(self):
@@ -67,15 +74,18 @@ def _precision_at_k(ranked, k):
     return ranked.hits[:, :k].mean(axis=1)
 
 
-def _recall_at_k(ranked, k):
+def _success_at_k(ranked, k):
     return ranked.hits[:, :k].any(axis=1)
 
 
+def _recall_at_k(ranked, k):
+    return ranked.hits[:, :k].sum(axis=1) / ranked.n_relevant
+
+
 def _ndcg_at_k(ranked, k):
-    gains = 1 / np.log2(np.arange(2, k + 2))  # (k,), by rank.
-    # The ideal ranking has its hits at the first min(R, k) ranks.
-    ideal = np.cumsum(gains)[np.minimum(ranked.n_relevant, k) - 1]  # (b,)
-    return ranked.hits[:, :k] @ gains / ideal
+    discounts = 1 / np.log2(np.arange(2, k + 2))  # (k,), by rank.
+    ideal = ranked.task.ideal_gains(ranked.queries, k) @ discounts  # (b,)
+    return ranked.gains[:, :k] @ discounts / ideal
 
 
 def _r_precision(ranked, k):
@@ -103,6 +113,7 @@ def _sum_of_precisions(hits, counted):
 # Function and depth of the ranking: k, the largest R of all queries, or all rows.
 SCORES = {
     "precision_at_k": (_precision_at_k, "k"),
+    "success_at_k": (_success_at_k, "k"),
     "recall_at_k": (_recall_at_k, "k"),
     "ndcg_at_k": (_ndcg_at_k, "k"),
     "r_precision": (_r_precision, "R"),
@@ -163,7 +174,7 @@ def mean_scores(task, parsed, blocks):
     task : RetrievalTask
     parsed : dict
         As from :func:`parse_scores`.
-    blocks : iterable of (queries, hits)
+    blocks : iterable of (queries, gains)
         As from :func:`skmetric.metrics._ranking.ranked_hits`.
 
     Returns
@@ -171,8 +182,8 @@ def mean_scores(task, parsed, blocks):
     scores : dict of float
     """
     sums = dict.fromkeys(parsed, 0.0)
-    for queries, hits in blocks:
-        ranked = RankedHits(task, queries, hits)
+    for queries, gains in blocks:
+        ranked = RankedHits(task, queries, gains)
         for name, (key, k) in parsed.items():
             sums[name] += float(SCORES[key][0](ranked, k).sum())
     n_queries = np.count_nonzero(task.n_relevant)
@@ -186,12 +197,16 @@ Parameters
 ----------
 E : {array-like, sparse matrix} of shape (n_queries, n_components)
     An embedding.
-y : array-like of shape (n_queries,)
-    Labels of any type.%(k)s
+y : array-like of shape (n_queries,), or None
+    Labels of any type. None with `relevant`.%(k)s
 index : {array-like, sparse matrix} of shape (n_index, n_components), default=None
     Rows to search in place of the other rows of `E`.
 index_labels : array-like of shape (n_index,), default=None
-    Their labels, needed with `index`.
+    Their labels, needed with `index` and `y`.
+relevant : array-like of int of shape (n_relevant, 2), default=None
+    In place of labels: a row of `E` and a row of `index` that is relevant to it.
+grades : array-like of shape (n_relevant,), default=None
+    How relevant each is, at least 0. Only nDCG depends on it.
 metric : {"euclidean", "sqeuclidean", "cosine", "manhattan"}, default="euclidean"
     The distance of scikit-learn's search for neighbors.
 
@@ -224,7 +239,17 @@ def _with_shared_sections(score):
 
 
 @_with_shared_sections
-def precision_at_k(E, y, k, *, index=None, index_labels=None, metric="euclidean"):
+def precision_at_k(
+    E,
+    y,
+    k,
+    *,
+    index=None,
+    index_labels=None,
+    relevant=None,
+    grades=None,
+    metric="euclidean",
+):
     """Share of hits among the k nearest rows, averaged over queries.
 
     The denominator is k, also for a query with fewer than k relevant rows, which cannot
@@ -239,15 +264,58 @@ def precision_at_k(E, y, k, *, index=None, index_labels=None, metric="euclidean"
     >>> precision_at_k(E, y, k=1)
     0.4
     """
-    return _mean_score("precision_at_k", k, E, y, index, index_labels, metric)
+    return _mean_score(
+        "precision_at_k", k, E, y, index, index_labels, relevant, grades, metric
+    )
 
 
 @_with_shared_sections
-def recall_at_k(E, y, k, *, index=None, index_labels=None, metric="euclidean"):
+def success_at_k(
+    E,
+    y,
+    k,
+    *,
+    index=None,
+    index_labels=None,
+    relevant=None,
+    grades=None,
+    metric="euclidean",
+):
     """Share of queries with a hit among the k nearest rows.
 
-    This is Recall@k as papers on metric learning define it: one hit counts as much as
-    several.
+    One hit counts as much as several. Papers on metric learning call this Recall@k,
+    benchmarks of retrieval call it hit rate.
+
+    %(sections)s
+
+    Examples
+    --------
+    >>> from skmetric.metrics import success_at_k
+    >>> E, y = [[0.0], [1.0], [3.0], [7.0], [8.0]], list("aabba")
+    >>> success_at_k(E, y, k=2)
+    0.6
+    """
+    return _mean_score(
+        "success_at_k", k, E, y, index, index_labels, relevant, grades, metric
+    )
+
+
+@_with_shared_sections
+def recall_at_k(
+    E,
+    y,
+    k,
+    *,
+    index=None,
+    index_labels=None,
+    relevant=None,
+    grades=None,
+    metric="euclidean",
+):
+    """Share of the relevant rows that are among the k nearest, averaged over queries.
+
+    The denominator is R, each query's own number of relevant rows. A query with more than k
+    cannot reach 1. Recall@k of papers on metric learning is :func:`success_at_k`.
 
     %(sections)s
 
@@ -256,17 +324,29 @@ def recall_at_k(E, y, k, *, index=None, index_labels=None, metric="euclidean"):
     >>> from skmetric.metrics import recall_at_k
     >>> E, y = [[0.0], [1.0], [3.0], [7.0], [8.0]], list("aabba")
     >>> recall_at_k(E, y, k=2)
-    0.6
+    0.4
     """
-    return _mean_score("recall_at_k", k, E, y, index, index_labels, metric)
+    return _mean_score(
+        "recall_at_k", k, E, y, index, index_labels, relevant, grades, metric
+    )
 
 
 @_with_shared_sections
-def ndcg_at_k(E, y, k, *, index=None, index_labels=None, metric="euclidean"):
+def ndcg_at_k(
+    E,
+    y,
+    k,
+    *,
+    index=None,
+    index_labels=None,
+    relevant=None,
+    grades=None,
+    metric="euclidean",
+):
     """Normalized discounted cumulative gain of the k nearest rows.
 
-    A hit at rank i gains ``1 / log2(i + 1)``. The sum of the gains is divided by that of an
-    ideal ranking, which has min(k, R) hits first. R is the number of relevant rows.
+    A hit at rank i gains its grade, 1 without `grades`, divided by ``log2(i + 1)``. The sum
+    of the gains is divided by that of an ideal ranking, from the largest grade down.
 
     %(sections)s
 
@@ -277,11 +357,20 @@ def ndcg_at_k(E, y, k, *, index=None, index_labels=None, metric="euclidean"):
     >>> round(ndcg_at_k(E, y, k=2), 4)
     0.3714
     """
-    return _mean_score("ndcg_at_k", k, E, y, index, index_labels, metric)
+    return _mean_score("ndcg_at_k", k, E, y, index, index_labels, relevant, grades, metric)
 
 
 @_with_shared_sections
-def r_precision(E, y, *, index=None, index_labels=None, metric="euclidean"):
+def r_precision(
+    E,
+    y=None,
+    *,
+    index=None,
+    index_labels=None,
+    relevant=None,
+    grades=None,
+    metric="euclidean",
+):
     """Share of hits among the R nearest rows, averaged over queries.
 
     R is each query's own number of relevant rows. A score of 1 means that all of them come
@@ -296,11 +385,22 @@ def r_precision(E, y, *, index=None, index_labels=None, metric="euclidean"):
     >>> r_precision(E, y)
     0.2
     """
-    return _mean_score("r_precision", None, E, y, index, index_labels, metric)
+    return _mean_score(
+        "r_precision", None, E, y, index, index_labels, relevant, grades, metric
+    )
 
 
 @_with_shared_sections
-def mean_average_precision_at_r(E, y, *, index=None, index_labels=None, metric="euclidean"):
+def mean_average_precision_at_r(
+    E,
+    y=None,
+    *,
+    index=None,
+    index_labels=None,
+    relevant=None,
+    grades=None,
+    metric="euclidean",
+):
     """MAP@R: average precision over the R nearest rows, averaged over queries.
 
     For a query with R relevant rows, ``sum(P(i) * hit(i) for i in 1..R) / R``, where P(i)
@@ -321,11 +421,22 @@ def mean_average_precision_at_r(E, y, *, index=None, index_labels=None, metric="
     >>> mean_average_precision_at_r(E, y)
     0.2
     """
-    return _mean_score("map_at_r", None, E, y, index, index_labels, metric)
+    return _mean_score(
+        "map_at_r", None, E, y, index, index_labels, relevant, grades, metric
+    )
 
 
 @_with_shared_sections
-def mean_average_precision(E, y, *, index=None, index_labels=None, metric="euclidean"):
+def mean_average_precision(
+    E,
+    y=None,
+    *,
+    index=None,
+    index_labels=None,
+    relevant=None,
+    grades=None,
+    metric="euclidean",
+):
     """Average precision over all rows, averaged over queries.
 
     The average precision of a query is the mean of the precisions at the ranks of its
@@ -345,11 +456,20 @@ def mean_average_precision(E, y, *, index=None, index_labels=None, metric="eucli
     >>> round(mean_average_precision(E, y), 4)
     0.55
     """
-    return _mean_score("map", None, E, y, index, index_labels, metric)
+    return _mean_score("map", None, E, y, index, index_labels, relevant, grades, metric)
 
 
 @_with_shared_sections
-def mean_reciprocal_rank(E, y, *, index=None, index_labels=None, metric="euclidean"):
+def mean_reciprocal_rank(
+    E,
+    y=None,
+    *,
+    index=None,
+    index_labels=None,
+    relevant=None,
+    grades=None,
+    metric="euclidean",
+):
     """One over the rank of the first hit, averaged over queries.
 
     The first hit counts at any rank, however low.
@@ -363,13 +483,14 @@ def mean_reciprocal_rank(E, y, *, index=None, index_labels=None, metric="euclide
     >>> round(mean_reciprocal_rank(E, y), 4)
     0.6333
     """
-    return _mean_score("mrr", None, E, y, index, index_labels, metric)
+    return _mean_score("mrr", None, E, y, index, index_labels, relevant, grades, metric)
 
 
-def _mean_score(key, k, E, y, index, index_labels, metric):
+def _mean_score(key, k, *arguments):
+    """One score, with the arguments of :func:`make_retrieval_task` in their order."""
     if key.endswith("_at_k"):
         k = check_number("k", k, kind=Integral, at_least=1)
-    task = make_retrieval_task(E, y, index, index_labels, metric)
+    task = make_retrieval_task(*arguments)
     parsed = {key: (key, k)}
     blocks = ranked_hits(task, depth_of(task, parsed.values()))
     return mean_scores(task, parsed, blocks)[key]

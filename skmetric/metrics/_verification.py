@@ -186,11 +186,13 @@ def verification_threshold(distances, similar, criterion="accuracy", rate=None):
         As for :func:`verification_curve`.
     similar : array-like of shape (n_pairs,)
         As for :func:`verification_curve`.
-    criterion : {"accuracy", "f1", "tpr_at_fpr", "tnr_at_tpr"}, default="accuracy"
+    criterion : {"accuracy", "f1", "eer", "tpr_at_fpr", "tnr_at_tpr"}, default="accuracy"
         What to maximize:
 
         - ``"accuracy"``: the share of pairs that are decided correctly.
         - ``"f1"``: the F1 score of similar pairs.
+        - ``"eer"``: minus the larger of the two error rates, which is best where they are
+          equal, see :func:`equal_error_rate`.
         - ``"tpr_at_fpr"``: the share of similar pairs that are accepted (TPR), while the
           false match rate (FPR) is at most `rate`.
         - ``"tnr_at_tpr"``: the share of dissimilar pairs that are rejected (TNR), while at
@@ -353,8 +355,8 @@ def _error_rates(true_matches, false_matches):
     return false_matches / n_dissimilar, (n_similar - true_matches) / n_similar
 
 
-# What each criterion maximizes over the thresholds, shape (n_thresholds,). It is -1 where
-# the rate is not kept.
+# What each criterion maximizes over the thresholds, shape (n_thresholds,). For a rate, it
+# is -1 where the rate is not kept.
 
 
 def _accuracy(true_matches, false_matches, rate):
@@ -377,9 +379,15 @@ def _tnr_at_tpr(true_matches, false_matches, rate):
     return np.where(tpr >= rate, false_matches[-1] - false_matches, -1)
 
 
+def _eer(true_matches, false_matches, rate):
+    # The one that rises and the one that falls are equal where their maximum is smallest.
+    return -np.maximum(*_error_rates(true_matches, false_matches))
+
+
 CRITERIA = {
     "accuracy": _accuracy,
     "f1": _f1,
+    "eer": _eer,
     "tpr_at_fpr": _tpr_at_fpr,
     "tnr_at_tpr": _tnr_at_tpr,
 }

@@ -967,8 +967,8 @@ def grid(n=300):
 
 def test_retrieval_scores_are_those_of_the_whole(client):
     E, y = grid()
-    scores = ["precision_at_1", "precision_at_250", "recall_at_4", "ndcg_at_10"]
-    scores += ["r_precision", "map_at_r"]
+    scores = ["precision_at_1", "precision_at_250", "success_at_4", "ndcg_at_10"]
+    scores += ["recall_at_4", "r_precision", "map_at_r"]
     here = local_report(E, y, scores=scores)
     there = skdask.retrieval_report(*parted(70, E, y), n_queries=10**6, scores=scores)
     assert dict(there) == pytest.approx(dict(here), rel=1e-12)

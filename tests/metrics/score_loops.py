@@ -10,11 +10,13 @@ from skmetric.metrics import (
     precision_at_k,
     r_precision,
     recall_at_k,
+    success_at_k,
 )
 
 METRICS = ("euclidean", "sqeuclidean", "cosine", "manhattan")
 AT_K = {
     "precision_at_k": precision_at_k,
+    "success_at_k": success_at_k,
     "recall_at_k": recall_at_k,
     "ndcg_at_k": ndcg_at_k,
 }
@@ -56,8 +58,10 @@ def score_by_loops(word, hits, R):
     name, _, k = word.rpartition("_")
     if name == "precision_at":
         return sum(hits[: int(k)]) / int(k)
-    if name == "recall_at":
+    if name == "success_at":
         return float(any(hits[: int(k)]))
+    if name == "recall_at":
+        return sum(hits[: int(k)]) / R
     if name == "ndcg_at":
         gain = sum(1 / math.log2(i + 2) for i, hit in enumerate(hits[: int(k)]) if hit)
         return gain / sum(1 / math.log2(i + 2) for i in range(min(int(k), R)))

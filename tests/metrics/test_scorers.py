@@ -32,6 +32,7 @@ X, Y = make_blobs([12, 10, 8, 9, 6, 11], n_features=4, cluster_std=4, random_sta
 WORDS = [
     "map_at_r",
     "precision_at_1",
+    "success_at_3",
     "recall_at_3",
     "ndcg_at_5",
     "r_precision",

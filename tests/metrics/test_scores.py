@@ -15,6 +15,7 @@ from skmetric.metrics import (
     r_precision,
     recall_at_k,
     retrieval_report,
+    success_at_k,
 )
 from tests.metrics.score_loops import AT_K, METRICS, OTHERS, WORDS, by_loops
 
@@ -33,7 +34,10 @@ def test_perfect():
     E = 100.0 * y[:, None] + np.arange(11)[:, None]
     report = retrieval_report(E, y, scores=["map_at_r", "r_precision", "map", "mrr"])
     assert list(report.values()) == [1, 1, 1, 1]
-    assert recall_at_k(E, y, 1) == ndcg_at_k(E, y, 10) == precision_at_k(E, y, 1) == 1
+    assert success_at_k(E, y, 1) == ndcg_at_k(E, y, 10) == precision_at_k(E, y, 1) == 1
+    # Of R = 3, 1 and 4 others, one is found at once.
+    assert recall_at_k(E, y, 1) == pytest.approx((4 / 3 + 2 / 1 + 5 / 4) / 11)
+    assert recall_at_k(E, y, 4) == 1
     # One of the others is all that a row of the class of two can find.
     assert precision_at_k(E, y, 2) == pytest.approx((4 * 1 + 2 * 0.5 + 5 * 1) / 11)
 
@@ -42,7 +46,14 @@ def test_worst():
     # Two far apart groups; the only other row of a class is in the other group.
     E = np.array([[0.0], [1.0], [2.5], [100.0], [101.0], [102.5]])
     y = [0, 1, 2, 2, 0, 1]
-    words = ["precision_at_1", "recall_at_2", "ndcg_at_2", "r_precision", "map_at_r"]
+    words = [
+        "precision_at_1",
+        "success_at_2",
+        "recall_at_2",
+        "ndcg_at_2",
+        "r_precision",
+        "map_at_r",
+    ]
     assert set(retrieval_report(E, y, scores=words).values()) == {0}
     # By hand: ranks 4, 5, 3, 3, 4, 5.
     reciprocal = (1 / 4 + 1 / 5 + 1 / 3) / 3

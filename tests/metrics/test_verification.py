@@ -115,6 +115,8 @@ def worth(criterion, rate, distances, similar, threshold):
         return np.mean(accepted == similar)
     if criterion == "f1":
         return f1_score(similar, accepted, zero_division=0)
+    if criterion == "eer":
+        return -max(fmr, fnmr)
     if criterion == "tpr_at_fpr":
         return 1 - fnmr if fmr <= rate else None
     return 1 - fmr if 1 - fnmr >= rate else None
@@ -125,6 +127,7 @@ def worth(criterion, rate, distances, similar, threshold):
     [
         ("accuracy", None),
         ("f1", None),
+        ("eer", None),
         ("tpr_at_fpr", 0.2),
         ("tpr_at_fpr", 1.0),
         ("tnr_at_tpr", 0.0),
@@ -148,6 +151,18 @@ def test_threshold_against_every_other(seed, criterion, rate):
     )
     found = verification_threshold(distances, similar, criterion, rate)
     assert found == expected
+
+
+def test_error_rates_are_equal_at_the_threshold_of_eer():
+    rng = np.random.default_rng(1)
+    similar = rng.random(4000) < 0.2
+    distances = rng.gamma(3.0, size=4000) + ~similar
+    threshold = verification_threshold(distances, similar, "eer")
+    expected = equal_error_rate(distances, similar)
+    # An error rate changes by 1/800 at a similar pair.
+    np.testing.assert_allclose(
+        rates(distances, similar, threshold), [expected, expected], atol=1 / 800
+    )
 
 
 def test_threshold_between_neighboring_numbers():

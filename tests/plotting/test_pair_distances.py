@@ -128,12 +128,12 @@ def test_margins_are_marked_as_distances_or_as_a_difference():
 
 def test_the_threshold_and_the_distances_of_a_verifier_are_drawn(learner):
     pairs, similar = mine_pairs(X, Y, max_pairs=2000, random_state=0)
-    verifier = PairVerifier(learner).fit(pairs, similar, X=X)
+    verifier = PairVerifier(learner).fit(pairs, similar, rows=X)
     display = plotting.PairDistanceDisplay.from_estimator(verifier, X, Y)
     assert display.thresholds_["learnt"] == verifier.threshold_
     # The distances of a Pipeline are Euclidean, and the margin has another scale.
     model = make_pipeline(StandardScaler(), clone(learner)).fit(X, Y)
-    verifier = PairVerifier(model).fit(pairs, similar, X=X)
+    verifier = PairVerifier(model).fit(pairs, similar, rows=X)
     display = plotting.PairDistanceDisplay.from_estimator(verifier, X, Y)
     expected = pdist(model.transform(X))
     np.testing.assert_allclose(
