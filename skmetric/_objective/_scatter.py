@@ -189,6 +189,8 @@ def discriminant(within, total, rank):
     scale : float
         What W would be in further directions, in which rows have no scatter.
     """
+    if not np.trace(total) > 0:
+        return np.eye(len(total)), 1.0
     # Rows that hardly differ within classes give no level of their own.
     level = SHRINKAGE * max(np.trace(within), FLAT * np.trace(total)) / rank
     values, vectors = np.linalg.eigh(within)

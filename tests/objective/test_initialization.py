@@ -125,6 +125,7 @@ def test_lda_has_no_more_directions_than_live_features(lda):
     np.testing.assert_allclose(W[:, :2], lda(X[:, :2], y, 2), rtol=1e-9)
 
 
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 def test_a_dead_feature_does_not_undo_what_lda_knows():
     X, y = classes(np.float32)
     X /= X.std(axis=0)
