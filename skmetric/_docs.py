@@ -44,15 +44,28 @@ init : {"auto", "identity", "pca", "lda", "random"} or array-like of shape \
     The map W₀ to start from. `alpha` penalizes the distance from it. ``"auto"`` is
     ``"identity"`` if all components are kept, else ``"pca"``. ``"lda"`` is linear
     discriminant analysis: better for retrieval of the classes trained on, worse for others.
+    The classes of a continuous target are its deciles.
     All but an array are scaled so that the mean squared distance of two training rows is 1.
 alpha : float, default=0.1
     Weight of the penalty ``alpha / 2 * g * |W - W₀|² / |W₀|²``, which is added to the loss,
     with ``g = |W₀| * |gradient at W₀|``. At least 0. With alpha=1 and a constant gradient
     of the loss, W would be at the distance ``|W₀|`` from W₀, for any data and any loss.""",
+    "target": """\
+target : {"auto", "classes", "continuous"}, default="auto"
+    What y is. For ``"classes"`` a row belongs with the rows of its class. For
+    ``"continuous"``, as for k-NN regression, it belongs with the rows whose y is near: at
+    most a tenth of the rows away in order of y. Rows more than a fifth away are its
+    negatives, the others are neither. Only the order of y matters. ``"auto"`` is
+    ``"continuous"`` for floats of which some are fractional, else ``"classes"``.
+class_weight : dict, "balanced" or None, default=None
+    Weights of classes, by which their rows count as anchors: a dict from label to weight,
+    greater than 0, where labels left out have 1, or ``"balanced"``, by which each class has
+    the same weight, ``n_samples / (n_classes * n_rows_of_the_class)``. None weighs each row
+    alike. Only their proportions matter.""",
     "positives": """\
 positives : {"all", "nearest", "hard", "random"} or callable, default="nearest"
-    Which rows of its class each row, as the anchor, is paired with: all, the `n_neighbors`
-    nearest, the farthest, or a random one.""",
+    Which rows of its class, or near in y, each row, as the anchor, is paired with: all, the
+    `n_neighbors` nearest, the farthest, or a random one.""",
     "n_neighbors": """\
 n_neighbors : int, default=4
     For ``positives="nearest"``: how many per anchor, or all if there are fewer.""",
@@ -99,15 +112,15 @@ n_iter_no_change : int, default=10
     For the stochastic solvers: how many epochs in a row without improvement end the fit.
 early_stopping : bool, default=False
     For the stochastic solvers: whether to hold out `validation_fraction` of the rows of
-    each class, score them after each epoch, stop after `n_iter_no_change` epochs without
-    improvement, and keep the best map.
+    each class, or decile of a continuous target, score them after each epoch, stop after
+    `n_iter_no_change` epochs without improvement, and keep the best map.
 validation_fraction : float, default=0.1
     For `early_stopping`, in (0, 1).
 scoring : callable, default=None
     For `early_stopping` with labels: ``scoring(learner, X, y)`` of the rows held out,
     greater is better, such as ``retrieval_scorer("map_at_r")``. None is the
     1-nearest-neighbour accuracy of at most 2048 of them, with neighbours among the rows
-    that are learnt from.
+    that are learnt from, or for a continuous target R² of its nearest neighbour's value.
 warm_start : bool, default=False
     Whether ``fit`` starts from the current map, if any. The penalty still refers to W₀.
 verbose : bool or int, default=0
@@ -144,7 +157,8 @@ anchor it has the weight of all of them, as a positive or negative that of one. 
 may be oversampled. With L-BFGS, ``fit(np.repeat(X, 5, axis=0), ...)`` gives the same map as
 ``fit(X, ...)``. Mini-batches merge the copies that they contain.""",
     "unlabeled": """\
-`positives`, `negatives`, `n_neighbors`, `n_impostors` and `n_subsamples` are ignored.
+`target`, `class_weight`, `positives`, `negatives`, `n_neighbors`, `n_impostors` and
+`n_subsamples` are ignored.
 ``init="lda"`` needs labels and is refused. An epoch of the stochastic solvers visits all
 %(tuples)s exactly once, in mini-batches of about `batch_size` of them.""",
     "X": """\

@@ -275,6 +275,8 @@ def _where_used(estimator, solver, target):
         unused["scoring"] = "early_stopping=True"
     if (estimator.n_subsamples or 1) > 1 and (solver != "lbfgs" or not target.mined):
         unused["n_subsamples"] = "solver='lbfgs' with labels in memory"
+    if not target.weighs_classes:
+        unused["class_weight"] = "labels of classes"
     if solver == "adam":
         unused["momentum"] = "solver='sgd'"
     if solver == "sgd":

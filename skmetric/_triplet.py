@@ -33,7 +33,8 @@ class TripletMetricLearner(BaseMetricLearner):
 
     - What to learn: `n_components`, `metric`, `loss`, `margin`, `temperature`, `init`,
       `alpha`.
-    - What to learn from: `positives`, `negatives`, `n_neighbors`, `n_impostors`.
+    - What to learn from: `target`, `class_weight`, `positives`, `negatives`, `n_neighbors`,
+      `n_impostors`.
     %(how)s
 
     Parameters
@@ -54,6 +55,7 @@ class TripletMetricLearner(BaseMetricLearner):
         For ``"softmax"``, in units of distances as the margin is. Greater than 0. The lower
         it is, the more the nearest negatives of an anchor count against the others.
     %(start)s
+    %(target)s
     %(positives)s
     negatives : {"all", "nearest", "semihard", "hard", "random", "distance_weighted"} or \
 callable, default="nearest"
@@ -132,6 +134,8 @@ callable, default="nearest"
         temperature=0.05,
         init="auto",
         alpha=0.1,
+        target="auto",
+        class_weight=None,
         positives="nearest",
         negatives="nearest",
         n_neighbors=4,
@@ -161,6 +165,8 @@ callable, default="nearest"
         self.temperature = temperature
         self.init = init
         self.alpha = alpha
+        self.target = target
+        self.class_weight = class_weight
         self.positives = positives
         self.negatives = negatives
         self.n_neighbors = n_neighbors

@@ -4,6 +4,8 @@ A kind of supervision is a class with these members:
 
 ``mined``
     Whether constraints are mined; given ones are what they are.
+``weighs_classes``
+    Whether weights of classes have a meaning.
 ``len(target)``
     How many labeled rows or given constraints there are.
 ``relate(batch) -> (rows, relation)``
@@ -21,9 +23,17 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 import numpy as np
+from scipy.stats import rankdata
 from sklearn.metrics import roc_auc_score
 
-from .._relations import EdgeLists, Edges, EdgeTables, LabelRelation, first_copies
+from .._relations import (
+    EdgeLists,
+    Edges,
+    EdgeTables,
+    LabelRelation,
+    RankRelation,
+    first_copies,
+)
 from ..distances import embed
 from ..mining._ordering import rank_in_group
 from ..mining._sampler import epoch, half, hold_out, shuffle_strata
@@ -32,6 +42,8 @@ from ._maps import map_rows, nearest_labels
 
 # At most this many held-out rows are judged by their nearest neighbors.
 MAX_JUDGED = 2048
+# Into so many strata of about as many rows a continuous target is divided.
+N_STRATA = 10
 # The least share of the weight on a kind of pairs of which their mean can be told.
 MIN_SHARE = 1e-100
 
@@ -52,18 +64,27 @@ class Labels:
         From :func:`skmetric._relations.first_copies`.
     rows : ndarray of int of shape (n,), default=None
         Which rows of X they belong to; None stands for all.
+    class_weights : ndarray of shape (n_classes,), default=None
+        Of the rows of each class as anchors; None stands for 1 each.
     """
 
     codes: np.ndarray
     first: np.ndarray
     rows: np.ndarray | None = field(default=None)
+    class_weights: np.ndarray | None = field(default=None)
 
     mined = True
+    weighs_classes = True
 
     @classmethod
-    def of(cls, X, codes):
+    def of(cls, X, codes, class_weights=None):
         """The labels of the rows of X, given as `codes`."""
-        return cls(codes, first_copies(X, codes))
+        return cls(codes, first_copies(X, codes), class_weights=class_weights)
+
+    @property
+    def y(self):
+        """What a scorer is given as y."""
+        return self.codes
 
     def __len__(self):
         return len(self.codes)
@@ -90,7 +111,13 @@ class Labels:
         rows = at if self.rows is None else self.rows[at]
         if self.rows is None and batch is None and len(at) == len(self):
             rows = slice(None)
-        return rows, LabelRelation(self.codes[at], weights)
+        return rows, self._relation(at, weights)
+
+    def _relation(self, at, weights):
+        codes = self.codes[at]
+        if self.class_weights is not None:
+            weights = weights * self.class_weights[codes]
+        return LabelRelation(codes, weights)
 
     def merged(self, rows):
         """Some rows without copies among them.
@@ -132,9 +159,7 @@ class Labels:
 
         Of at most `MAX_JUDGED` rows.
         """
-        held = self
-        if len(self) > MAX_JUDGED:
-            held = self.take(random_state.permutation(len(self))[:MAX_JUDGED])
+        held = self._some_to_judge(random_state)
 
         def score(W):
             # In float32 rows far from 0 would lose the digits that tell them apart.
@@ -144,13 +169,18 @@ class Labels:
 
         return score
 
+    def _some_to_judge(self, random_state):
+        if len(self) <= MAX_JUDGED:
+            return self
+        return self.take(random_state.permutation(len(self))[:MAX_JUDGED])
+
     def take(self, at):
         """The labels of some rows; copies of a row that is not among them are none."""
         _, first, inverse = np.unique(
             self.first[at], return_index=True, return_inverse=True
         )
         rows = at if self.rows is None else self.rows[at]
-        return Labels(self.codes[at], first[inverse], rows)
+        return replace(self, codes=self.codes[at], first=first[inverse], rows=rows)
 
     def _with_copies(self, distinct):
         return self.take(self.copies_of(distinct))
@@ -160,6 +190,82 @@ class Labels:
         among = np.zeros(len(self), dtype=bool)
         among[rows] = True
         return np.flatnonzero(among[self.first])
+
+
+@dataclass(frozen=True)
+class ContinuousTarget(Labels):
+    """Numbers of rows: those with near ones belong together, those with far ones do not.
+
+    Strata by quantiles take the place of classes where rows are drawn or held out.
+
+    Parameters
+    ----------
+    codes, first, rows
+        See :class:`Labels`; the codes are those of strata.
+    values : ndarray of float64 of shape (n,)
+    """
+
+    values: np.ndarray = field(kw_only=True)
+
+    weighs_classes = False
+
+    @classmethod
+    def of(cls, X, values):
+        """The target of the rows of X, given as `values`."""
+        first = first_copies(X, np.unique(values, return_inverse=True)[1])
+        return cls(strata_of(values), first, values=values)
+
+    @property
+    def y(self):
+        """What a scorer is given as y."""
+        return self.values
+
+    def _relation(self, at, weights):
+        return RankRelation(self.values[at], weights)
+
+    def judge(self, kept, X, metric, random_state):
+        """R² of the value of the nearest neighbor among those kept.
+
+        Of at most `MAX_JUDGED` rows. The variance is that of the values kept; those beyond
+        these count as the nearest of them, as no neighbor could be nearer.
+        """
+        held = self._some_to_judge(random_state)
+        low, high = kept.values.min(), kept.values.max()
+        largest = max(-low, high)
+        low, high = low / largest, high / largest
+        scaled, expected = (
+            np.clip((part.values / largest - low) / (high - low), 0, 1)
+            for part in (kept, held)
+        )
+        variance = scaled.var()
+
+        def score(W):
+            E = map_rows(X[held.rows].astype(np.float64, copy=False), W, metric)
+            found = nearest_labels(E, X, kept.rows, scaled, W, metric)
+            return 1 - float(((found - expected) ** 2).mean() / variance)
+
+        return score
+
+    def take(self, at):
+        """The target of some rows, as for labels."""
+        return replace(super().take(at), values=self.values[at])
+
+
+def strata_of(values):
+    """At most `N_STRATA` strata by quantiles; equal values are in one.
+
+    Parameters
+    ----------
+    values : ndarray of shape (n,)
+
+    Returns
+    -------
+    codes : ndarray of int of shape (n,)
+    """
+    n = len(values)
+    n_strata = min(max(n // 2, 2), N_STRATA)
+    strata = ((rankdata(values) - 0.5) * n_strata / n).astype(np.intp)
+    return np.unique(strata, return_inverse=True)[1]
 
 
 @dataclass(frozen=True)
@@ -180,6 +286,7 @@ class GivenConstraints:
     n_rows: int
 
     mined = False
+    weighs_classes = False
 
     def __len__(self):
         return len(self.tuples)
