@@ -245,8 +245,8 @@ def check_options(settings, target):
                 )
     if estimator.early_stopping and estimator.scoring is not None and not target.mined:
         raise ValueError(
-            "Got scoring with given constraints, but a scorer needs labels. Set "
-            "scoring=None, which judges by the order of the constraints held out."
+            "Got scoring with given constraints, but expected None: a scorer needs labels. "
+            "None judges by the order of the constraints held out."
         )
     unused = {
         name: where
