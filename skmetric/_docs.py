@@ -61,7 +61,9 @@ class_weight : dict, "balanced" or None, default=None
     Weights of classes, by which their rows count as anchors: a dict from label to weight,
     greater than 0, where labels left out have 1, or ``"balanced"``, by which each class has
     the same weight, ``n_samples / (n_classes * n_rows_of_the_class)``. None weighs each row
-    alike. Only their proportions matter.""",
+    alike. Only their proportions matter. Mini-batches hold the rows of a class as often as
+    it weighs, so that rare classes come often, where otherwise each row comes once per
+    epoch.""",
     "positives": """\
 positives : {"all", "nearest", "hard", "random"} or callable, default="nearest"
     Which rows of its class, or near in y, each row, as the anchor, is paired with: all, the

@@ -12,7 +12,7 @@ A kind of supervision is a class with these members:
     The rows of X that a batch needs, and the relation between these, see
     :mod:`skmetric._relations`; a batch of None stands for everything.
 ``batches(batch_size, random_state)``
-    Batches, which together hold everything once.
+    Batches, which together hold everything once, or as often as it weighs.
 ``hold_out(fraction, random_state) -> (kept, held)``
     A kind of the same for either part.
 ``judge(kept, X, metric, random_state) -> score``
@@ -36,7 +36,13 @@ from .._relations import (
 )
 from ..distances import embed
 from ..mining._ordering import rank_in_group
-from ..mining._sampler import epoch, half, hold_out, shuffle_strata
+from ..mining._sampler import (
+    draws_by_class,
+    epoch,
+    half,
+    hold_out,
+    shuffle_strata,
+)
 from ._edges import edge_distances
 from ._maps import map_rows, nearest_labels
 
@@ -111,13 +117,25 @@ class Labels:
         rows = at if self.rows is None else self.rows[at]
         if self.rows is None and batch is None and len(at) == len(self):
             rows = slice(None)
+        if self.class_weights is not None:
+            of_classes = self.class_weights
+            if batch is not None:
+                # Rows come as often as their class weighs, but for rounding.
+                of_classes = of_classes * self._class_sizes / np.maximum(self._draws, 1)
+            weights = weights * of_classes[self.codes[at]]
         return rows, self._relation(at, weights)
 
     def _relation(self, at, weights):
-        codes = self.codes[at]
-        if self.class_weights is not None:
-            weights = weights * self.class_weights[codes]
-        return LabelRelation(codes, weights)
+        return LabelRelation(self.codes[at], weights)
+
+    @cached_property
+    def _class_sizes(self):
+        return np.bincount(self.codes, minlength=len(self.class_weights))
+
+    @cached_property
+    def _draws(self):
+        """How many rows of each class the batches of an epoch hold."""
+        return draws_by_class(self._class_sizes, self.class_weights)
 
     def merged(self, rows):
         """Some rows without copies among them.
@@ -133,15 +151,19 @@ class Labels:
         weights : ndarray of shape (n_rows,)
             Number of its copies, divided by the mean of these.
         """
-        if self.n_distinct == len(self):
+        if self.n_distinct == len(self) and self.class_weights is None:
             return rows, np.ones(len(rows))
         _, at, counts = np.unique(self.first[rows], return_index=True, return_counts=True)
         order = np.argsort(at)
         return rows[at[order]], counts[order] / counts.mean()
 
     def batches(self, batch_size, random_state):
-        """Stratified batches that together hold every row once."""
-        return list(epoch(self.codes, batch_size, random_state))
+        """Stratified batches that together hold every row once.
+
+        With weights of classes they hold the rows of a class as often as it weighs.
+        """
+        counts = None if self.class_weights is None else self._draws
+        return list(epoch(self.codes, batch_size, random_state, counts))
 
     def half(self, random_state):
         """A random half of the distinct rows of each class, at least two, with copies."""

@@ -307,9 +307,18 @@ def test_weights_are_those_of_the_whole_table_in_batches_and_parts():
     weights = np.array([3.0, 1.0, 0.5])
     rows, relation = Labels.of(X, Y, weights).relate()
     np.testing.assert_array_equal(relation.weights, weights[Y])
-    batch = np.array([59, 3, 31, 30])
-    rows, relation = Labels.of(X, Y, weights).relate(batch)
-    np.testing.assert_array_equal(relation.weights, weights[Y[rows]])
+    labels = Labels.of(X, Y, weights)
+    sums = np.zeros(60)
+    for batch in labels.batches(40, np.random.RandomState(0)):
+        rows, relation = labels.relate(batch)
+        assert len(set(rows)) == len(rows)
+        counts = (batch[:, None] == rows).sum(axis=0)
+        ratios = relation.weights / counts
+        np.testing.assert_allclose(ratios, ratios[0])
+        sums += np.bincount(batch, minlength=60)
+    # Whole passes over the class of weight 3, half of the rows of that of weight 1/2.
+    np.testing.assert_array_equal(sums, np.where(Y == 0, 3, np.where(Y == 1, 1, sums)))
+    assert sums[Y == 2].sum() == 5 and sums[Y == 2].max() == 1
     for part in Labels.of(X, Y, weights).hold_out(0.3, np.random.RandomState(0)):
         rows, relation = part.relate()
         np.testing.assert_array_equal(relation.weights, weights[Y[rows]])
@@ -340,6 +349,19 @@ def test_a_class_of_weight_two_is_as_one_given_twice(learner, negatives):
 def test_weights_that_are_none_get_a_sentence(learner, value, words):
     with pytest.raises(ValueError, match=words):
         learner.set_params(class_weight=value).fit(X, Y)
+
+
+def test_draws_that_are_rounded_up_weigh_less():
+    """A class of weight next to 0 comes twice in an epoch, with that weight in all."""
+    weights = np.array([2.0, 1e-6, 1e-9])
+    labels = Labels.of(X, Y, weights)
+    (batch,) = labels.batches(200, np.random.RandomState(0))
+    relation = labels.relate(batch)[1]
+    np.testing.assert_array_equal(np.bincount(Y[batch]), [60, 2, 2])
+    totals = np.bincount(relation.codes, relation.weights)
+    np.testing.assert_allclose(
+        totals / totals.sum(), np.bincount(Y) * weights / 60.00002, 1e-5
+    )
 
 
 def test_chunks_may_lack_classes(learner):
