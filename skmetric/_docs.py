@@ -63,7 +63,7 @@ class_weight : dict, "balanced" or None, default=None
     the same weight, ``n_samples / (n_classes * n_rows_of_the_class)``. None weighs each row
     alike. Only their proportions matter. Mini-batches hold the rows of a class as often as
     it weighs, so that rare classes come often, where otherwise each row comes once per
-    epoch.""",
+    epoch. ``partial_fit`` balances each chunk.""",
     "positives": """\
 positives : {"all", "nearest", "hard", "random"} or callable, default="nearest"
     Which rows of its class, or near in y, each row, as the anchor, is paired with: all, the

@@ -199,7 +199,8 @@ class DaskTripletMetricLearner(
     them in the memory of the workers if they fit there. `n_subsamples` has no effect:
     L-BFGS takes all rows. An `init` given by name takes one or two more passes, and
     ``"pca"`` and ``"lda"`` need O(n_features²) memory on each worker. With `early_stopping`
-    rows are held out, and scored, within partitions.
+    rows are held out, and scored, within partitions. ``target="continuous"``, fractional y
+    and `class_weight` are refused.
 
     References
     ----------
