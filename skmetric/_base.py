@@ -32,16 +32,28 @@ from ._objective._initialization import (
     knows_classes,
 )
 from ._objective._maps import comparable_rows, map_rows, mapped_distances
-from ._objective._supervision import Labels, Triplets, normalize_weights, right_order
+from ._objective._supervision import (
+    ContinuousTarget,
+    Labels,
+    Triplets,
+    normalize_weights,
+    right_order,
+)
 from ._solvers._history import History
 from ._validation import (
     CHECKED_LATER,
+    TARGETS,
     check_classes,
     check_constraint_weights,
+    check_distinct,
     check_parameters,
     check_tuples,
+    check_values,
+    class_weights_of,
     distinct_labels,
     float_dtypes,
+    is_continuous,
+    one_label_a_row,
     random_state_of,
     warn_about_labels,
 )
@@ -116,7 +128,8 @@ class BaseMetricLearner(
         X : {array-like, sparse matrix} of shape (n_samples, n_features)
             float32 stays float32; CSR is never made dense.
         y : array-like of shape (n_samples,)
-            Class labels of any type that can be hashed. They must be given.
+            Class labels of any type that can be hashed, or numbers to be near in, see
+            `target`. They must be given.
 
         Returns
         -------
@@ -134,10 +147,10 @@ class BaseMetricLearner(
         -----
         UserWarning
             For numbers in y that are hardly classes: many different floats, or -1 among
-            non-negative integers.
+            non-negative integers. With fractional floats y is no classes, see `target`.
         """
-        X, labels, parameters = self._checked(X, y, reset=True, depth=6)
-        return self._fit(parameters, X, labels, {"X": X, "y": y})
+        X, target, parameters = self._checked(X, y, reset=True)
+        return self._fit(parameters, X, target, {"X": X, "y": y})
 
     @available_if(is_stochastic)
     @rollback_on_error
@@ -154,7 +167,8 @@ class BaseMetricLearner(
             A chunk of rows. It must hold at least two classes, and should hold several
             rows of each: constraints are formed within a chunk.
         y : array-like of shape (n_samples,)
-            Their labels, which must be given, and are compared within the chunk only.
+            Their labels or numbers, which must be given, and are compared within the chunk
+            only.
 
         Returns
         -------
@@ -172,8 +186,8 @@ class BaseMetricLearner(
             As `fit` does.
         """
         reset = not hasattr(self, "components_")
-        X, labels, parameters = self._checked(X, y, reset, depth=5)
-        return self._partial_fit(parameters, X, labels)
+        X, target, parameters = self._checked(X, y, reset, chunk=True)
+        return self._partial_fit(parameters, X, target)
 
     def transform(self, X):
         """Map rows to the learnt space.
@@ -357,9 +371,10 @@ class BaseMetricLearner(
 
     def _checked_parameters(self):
         words = {"metric": METRICS, "loss": self._family.losses, "solver": SOLVERS}
+        words["target"] = TARGETS
         return check_parameters(self, words)
 
-    def _checked(self, X, y, reset, depth):
+    def _checked(self, X, y, reset, chunk=False):
         parameters = self._checked_parameters()
         if y is None:
             raise ValueError(
@@ -367,14 +382,25 @@ class BaseMetricLearner(
                 "None: class labels, one for each row of X."
             )
         X = self._checked_rows(X, reset)
-        classes, codes = distinct_labels(y)
-        check_consistent_length(X, codes)
-        labels = Labels.of(X, codes)
-        check_classes(codes[labels.distinct])
+        y = one_label_a_row(y)
+        check_consistent_length(X, y)
+        continuous = is_continuous(y, parameters.target)
+        if continuous:
+            target = ContinuousTarget.of(X, check_values(y))
+            check_distinct(target.n_distinct)
+        else:
+            classes, codes = distinct_labels(y)
+            weights = class_weights_of(
+                parameters.class_weight, classes, codes, whole=not chunk
+            )
+            target = Labels.of(X, codes, weights)
+            check_classes(codes[target.distinct])
         # Refuses unknown words before any work is done.
         constraints_for(parameters, X.shape[1])
-        warn_about_labels(classes, len(codes), stacklevel=depth)
-        return X, labels, parameters
+        if not continuous:
+            depth = 5 if chunk else 6
+            warn_about_labels(classes, len(codes), depth, parameters.target)
+        return X, target, parameters
 
     def _checked_tuples(self, X, name, tuples, sample_weight, reset):
         parameters = self._checked_parameters()

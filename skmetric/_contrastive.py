@@ -40,8 +40,8 @@ class ContrastiveMetricLearner(BaseMetricLearner):
 
     - What to learn: `n_components`, `metric`, `loss`, `margin`, `pos_margin`, `init`,
       `alpha`.
-    - What to learn from: `positives`, `negatives`, `n_neighbors`, `n_impostors`,
-      `negative_weight`.
+    - What to learn from: `target`, `class_weight`, `positives`, `negatives`, `n_neighbors`,
+      `n_impostors`, `negative_weight`.
     %(how)s
 
     Parameters
@@ -60,6 +60,7 @@ class ContrastiveMetricLearner(BaseMetricLearner):
     pos_margin : float or "auto", default="auto"
         How near similar rows must be. At least 0. ``"auto"`` is a third of the margin.
     %(start)s
+    %(target)s
     %(positives)s
     negatives : {"all", "nearest", "hard", "random", "distance_weighted"} or callable, \
 default="nearest"
@@ -126,6 +127,8 @@ default="nearest"
         pos_margin="auto",
         init="auto",
         alpha=0.1,
+        target="auto",
+        class_weight=None,
         positives="nearest",
         negatives="nearest",
         n_neighbors=4,
@@ -156,6 +159,8 @@ default="nearest"
         self.pos_margin = pos_margin
         self.init = init
         self.alpha = alpha
+        self.target = target
+        self.class_weight = class_weight
         self.positives = positives
         self.negatives = negatives
         self.n_neighbors = n_neighbors

@@ -47,16 +47,30 @@ shape (n_components, n_features), default="auto"
     n_features³) time. ``"auto"`` is that for dense X of up to 4096 features, or of fewer
     rows than features, else ``"identity"`` if all components are kept, else ``"pca"``.
     ``"lda"`` is linear discriminant analysis: better for retrieval of the classes trained
-    on, worse for others. All but an array are scaled so that the mean squared distance of
-    two training rows is 1.
+    on, worse for others. The classes of a continuous target are its deciles. All but an
+    array are scaled so that the mean squared distance of two training rows is 1.
 alpha : float, default=0.1
     Weight of the penalty ``alpha / 2 * g * |W - W₀|² / |W₀|²``, which is added to the loss,
     with ``g = |W₀| * |gradient at W₀|``. At least 0. With alpha=1 and a constant gradient
     of the loss, W would be at the distance ``|W₀|`` from W₀, for any data and any loss.""",
+    "target": """\
+target : {"auto", "classes", "continuous"}, default="auto"
+    What y is. For ``"classes"`` a row belongs with the rows of its class. For
+    ``"continuous"``, as for k-NN regression, it belongs with the rows whose y is near: at
+    most a tenth of the rows away in order of y. Rows more than a fifth away are its
+    negatives, the others are neither. Only the order of y matters. ``"auto"`` is
+    ``"continuous"`` for floats of which some are fractional, else ``"classes"``.
+class_weight : dict, "balanced" or None, default=None
+    Weights of classes, by which their rows count as anchors: a dict from label to weight,
+    greater than 0, where labels left out have 1, or ``"balanced"``, by which each class has
+    the same weight, ``n_samples / (n_classes * n_rows_of_the_class)``. None weighs each row
+    alike. Only their proportions matter. Mini-batches hold the rows of a class as often as
+    it weighs, so that rare classes come often, where otherwise each row comes once per
+    epoch. ``partial_fit`` balances each chunk.""",
     "positives": """\
 positives : {"all", "nearest", "hard", "random"} or callable, default="nearest"
-    Which rows of its class each row, as the anchor, is paired with: all, the `n_neighbors`
-    nearest, the farthest, or a random one.""",
+    Which rows of its class, or near in y, each row, as the anchor, is paired with: all, the
+    `n_neighbors` nearest, the farthest, or a random one.""",
     "n_neighbors": """\
 n_neighbors : int, default=4
     For ``positives="nearest"``: how many per anchor, or all if there are fewer.""",
@@ -93,10 +107,10 @@ epsilon : float, default=1e-8
     Adam's term for numerical stability.
 max_iter : int, default=None
     At most this many epochs, or iterations of L-BFGS in each round. None is 200 iterations
-    of L-BFGS. For the others it is 100 updates from ``init="discriminant"`` and 300 from
-    others, whatever the number of rows, and up to 1200 while the fit still gains much; an
-    iteration is then 20 updates, a part of an epoch or several. Below one epoch, a random
-    part of the rows of each class is learnt from, at least two of each.
+    of L-BFGS. For the others it is 5 epochs from ``init="discriminant"``, but at least 100
+    and at most 200 updates, 300 updates from other maps, and up to 1200 while the fit still
+    gains much; an iteration is then 20 updates, a part of an epoch or several. Below one
+    epoch, a random part of the rows of each class is learnt from, at least two of each.
 tol : float, default=1e-4
     An iteration improves the loss if it lowers it by at least `tol` times the loss at the
     start. L-BFGS stops at the first that does not. After `n_iter_no_change` in a row that
@@ -107,15 +121,16 @@ n_iter_no_change : int, default=10
     learning rate falls.
 early_stopping : bool, default=False
     For the stochastic solvers: whether to hold out `validation_fraction` of the rows of
-    each class, score them after each iteration, let the learning rate fall after
-    `n_iter_no_change` iterations without improvement, and keep the best map.
+    each class, or decile of a continuous target, score them after each iteration, let the
+    learning rate fall after `n_iter_no_change` iterations without improvement, and keep the
+    best map.
 validation_fraction : float, default=0.1
     For `early_stopping`, in (0, 1).
 scoring : callable, default=None
     For `early_stopping` with labels: ``scoring(learner, X, y)`` of the rows held out,
     greater is better, such as ``retrieval_scorer("map_at_r")``. None is the
     1-nearest-neighbour accuracy of at most 2048 of them, with neighbours among the rows
-    that are learnt from.
+    that are learnt from, or for a continuous target R² of its nearest neighbour's value.
 warm_start : bool, default=False
     Whether ``fit`` starts from the current map, if any. The penalty still refers to W₀.
 verbose : bool or int, default=0
@@ -153,7 +168,8 @@ anchor it has the weight of all of them, as a positive or negative that of one. 
 may be oversampled. With L-BFGS, ``fit(np.repeat(X, 5, axis=0), ...)`` gives the same map as
 ``fit(X, ...)``. Mini-batches merge the copies that they contain.""",
     "unlabeled": """\
-`positives`, `negatives`, `n_neighbors`, `n_impostors` and `n_subsamples` are ignored.
+`target`, `class_weight`, `positives`, `negatives`, `n_neighbors`, `n_impostors` and
+`n_subsamples` are ignored.
 ``init="lda"`` needs labels and is refused. An epoch of the stochastic solvers visits all
 %(tuples)s exactly once, in mini-batches of about `batch_size` of them.""",
     "X": """\

@@ -39,8 +39,10 @@ LBFGS_ITERATIONS = 200
 MIN_BATCH, MAX_BATCH, BATCH_ENTRIES = 256, 1024, 2**16
 # The budget of the stochastic solvers in updates: what there is to learn does not grow with
 # the rows. A fit goes on to the last while it gains. One that starts from a map that knows
-# the classes has less to learn. This many updates are an iteration.
-MIN_UPDATES, MIN_UPDATES_FROM_CLASSES, MAX_UPDATES = 300, 100, 1200
+# the classes has less to learn: some epochs, within bounds. This many updates are an
+# iteration.
+MIN_UPDATES, MAX_UPDATES = 300, 1200
+EPOCHS_FROM_CLASSES, UPDATES_FROM_CLASSES = 5, (100, 200)
 UPDATES_PER_ITERATION = 20
 # The budget over partitions, which average maps once per epoch: at least this many epochs
 # and updates.
@@ -118,7 +120,9 @@ def resolve_settings(parameters, X, target, from_classes=False):
         few = target.n_distinct <= AUTO_SUBSAMPLED_ROWS
         n_subsamples = parameters.n_subsamples or (SUBSAMPLES if few else 1)
     solver = _solver_for(parameters, X, target)
-    min_updates = MIN_UPDATES_FROM_CLASSES if from_classes else MIN_UPDATES
+    min_updates = MIN_UPDATES
+    if from_classes:
+        min_updates = int(np.clip(EPOCHS_FROM_CLASSES * n_batches, *UPDATES_FROM_CLASSES))
     return Settings(parameters, solver, batch_size, n_batches, n_subsamples, min_updates)
 
 
@@ -262,8 +266,8 @@ def check_options(settings, target):
                 )
     if estimator.early_stopping and estimator.scoring is not None and not target.mined:
         raise ValueError(
-            "Got scoring with given constraints, but a scorer needs labels. Set "
-            "scoring=None, which judges by the order of the constraints held out."
+            "Got scoring with given constraints, but expected None: a scorer needs labels. "
+            "None judges by the order of the constraints held out."
         )
     unused = {
         name: where
@@ -292,6 +296,8 @@ def _where_used(estimator, solver, target):
         unused["scoring"] = "early_stopping=True"
     if (estimator.n_subsamples or 1) > 1 and (solver != "lbfgs" or not target.mined):
         unused["n_subsamples"] = "solver='lbfgs' with labels in memory"
+    if not target.weighs_classes:
+        unused["class_weight"] = "labels of classes"
     if solver == "adam":
         unused["momentum"] = "solver='sgd'"
     if solver == "sgd":

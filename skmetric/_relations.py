@@ -25,8 +25,12 @@ from typing import NamedTuple
 
 import numpy as np
 from scipy.sparse import issparse
+from scipy.stats import rankdata
 from sklearn.utils import gen_batches
 
+# Shares of the rows: as far in order of a continuous target a positive may be, and a
+# negative must be beyond.
+NEAR, FAR = 0.1, 0.2
 # An odd number of 64 random bits.
 MULTIPLIER = np.uint64(0x9E3779B97F4A7C15)
 BLOCK_ENTRIES = 2**16
@@ -175,6 +179,52 @@ class LabelRelation:
         """The largest numbers of positives and of negatives that a row has."""
         sizes = np.bincount(self.codes)
         return int(sizes.max()) - 1, len(self.codes) - int(sizes[sizes > 0].min())
+
+
+@dataclass(frozen=True)
+class RankRelation:
+    """Rows of one table with numbers: positives are near in order of these, negatives far.
+
+    Of n rows a positive is at most ``NEAR * n`` ranks away, or the next one, and a negative
+    more than ``FAR * n``. Rows between are ignored. Only the order of the numbers matters.
+
+    Parameters
+    ----------
+    values : ndarray of float of shape (n,)
+        Equal ones share the mean of their ranks.
+    weights : ndarray of float64 of shape (n,)
+        Of the rows as anchors.
+    """
+
+    values: np.ndarray
+    weights: np.ndarray
+
+    def __post_init__(self):
+        n = len(self.values)
+        # Mean ranks are multiples of 1/2. Small integers compare faster.
+        ranks = (2 * rankdata(self.values)).astype(np.min_scalar_type(-2 * n - 1))
+        near = max(int(2 * NEAR * n), 2)
+        object.__setattr__(self, "_ranks", ranks)
+        object.__setattr__(self, "_bounds", (near, max(int(2 * FAR * n), near)))
+
+    def masks(self, rows):
+        """Which rows are positives and which are negatives of those of a slice."""
+        near, far = self._bounds
+        apart = np.abs(self._ranks[rows, None] - self._ranks)  # (b, n)
+        is_positive, is_negative = apart <= near, apart > far
+        within = np.arange(len(apart))
+        is_positive[within, within + rows.start] = False
+        return is_positive, is_negative
+
+    def max_per_anchor(self):
+        """The largest numbers of positives and of negatives that a row has."""
+        ranks = np.sort(self._ranks).astype(np.int64)
+        n_near, n_not_far = (
+            np.searchsorted(ranks, ranks + bound, "right")
+            - np.searchsorted(ranks, ranks - bound, "left")
+            for bound in self._bounds
+        )
+        return int(n_near.max()) - 1, len(ranks) - int(n_not_far.min())
 
 
 def first_copies(X, codes):

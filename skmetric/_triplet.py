@@ -32,7 +32,8 @@ class TripletMetricLearner(BaseMetricLearner):
 
     - What to learn: `n_components`, `metric`, `loss`, `margin`, `temperature`, `init`,
       `alpha`.
-    - What to learn from: `positives`, `negatives`, `n_neighbors`, `n_impostors`.
+    - What to learn from: `target`, `class_weight`, `positives`, `negatives`, `n_neighbors`,
+      `n_impostors`.
     %(how)s
 
     Parameters
@@ -53,6 +54,7 @@ class TripletMetricLearner(BaseMetricLearner):
         For ``"softmax"``, in units of distances as the margin is. Greater than 0. The lower
         it is, the more the nearest negatives of an anchor count against the others.
     %(start)s
+    %(target)s
     %(positives)s
     negatives : {"all", "nearest", "semihard", "hard", "random", "distance_weighted"} or \
 callable, default="nearest"
@@ -131,6 +133,8 @@ callable, default="nearest"
         temperature=0.05,
         init="auto",
         alpha=0.1,
+        target="auto",
+        class_weight=None,
         positives="nearest",
         negatives="nearest",
         n_neighbors=4,
@@ -160,6 +164,8 @@ callable, default="nearest"
         self.temperature = temperature
         self.init = init
         self.alpha = alpha
+        self.target = target
+        self.class_weight = class_weight
         self.positives = positives
         self.negatives = negatives
         self.n_neighbors = n_neighbors

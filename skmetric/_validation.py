@@ -5,6 +5,7 @@ import inspect
 import math
 import reprlib
 import sys
+from collections.abc import Mapping
 from copy import copy
 from itertools import combinations, pairwise
 from numbers import Integral, Number, Real
@@ -18,6 +19,7 @@ from sklearn.utils import (
     check_random_state,
     column_or_1d,
 )
+from sklearn.utils.class_weight import compute_class_weight
 
 _COUNT = {"kind": Integral, "at_least": 1}
 _SHARE = {"at_least": 0, "below": 1}
@@ -52,6 +54,8 @@ STOCHASTIC = (
     "validation_fraction",
     "scoring",
 )
+# What y may be said to be.
+TARGETS = ("auto", "classes", "continuous")
 # A map of more entries than this (4 GiB in float64) is hardly what anyone means.
 MAX_MAP_SIZE = 2**29
 # What is not finite is refused afterwards, in words of its own: by scikit-learn, which
@@ -196,6 +200,16 @@ def check_parameters(estimator, words):
             "scoring(learner, X, y), for example "
             "skmetric.metrics.retrieval_scorer('map_at_r')."
         )
+    weights = estimator.class_weight
+    if not (
+        weights is None
+        or isinstance(weights, Mapping)
+        or (isinstance(weights, str) and weights == "balanced")
+    ):
+        raise ValueError(
+            f"Got class_weight={short(weights)}, but expected None, 'balanced' or a dict "
+            "of weights by label."
+        )
     if not isinstance(estimator.verbose, bool):
         check_number("verbose", estimator.verbose, kind=Integral, at_least=0)
     for name, least in OPTIONAL_COUNTS.items():
@@ -211,7 +225,8 @@ def check_parameters(estimator, words):
 def changed_parameters(estimator):
     """Names of the parameters of single solvers or losses that differ from defaults."""
     defaults = inspect.signature(type(estimator)).parameters
-    names = {*STOCHASTIC, "n_subsamples", "margin", "temperature"}.intersection(defaults)
+    names = {*STOCHASTIC, "n_subsamples", "margin", "temperature", "class_weight"}
+    names = names.intersection(defaults)
     return {name for name in names if getattr(estimator, name) != defaults[name].default}
 
 
@@ -549,7 +564,7 @@ def distinct_labels(y):
         For several labels a row, missing labels, labels of several types or without a
         hash, and targets of a regression.
     """
-    y = _one_label_a_row(y)
+    y = one_label_a_row(y)
     if y.dtype.kind in "OT":
         return _distinct_objects(y.astype(object))
     if y.dtype.kind in "fmM" and np.isnan(y).any():
@@ -575,7 +590,110 @@ def merge_labels(a, b):
     return distinct_labels(np.concatenate([a, b]))
 
 
-def _one_label_a_row(y):
+def is_continuous(y, target):
+    """Whether y, from :func:`one_label_a_row`, is numbers to be near or far in.
+
+    Parameters
+    ----------
+    y : ndarray of shape (n,)
+    target : {"auto", "classes", "continuous"}
+    """
+    if target != "auto":
+        return target == "continuous"
+    return y.dtype.kind == "f" and bool((y != np.floor(y)).any())
+
+
+def check_values(y):
+    """A continuous target in float64.
+
+    Parameters
+    ----------
+    y : ndarray of shape (n,)
+        From :func:`one_label_a_row`.
+
+    Raises
+    ------
+    ValueError
+        For what is no number, missing, infinite or all one number.
+    """
+    if y.dtype.kind == "O" and any(map(_is_missing, y)):
+        raise _missing_labels()
+    if not (
+        y.dtype.kind in "biuf"
+        or (y.dtype.kind == "O" and all(isinstance(value, Number) for value in y))
+    ):
+        raise ValueError(
+            f"Got target='continuous' and y with {short(y[0])}, but expected numbers."
+        )
+    try:
+        with np.errstate(**CHECKED_LATER):
+            values = y.astype(np.float64)
+    except OverflowError:
+        values = np.array([np.inf])
+    if np.isnan(values).any():
+        raise _missing_labels()
+    if np.isinf(values).any():
+        raise ValueError("Input y contains infinity, but expected finite numbers.")
+    if (values == values[0]).all():
+        raise ValueError(
+            f"Got a continuous target y that is {values[0]:g} everywhere, but expected "
+            "different numbers: without a row that is far there is nothing to push away."
+        )
+    return values
+
+
+def check_distinct(n_distinct):
+    """Refuse a continuous target of too few rows that are no copies."""
+    if n_distinct < 3:
+        raise ValueError(
+            f"Got {n_distinct} rows with a continuous target, where copies of a row are "
+            "one row, but expected at least 3: a row needs one that is near and one that "
+            "is far."
+        )
+
+
+def class_weights_of(class_weight, labels, codes, *, whole):
+    """Weights of classes, with a mean of 1 over the rows.
+
+    Parameters
+    ----------
+    class_weight : Mapping, "balanced" or None
+    labels, codes
+        From :func:`distinct_labels`.
+    whole : bool
+        Whether all labels are there, so that no others may have weights.
+
+    Returns
+    -------
+    weights : ndarray of shape (n_classes,), or None for 1 each
+
+    Raises
+    ------
+    ValueError, TypeError
+        For weights that are not finite and greater than 0, or of labels that are not there.
+    """
+    if class_weight is None:
+        return None
+    counts = np.bincount(codes)
+    if isinstance(class_weight, str):
+        classes = np.arange(len(labels))
+        return compute_class_weight(class_weight, classes=classes, y=codes)
+    given = {
+        label: check_number(f"class_weight[{short(label)}]", weight, above=0)
+        for label, weight in class_weight.items()
+    }
+    unknown = list(given.keys() - set(labels.tolist()) - set(labels)) if whole else []
+    if unknown:
+        raise ValueError(
+            f"Got class_weight for the labels {short(unknown)}, which y does not have, but "
+            f"expected some of {short(labels.tolist())}."
+        )
+    weights = np.array([given.get(label, 1.0) for label in labels])
+    weights /= weights.max()
+    return weights / np.average(weights, weights=counts)
+
+
+def one_label_a_row(y):
     """Labels as an array of one dimension."""
     if y is None:
         raise ValueError("Got y=None, but expected class labels, one for each row.")
@@ -680,11 +798,12 @@ def _complex_labels():
 def _several_labels(got):
     return ValueError(
         f"Got y of {got}, but expected one label for each row, an array of shape "
-        "(n_samples,). Of several labels of a row make one, for example a string of all."
+        "(n_samples,). Of several labels of a row make one, for example a string of all. "
+        "Of several numbers to predict give one."
     )
 
 
-def warn_about_labels(labels, n_rows, stacklevel):
+def warn_about_labels(labels, n_rows, stacklevel, target=None):
     """Warn of numbers that are hardly classes.
 
     Parameters
@@ -695,13 +814,19 @@ def warn_about_labels(labels, n_rows, stacklevel):
         How many rows have them.
     stacklevel : int
         Of the user's line, seen from here.
+    target : {"auto", "classes"}, default=None
+        What they are said to be; None where there is no such option.
     """
     n_classes = len(labels)
-    if labels.dtype.kind == "f" and n_classes > max(2, n_rows / 4):
+    many_floats = labels.dtype.kind == "f" and n_classes > max(2, n_rows / 4)
+    if many_floats and target != "classes":
+        remedy = "bin it first, for example with KBinsDiscretizer"
+        classes = "convert them: y.astype(int)"
+        if target == "auto":
+            remedy, classes = "set target='continuous'", "set target='classes'"
         warn(
             f"Got y of floats with {n_classes} different values in {n_rows} rows: a "
-            "regression target? If it is, bin it first, for example with "
-            "KBinsDiscretizer. If these are classes, convert them: y.astype(int).",
+            f"regression target? If it is, {remedy}. If these are classes, {classes}.",
             UserWarning,
             stacklevel=stacklevel,
         )

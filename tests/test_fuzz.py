@@ -407,6 +407,8 @@ COMMON = {
     "n_impostors": [1, 3, 1000],
     "init": ["identity", "pca", "lda", "random", np.ones((1, 3)), np.eye(4)],
     "alpha": [0, 0.1, 1e6],
+    "target": ["auto", "classes", "continuous", "continuous"],
+    "class_weight": ["balanced", {}, {0: 2, 1: 1e-3}, {0: 1e-300, 1: 1e300}, {0: -1}],
     "solver": ["lbfgs", "adam", "sgd"],
     "n_subsamples": [1, 2, np.int32(2)],
     "batch_size": [4, 10, 1000],

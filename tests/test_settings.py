@@ -159,12 +159,17 @@ def test_messages_stay_short(Learner):
         "negatives",
         "init",
         "alpha",
+        "target",
         "scoring",
     ):
         for value in ("x" * 10**6, list(range(10**6)), {i: i for i in range(10**6)}):
             with pytest.raises((ValueError, TypeError), match=f"^Got {name}=") as caught:
                 Learner(**{name: value}).fit(X, Y)
             assert len(str(caught.value)) < 1000
+    for value in ("x" * 10**6, {"x" * 10**6: 0}, dict.fromkeys(range(10**5), 1)):
+        with pytest.raises(ValueError, match=r"^Got class_weight") as caught:
+            Learner(class_weight=value).fit(X, Y)
+        assert len(str(caught.value)) < 1000
 
 
 # Options that have no effect

@@ -204,7 +204,7 @@ class Problem(BaseProblem):
             return problem, held.judge(kept, self.X, self.metric, random_state)
 
         def score(W):
-            return scoring(self.expand(W), self.given_rows[held.rows], held.codes)
+            return scoring(self.expand(W), self.given_rows[held.rows], held.y)
 
         return problem, score
 

@@ -47,7 +47,7 @@ def restrict_to_span(W0, X, centered):
         return W0 if basis is None else W0 @ basis.astype(W0.dtype)
     if issparse(X) or d > MAX_SCATTER:
         varies = _varies(X)
-        return W0 if varies.all() else W0[:, varies]
+        return W0 if varies.all() or not varies.any() else W0[:, varies]
     some = X[:: max(1, n // (ROWS_PER_FEATURE * d))]
     for rows in (some, X):
         part = restrict_to_range(W0, second_moments(moments_of(rows), centered))

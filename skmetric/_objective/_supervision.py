@@ -4,6 +4,8 @@ A kind of supervision is a class with these members:
 
 ``mined``
     Whether constraints are mined; given ones are what they are.
+``weighs_classes``
+    Whether weights of classes have a meaning.
 ``len(target)``
     How many labeled rows or given constraints there are.
 ``relate(batch) -> (rows, relation)``
@@ -23,19 +25,35 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 import numpy as np
+from scipy.stats import rankdata
 from sklearn.metrics import roc_auc_score
 from sklearn.utils import gen_batches
 
-from .._relations import EdgeLists, Edges, EdgeTables, LabelRelation, first_copies
+from .._relations import (
+    EdgeLists,
+    Edges,
+    EdgeTables,
+    LabelRelation,
+    RankRelation,
+    first_copies,
+)
 from ..distances import embed
 from ..mining._ordering import rank_in_group
-from ..mining._sampler import epoch, hold_out, shuffle_strata, stratified_part
+from ..mining._sampler import (
+    draws_by_class,
+    epoch,
+    hold_out,
+    shuffle_strata,
+    stratified_part,
+)
 from ._edges import edge_distances
 from ._maps import map_rows, nearest_labels
 from ._scatter import class_moments_of, moments_of, within_scatter
 
 # At most this many held-out rows are judged by their nearest neighbors.
 MAX_JUDGED = 2048
+# Into so many strata of about as many rows a continuous target is divided.
+N_STRATA = 10
 # The least share of the weight on a kind of pairs of which their mean can be told.
 MIN_SHARE = 1e-100
 
@@ -56,18 +74,27 @@ class Labels:
         From :func:`skmetric._relations.first_copies`.
     rows : ndarray of int of shape (n,), default=None
         Which rows of X they belong to; None stands for all.
+    class_weights : ndarray of shape (n_classes,), default=None
+        Of the rows of each class as anchors; None stands for 1 each.
     """
 
     codes: np.ndarray
     first: np.ndarray
     rows: np.ndarray | None = field(default=None)
+    class_weights: np.ndarray | None = field(default=None)
 
     mined = True
+    weighs_classes = True
 
     @classmethod
-    def of(cls, X, codes):
+    def of(cls, X, codes, class_weights=None):
         """The labels of the rows of X, given as `codes`."""
-        return cls(codes, first_copies(X, codes))
+        return cls(codes, first_copies(X, codes), class_weights=class_weights)
+
+    @property
+    def y(self):
+        """What a scorer is given as y."""
+        return self.codes
 
     def __len__(self):
         return len(self.codes)
@@ -94,7 +121,25 @@ class Labels:
         rows = at if self.rows is None else self.rows[at]
         if self.rows is None and batch is None and len(at) == len(self):
             rows = slice(None)
-        return rows, LabelRelation(self.codes[at], weights)
+        if self.class_weights is not None:
+            of_classes = self.class_weights
+            if batch is not None:
+                # Rows come as often as their class weighs, but for rounding.
+                of_classes = of_classes * self._class_sizes / np.maximum(self._draws, 1)
+            weights = weights * of_classes[self.codes[at]]
+        return rows, self._relation(at, weights)
+
+    def _relation(self, at, weights):
+        return LabelRelation(self.codes[at], weights)
+
+    @cached_property
+    def _class_sizes(self):
+        return np.bincount(self.codes, minlength=len(self.class_weights))
+
+    @cached_property
+    def _draws(self):
+        """How many rows of each class the batches of an epoch hold."""
+        return draws_by_class(self._class_sizes, self.class_weights)
 
     def merged(self, rows):
         """Some rows without copies among them.
@@ -110,7 +155,7 @@ class Labels:
         weights : ndarray of shape (n_rows,)
             Number of its copies, divided by the mean of these.
         """
-        if self.n_distinct == len(self):
+        if self.n_distinct == len(self) and self.class_weights is None:
             return rows, np.ones(len(rows))
         _, at, counts = np.unique(self.first[rows], return_index=True, return_counts=True)
         order = np.argsort(at)
@@ -126,6 +171,8 @@ class Labels:
     def batches(self, batch_size, random_state, share=1.0):
         """Stratified batches that together hold every row, or a part of them, once.
 
+        With weights of classes they hold the rows of a class as often as it weighs.
+
         Parameters
         ----------
         batch_size : int
@@ -137,10 +184,12 @@ class Labels:
         -------
         batches : list of ndarrays of int
         """
-        if share == 1:
-            return list(epoch(self.codes, batch_size, random_state))
-        at = self._part(share, random_state)
-        return [at[b] for b in epoch(self.codes[at], batch_size, random_state)]
+        at = np.arange(len(self)) if share == 1 else self._part(share, random_state)
+        codes, counts = self.codes[at], None
+        if self.class_weights is not None:
+            sizes = np.bincount(codes, minlength=len(self.class_weights))
+            counts = draws_by_class(sizes, self.class_weights)
+        return [at[b] for b in epoch(codes, batch_size, random_state, counts)]
 
     def half(self, random_state):
         """A random half of the distinct rows of each class, at least two, with copies."""
@@ -162,9 +211,7 @@ class Labels:
 
         Of at most `MAX_JUDGED` rows.
         """
-        held = self
-        if len(self) > MAX_JUDGED:
-            held = self.take(random_state.permutation(len(self))[:MAX_JUDGED])
+        held = self._some_to_judge(random_state)
 
         def score(W):
             # In float32 rows far from 0 would lose the digits that tell them apart.
@@ -174,13 +221,18 @@ class Labels:
 
         return score
 
+    def _some_to_judge(self, random_state):
+        if len(self) <= MAX_JUDGED:
+            return self
+        return self.take(random_state.permutation(len(self))[:MAX_JUDGED])
+
     def take(self, at):
         """The labels of some rows; copies of a row that is not among them are none."""
         _, first, inverse = np.unique(
             self.first[at], return_index=True, return_inverse=True
         )
         rows = at if self.rows is None else self.rows[at]
-        return Labels(self.codes[at], first[inverse], rows)
+        return replace(self, codes=self.codes[at], first=first[inverse], rows=rows)
 
     def _with_copies(self, distinct):
         return self.take(self.copies_of(distinct))
@@ -190,6 +242,82 @@ class Labels:
         among = np.zeros(len(self), dtype=bool)
         among[rows] = True
         return np.flatnonzero(among[self.first])
+
+
+@dataclass(frozen=True)
+class ContinuousTarget(Labels):
+    """Numbers of rows: those with near ones belong together, those with far ones do not.
+
+    Strata by quantiles take the place of classes where rows are drawn or held out.
+
+    Parameters
+    ----------
+    codes, first, rows
+        See :class:`Labels`; the codes are those of strata.
+    values : ndarray of float64 of shape (n,)
+    """
+
+    values: np.ndarray = field(kw_only=True)
+
+    weighs_classes = False
+
+    @classmethod
+    def of(cls, X, values):
+        """The target of the rows of X, given as `values`."""
+        first = first_copies(X, np.unique(values, return_inverse=True)[1])
+        return cls(strata_of(values), first, values=values)
+
+    @property
+    def y(self):
+        """What a scorer is given as y."""
+        return self.values
+
+    def _relation(self, at, weights):
+        return RankRelation(self.values[at], weights)
+
+    def judge(self, kept, X, metric, random_state):
+        """R² of the value of the nearest neighbor among those kept.
+
+        Of at most `MAX_JUDGED` rows. The variance is that of the values kept; those beyond
+        these count as the nearest of them, as no neighbor could be nearer.
+        """
+        held = self._some_to_judge(random_state)
+        low, high = kept.values.min(), kept.values.max()
+        largest = max(-low, high)
+        low, high = low / largest, high / largest
+        scaled, expected = (
+            np.clip((part.values / largest - low) / (high - low), 0, 1)
+            for part in (kept, held)
+        )
+        variance = scaled.var()
+
+        def score(W):
+            E = map_rows(X[held.rows].astype(np.float64, copy=False), W, metric)
+            found = nearest_labels(E, X, kept.rows, scaled, W, metric)
+            return 1 - float(((found - expected) ** 2).mean() / variance)
+
+        return score
+
+    def take(self, at):
+        """The target of some rows, as for labels."""
+        return replace(super().take(at), values=self.values[at])
+
+
+def strata_of(values):
+    """At most `N_STRATA` strata by quantiles; equal values are in one.
+
+    Parameters
+    ----------
+    values : ndarray of shape (n,)
+
+    Returns
+    -------
+    codes : ndarray of int of shape (n,)
+    """
+    n = len(values)
+    n_strata = min(max(n // 2, 2), N_STRATA)
+    strata = ((rankdata(values) - 0.5) * n_strata / n).astype(np.intp)
+    return np.unique(strata, return_inverse=True)[1]
 
 
 @dataclass(frozen=True)
@@ -210,6 +338,7 @@ class GivenConstraints:
     n_rows: int
 
     mined = False
+    weighs_classes = False
 
     def __len__(self):
         return len(self.tuples)

@@ -80,6 +80,7 @@ class LabeledPartitions(Partitions):
         self.first_copies = self.persist(*self.map_partitions(_first_copies, None))
 
     mined = True
+    weighs_classes = True
 
     def __len__(self):
         """Rows in the largest partition, which a worker processes at a time."""

@@ -13,7 +13,7 @@ from .._docs import with_texts
 from .._fit import constraints_for
 from .._objective._maps import map_rows
 from .._triplet import TripletMetricLearner
-from .._validation import float_dtype
+from .._validation import float_dtype, short
 from ._collections import (
     align,
     array_dtype,
@@ -132,12 +132,26 @@ class DaskLearnerMixin:
 
     def _checked(self, X, y, reset):
         parameters = self._checked_parameters()
+        self._check_labels_only(parameters)
         check_table(X, "X")
         check_features(self, X, reset)
         # Unknown options are refused before any work is done.
         constraints_for(parameters, X.shape[1])
         arrays = align(as_dask_array(X, "X"), as_dask_array(y, "y"))
         return LabeledPartitions(*arrays, parameters.metric), parameters
+
+    def _check_labels_only(self, parameters):
+        """Refuse what needs to know the y of all rows."""
+        for name, refused in {
+            "target": parameters.target == "continuous",
+            "class_weight": parameters.class_weight is not None,
+        }.items():
+            if refused:
+                raise ValueError(
+                    f"Got {name}={short(getattr(self, name))}, but expected the default: "
+                    f"{type(self).__name__} learns from class labels of one weight. Use "
+                    f"{self._local_class.__name__} on a sample in memory."
+                )
 
     def _rows(self, parameters, partitions, target):
         return partitions
@@ -186,7 +200,8 @@ class DaskTripletMetricLearner(
     them in the memory of the workers if they fit there. `n_subsamples` has no effect:
     L-BFGS takes all rows. An `init` given by name takes one or two more passes, and
     ``"pca"`` and ``"lda"`` need O(n_features²) memory on each worker. With `early_stopping`
-    rows are held out, and scored, within partitions.
+    rows are held out, and scored, within partitions. ``target="continuous"``, fractional y
+    and `class_weight` are refused.
 
     References
     ----------

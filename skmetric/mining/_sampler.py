@@ -16,8 +16,10 @@ def shuffled_by_class(y, random_state):
     return np.lexsort((random_state.uniform(size=len(y)), y))
 
 
-def epoch(y, batch_size, random_state):
+def epoch(y, batch_size, random_state, counts=None):
     """Batches of row indices that together hold every row exactly once.
+
+    Or so many rows of each class as are asked for, in pieces that hardly repeat a row.
 
     Each class is cut into pieces of at least two rows, so that each row finds a positive,
     and the pieces of a class are spread evenly over the epoch. If a batch can hold
@@ -35,15 +37,22 @@ def epoch(y, batch_size, random_state):
     batch_size : int
         Approximate number of rows in a batch, as pieces are not split.
     random_state : RandomState
+    counts : ndarray of int of shape (n_classes,), default=None
+        How many rows of each class to draw, from :func:`draws_by_class`.
 
     Yields
     ------
     rows : ndarray of int
     """
-    by_class = shuffled_by_class(y, random_state)
-    sizes = np.bincount(y)
-    n_batches = max(1, round(len(y) / batch_size))
-    piece_of_row, batch_of_piece = _deal(sizes, n_batches, batch_size, random_state)
+    if counts is None:
+        by_class, counts, passes = shuffled_by_class(y, random_state), np.bincount(y), 1
+    else:
+        by_class = _draw_by_class(y, counts, random_state)
+        passes = -(-counts // np.maximum(np.bincount(y, minlength=len(counts)), 1))
+    n_batches = max(1, round(len(by_class) / batch_size))
+    piece_of_row, batch_of_piece = _deal(
+        counts, passes, n_batches, batch_size, random_state
+    )
     batch_of_row = batch_of_piece[piece_of_row]  # (n,), for rows grouped by class.
     in_batch = by_class[np.argsort(batch_of_row, kind="stable")]  # Batch after batch.
     ends = np.cumsum(np.bincount(batch_of_row, minlength=n_batches))
@@ -56,6 +65,34 @@ def epoch(y, batch_size, random_state):
     for rows in np.split(in_batch, ends[:-1]):
         if len(rows):
             yield _with_negatives(rows, y, others_of, batch_size, random_state)
+
+
+def draws_by_class(sizes, weights):
+    """How many rows of each class to draw so that it comes as often as it weighs.
+
+    At least two, or it would have no positives.
+
+    Parameters
+    ----------
+    sizes : ndarray of int of shape (n_classes,)
+    weights : ndarray of shape (n_classes,)
+        With a mean of about 1 over the rows.
+
+    Returns
+    -------
+    counts : ndarray of int of shape (n_classes,)
+    """
+    counts = np.rint(sizes * weights).astype(np.intp)
+    return np.maximum(counts, np.minimum(sizes, 2))
+
+
+def _draw_by_class(y, counts, random_state):
+    """Rows grouped by class: passes over each class, the last of them in part."""
+    by_class = shuffled_by_class(y, random_state)
+    sizes = np.bincount(y, minlength=len(counts))
+    starts = np.cumsum(sizes) - sizes
+    classes = np.repeat(np.arange(len(counts)), counts)  # (n_draws,)
+    return by_class[starts[classes] + rank_in_group(classes) % sizes[classes]]
 
 
 def hold_out(y, fraction, random_state):
@@ -117,8 +154,8 @@ def shuffle_strata(strata, random_state):
     return np.concatenate(shuffled)[np.argsort(np.concatenate(places), kind="stable")]
 
 
-def _deal(sizes, n_batches, batch_size, random_state):
-    """Cut classes into pieces, and deal the pieces out to batches.
+def _deal(sizes, least, n_batches, batch_size, random_state):
+    """Cut classes into pieces, at least so many, and deal the pieces out to batches.
 
     Returns
     -------
@@ -133,7 +170,7 @@ def _deal(sizes, n_batches, batch_size, random_state):
     else:
         n_pieces = np.rint(sizes / piece_size).astype(np.intp)
     # A piece must have at least two rows. A class of one row is a piece of its own.
-    n_pieces = np.clip(n_pieces, 1, np.maximum(sizes // 2, 1)) * (sizes > 0)
+    n_pieces = np.clip(n_pieces, least, np.maximum(sizes // 2, 1)) * (sizes > 0)
     class_of_piece = np.repeat(np.arange(len(sizes)), n_pieces)  # (n_pieces,)
     number = rank_in_group(class_of_piece)
     # Piece j of m of a class is placed at (j + u) / m of the epoch, with one random u per

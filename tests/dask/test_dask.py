@@ -386,6 +386,21 @@ def test_numbers_that_are_hardly_classes(labels, words):
     skdask.retrieval_report(*parted(120, X, labels))
 
 
+@pytest.mark.parametrize(
+    "words", [{"target": "continuous"}, {"class_weight": "balanced"}], ids=list
+)
+def test_what_is_for_rows_in_memory_is_refused(words):
+    with pytest.raises(
+        ValueError, match=r"^Got .*Triplet.*learns from class labels of one"
+    ):
+        triplets(**words).fit(*parted(60))
+
+
+def test_fractional_targets_are_refused():
+    with pytest.raises(ValueError, match=r"fractional values.*expected class labels"):
+        triplets().fit(*parted(60, X, Y + 0.5))
+
+
 def test_a_fit_without_labels():
     with pytest.raises(TypeError, match="y of type NoneType, but expected a dask"):
         triplets().fit(parted(60)[0])

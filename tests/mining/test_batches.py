@@ -1,9 +1,15 @@
-"""Epochs visit every row once, in class-balanced batches."""
+"""Epochs visit every row once, in stratified batches."""
 
 import numpy as np
 import pytest
 
-from skmetric.mining._sampler import ROWS_PER_CLASS, epoch, hold_out, stratified_part
+from skmetric.mining._sampler import (
+    ROWS_PER_CLASS,
+    draws_by_class,
+    epoch,
+    hold_out,
+    stratified_part,
+)
 
 
 def batches_of(y, batch_size, seed=0):
@@ -123,3 +129,20 @@ def test_half_of_each_class():
     assert (np.diff(rows) > 0).all()
     other = stratified_part(y, 0.5, np.random.RandomState(1))
     assert not np.array_equal(rows, other)
+
+
+def test_classes_come_as_often_as_asked_and_pieces_repeat_no_row():
+    y, rng = labels(1000, *[4] * 60, 1), np.random.RandomState(0)
+    counts = draws_by_class(np.bincount(y), len(y) / (62 * np.bincount(y)))
+    np.testing.assert_array_equal(counts, np.full(62, 20))
+    np.testing.assert_array_equal(
+        draws_by_class(np.array([9, 1, 0]), np.zeros(3)), [2, 1, 0]
+    )
+    batches = list(epoch(y, 100, rng, counts))
+    drawn = np.concatenate(batches)
+    np.testing.assert_array_equal(np.bincount(y[drawn]), counts)
+    times = np.bincount(drawn, minlength=len(y))
+    for label in range(62):
+        assert np.ptp(times[y == label]) <= 1
+    again = [len(rows) - len(np.unique(rows)) for rows in batches]
+    assert sum(again) < 0.1 * sum(counts)

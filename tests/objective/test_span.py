@@ -165,6 +165,13 @@ def test_scorers_see_rows_and_maps_as_they_were_given():
     assert shapes == {((90, 90), 90)}
 
 
+def test_sparse_rows_that_are_all_alike_have_a_map():
+    learner = TripletMetricLearner()
+    with pytest.warns(UserWarning, match="no active constraint|learnt next to nothing"):
+        learner.fit_triplets(csr_matrix(np.ones((3, 1))), [[0, 1, 2]])
+    assert np.isfinite(learner.components_).all()
+
+
 def test_copies_of_one_row_per_class_span_a_line():
     X = np.outer([1.0, 2.0, 4.0, 8.0], np.arange(1.0, 8))
     reduction = find_reduction(X, np.eye(7), np.eye(7), True)
