@@ -90,7 +90,9 @@ def smoothed_hinge(v, foot):
     """
     foot = v.dtype.type(foot)
     rise = np.clip(v, 0, foot)
-    cost = v - rise / 2
+    # Slacks of -inf, of positives that are not there, cost 0.
+    cost = np.maximum(v, 0)
+    cost -= rise / 2
     cost *= rise
     cost /= foot
     rise /= foot

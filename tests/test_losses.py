@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 
-from skmetric.losses import contrastive_loss, triplet_loss
+from skmetric import ContrastiveMetricLearner, TripletMetricLearner
+from skmetric.losses import contrastive_loss, smoothed_hinge, triplet_loss
 
 LOSSES = ("hinge", "squared_hinge", "softplus")
 METRICS = ("sqeuclidean", "euclidean", "cosine")
@@ -283,3 +284,19 @@ def test_half_precision_becomes_single():
         np.testing.assert_array_equal(gradient, slope)
     _, gradients = contrastive_loss(half[0], half[1], np.eye(6)[0], return_gradient=True)
     assert gradients[0].dtype == np.float32
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_what_is_infinitely_satisfied_costs_nothing(dtype):
+    cost, slope = smoothed_hinge(np.array([-np.inf, -1.0, 0.0, 0.5], dtype=dtype), 0.1)
+    np.testing.assert_allclose(cost, [0, 0, 0, 0.45], rtol=1e-6)
+    np.testing.assert_array_equal(slope, [0, 0, 0, 1])
+
+
+@pytest.mark.parametrize("Learner", [TripletMetricLearner, ContrastiveMetricLearner])
+def test_lbfgs_with_fewer_positives_of_some_classes(Learner):
+    """Lists of edges then have places without a positive."""
+    y = np.repeat(np.arange(41), [40] + [4] * 40)
+    X = np.random.default_rng(0).normal(size=(len(y), 5)) + 2 * np.eye(41, 5)[y]
+    learner = Learner(solver="lbfgs", n_subsamples=1).fit(X, y)
+    assert np.isfinite(learner.loss_)
