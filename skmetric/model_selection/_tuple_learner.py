@@ -157,6 +157,7 @@ class TupleLearner(BaseEstimator):
         Returns
         -------
         queries : ndarray of shape (n_samples, n_components)
+            All rows, mapped.
         documents : ndarray of shape (n_documents, n_components), or None
             As they are, if the learner maps queries only. None if they are other queries.
         """
