@@ -96,7 +96,14 @@ callable, default="nearest"
     and ``"all"`` give the objective of LMNN [1]_ without its pull term, with target
     neighbours that follow the learnt map. The default gives the same among near rows only.
     ``"all"`` and ``"semihard"`` are the selection of FaceNet [2]_, ``"hard"`` and
-    ``"hard"`` the batch-hard one [3]_.
+    ``"hard"`` the batch-hard one [3]_. ``loss="softmax"`` is the N-pair loss [4]_ with
+    distances in place of inner products.
+
+    L-BFGS minimizes the hinge with a quadratic foot, ``v ** 2 / 0.1`` up to a slack v of
+    0.05, or of half of the margin. Without a kink it needs fewer iterations, and small changes of X make
+    small changes of the map. Penalty and steps are measured on the span of the training
+    rows, so that constant columns change nothing, and a fit to fewer rows than features
+    goes on in as many dimensions as rows.
 
     References
     ----------
@@ -107,7 +114,7 @@ callable, default="nearest"
     .. [3] A. Hermans, L. Beyer, B. Leibe, "In defense of the triplet loss for person
        re-identification", 2017.
     .. [4] K. Sohn, "Improved deep metric learning with multi-class N-pair loss objective",
-       NeurIPS 2016, eq. 6; there with inner products in place of distances.
+       NeurIPS 2016, eq. 6.
 
     Examples
     --------
