@@ -44,8 +44,8 @@ class TripletMetricLearner(BaseMetricLearner):
         ``max(v, 0)``, its square, or ``log(1 + exp(v))``. The loss is the mean over all
         selected triplets. ``"softmax"`` is one cost for an (anchor, positive) pair and all
         of its negatives, ``log(1 + sum(exp((d(anchor, positive) - d(anchor, negative)) /
-        temperature)))``, also known as InfoNCE or N-pair loss [4]_. The loss is then the
-        mean over the pairs.
+        temperature)))``, also known as InfoNCE or N-pair loss. The loss is then the mean
+        over the pairs.
     margin : float, default=0.1
         By how much a negative must be farther than a positive. Greater than 0.
         Distances have the scale of W₀, see `init`, but are between 0 and 2 under
@@ -100,8 +100,8 @@ callable, default="nearest"
     distances in place of inner products.
 
     L-BFGS minimizes the hinge with a quadratic foot, ``v ** 2 / 0.1`` up to a slack v of
-    0.05, or of half of the margin. Without a kink it needs fewer iterations, and small changes of X make
-    small changes of the map. Penalty and steps are measured on the span of the training
+    0.05, or of half of the margin. Without a kink it needs fewer iterations, and small
+    changes of X make small changes of the map. Penalty and steps are measured on the span of the training
     rows, so that constant columns change nothing, and a fit to fewer rows than features
     goes on in as many dimensions as rows.
 
