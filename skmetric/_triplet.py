@@ -101,9 +101,9 @@ callable, default="nearest"
 
     L-BFGS minimizes the hinge with a quadratic foot, ``v ** 2 / 0.1`` up to a slack v of
     0.05, or of half of the margin. Without a kink it needs fewer iterations, and small
-    changes of X make small changes of the map. Penalty and steps are measured on the span of the training
-    rows, so that constant columns change nothing, and a fit to fewer rows than features
-    goes on in as many dimensions as rows.
+    changes of X make small changes of the map. Penalty and steps are measured on the span
+    of the training rows, so that constant columns change nothing, and a fit to fewer rows
+    than features goes on in as many dimensions as rows.
 
     References
     ----------
