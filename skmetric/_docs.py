@@ -22,6 +22,18 @@ def with_texts(**texts):
     return fill
 
 
+MATCH_TEXTS = {
+    "tables": """\
+queries : {array-like, sparse matrix} of shape (n_queries, n_features)
+    float32 stays float32; CSR is never made dense.
+documents : {array-like, sparse matrix} of shape (n_documents, n_features), or None
+    None for the same table, in which a row is no candidate for itself.
+matches : array-like of int of shape (n_matches, 2), tuple of two arrays or MultiIndex
+    A row of `queries` and a row of `documents` in each. Both may be in several matches.
+sample_weight : array-like of shape (n_matches,), default=None
+    Weights of matches, at least 0, such as numbers of clicks. None gives equal weights.
+    Only their proportions matter. Those of equal matches are added.""",
+}
 # What the docstrings of both learners contain. The learners give the texts for
 # %(tuples)s: "triplets" or "pairs", %(few)s, %(subsamples)s, %(rate)s and %(active)s.
 LEARNER_TEXTS = {
@@ -126,6 +138,8 @@ initial_components_ : ndarray of shape (n_components, n_features)
     W₀.
 solver_ : str
     The solver that was used.
+side_ : {"both", "queries"}
+    Which rows are mapped: ``"queries"`` only after `fit_matches` with that `side`.
 n_iter_ : int
     Number of epochs, of iterations of 20 updates if `max_iter` is None, or of iterations of
     L-BFGS in all rounds and all halves of `n_subsamples`.

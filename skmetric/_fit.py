@@ -108,7 +108,7 @@ def resolve_settings(parameters, X, target):
         batch_size = min(most, max(MIN_BATCH, BATCH_ENTRIES // X.shape[1]))
     n_batches = max(1, round(len(target) / batch_size))
     n_subsamples = 1
-    if target.mined:
+    if target.labeled:
         few = target.n_distinct <= AUTO_SUBSAMPLED_ROWS
         n_subsamples = parameters.n_subsamples or (SUBSAMPLES if few else 1)
     solver = _solver_for(parameters, X, target)
@@ -146,8 +146,8 @@ def fit_map(settings, X, target, W0, start, random_state, history):
     ----------
     settings : Settings
     X : ndarray or CSR of shape (n, d)
-    target : Labels, Triplets or Pairs
-        What to learn from: labels, or given constraints.
+    target : Labels, Matches, Triplets or Pairs
+        What to learn from: labels, matches, or given constraints.
     W0, start : ndarray of shape (k, d)
         Where the penalty is 0, and where to start.
     random_state : RandomState
@@ -158,10 +158,12 @@ def fit_map(settings, X, target, W0, start, random_state, history):
     result : Result
         Its parameters are the map.
     """
-    centered = is_centered(X, settings.parameters.metric)
-    reduction = find_reduction(X, W0, start, centered)
-    if reduction is not None:
-        return _fit_reduced(reduction, settings, X, target, start, random_state, history)
+    if target.side == "both":
+        centered = is_centered(X, settings.parameters.metric)
+        reduction = find_reduction(X, W0, start, centered)
+        if reduction is not None:
+            rest = X, target, start, random_state, history
+            return _fit_reduced(reduction, settings, *rest)
     problem = _problem(settings, X, target, W0)
     return _fit_problem(settings, problem, start, random_state, history)
 
@@ -253,10 +255,10 @@ def check_options(settings, target):
                     f"Got {name}={short(getattr(estimator, name))} with solver='lbfgs', "
                     "which has no epochs to judge. Use solver='auto', 'adam' or 'sgd'."
                 )
-    if estimator.early_stopping and estimator.scoring is not None and not target.mined:
+    if estimator.early_stopping and estimator.scoring is not None and not target.labeled:
         raise ValueError(
-            "Got scoring with given constraints, but a scorer needs labels. Set "
-            "scoring=None, which judges by the order of the constraints held out."
+            "Got scoring with matches or given constraints, but a scorer needs labels. Set "
+            "scoring=None, which judges by the matches or constraints held out."
         )
     unused = {
         name: where
@@ -283,7 +285,7 @@ def _where_used(estimator, solver, target):
         unused.update(dict.fromkeys(STOCHASTIC, "solver='adam' or 'sgd'"))
     elif not estimator.early_stopping:
         unused["scoring"] = "early_stopping=True"
-    if (estimator.n_subsamples or 1) > 1 and (solver != "lbfgs" or not target.mined):
+    if (estimator.n_subsamples or 1) > 1 and (solver != "lbfgs" or not target.labeled):
         unused["n_subsamples"] = "solver='lbfgs' with labels in memory"
     if solver == "adam":
         unused["momentum"] = "solver='sgd'"

@@ -329,7 +329,7 @@ def check_similar(similar, n_pairs):
     return similar.astype(bool)
 
 
-def check_indices(name, indices, n_rows):
+def check_indices(name, indices, n_rows, table="X"):
     """Refuse an array of anything but row indices in range.
 
     Parameters
@@ -338,23 +338,25 @@ def check_indices(name, indices, n_rows):
     indices : ndarray
         Of any shape.
     n_rows : int
+    table : str, default="X"
+        Whose rows they are.
     """
     if indices.size == 0:
         raise ValueError(f"Got no {name}, but expected at least one.")
     if indices.dtype.kind not in "iu":
         raise TypeError(
             f"Got {name} of dtype {indices.dtype}, but expected integers: row indices "
-            f"into X.{_how_to_index(name, indices)}"
+            f"into {table}.{_how_to_index(name, indices, table)}"
         )
     low, high = indices.min(), indices.max()
     if low < 0 or high >= n_rows:
         raise ValueError(
             f"Got {name} with row indices from {low} to {high}, but expected them from 0 "
-            f"to {n_rows - 1}: X has {n_rows} rows."
+            f"to {n_rows - 1}: {table} has {n_rows} rows."
         )
 
 
-def _how_to_index(name, values):
+def _how_to_index(name, values, table):
     """How values of another dtype become row indices, if there is a way."""
     kind = values.dtype.kind
     if kind == "b" and values.ndim == 1:
@@ -367,7 +369,7 @@ def _how_to_index(name, values):
         return f" Convert them, for example with np.asarray({name}, dtype=int)."
     if kind in "OUST":
         return (
-            " Look ids up among those of the rows of X, for example with "
+            f" Look ids up among those of the rows of {table}, for example with "
             "pandas.Index(ids).get_indexer."
         )
     return ""
@@ -389,18 +391,55 @@ def check_index_tuples(name, tuples, width, n_rows, meaning):
     tuples : ndarray of int of shape (m, width)
         Of the dtype that was given, not a copy if it was an array.
     """
+    tuples = _as_tuples(name, tuples, width, "row indices into X", meaning)
+    check_indices(name, tuples, n_rows)
+    return tuples
+
+
+def _as_tuples(name, tuples, width, expected, meaning):
+    """An array of shape (m, width), or what has no entries."""
     shape = f"(n_{name}, {width})"
-    tuples = as_array(
-        name, _joined(name, tuples, width), f"an array of shape {shape}: row indices into X"
-    )
+    expected = f"an array of shape {shape}: {expected}"
+    tuples = as_array(name, _joined(name, tuples, width), expected)
     if tuples.size and (tuples.ndim != 2 or tuples.shape[1] != width):
         lies = tuples.ndim == 2 and len(tuples) == width
         remedy = f" Transpose it: np.transpose({name})." if lies else ""
         raise ValueError(
             f"Got {name} of shape {tuples.shape}, but expected {shape}: {meaning}.{remedy}"
         )
-    check_indices(name, tuples, n_rows)
     return tuples
+
+
+def check_matches(matches, n_queries, n_documents, within):
+    """Matches: a row of the queries and a row of the documents, both in range.
+
+    Parameters
+    ----------
+    matches : array-like of int of shape (m, 2), tuple of two arrays or MultiIndex
+    n_queries, n_documents : int
+    within : bool
+        Whether both are one table.
+
+    Returns
+    -------
+    matches : ndarray of int of shape (m, 2)
+    """
+    expected = "a row of queries and a row of documents"
+    meaning = f"{expected} in each, not the rows themselves"
+    matches = _as_tuples("matches", matches, 2, expected, meaning)
+    tables = "queries", "queries" if within else "documents"
+    columns = matches.T if matches.size else (matches, matches)
+    for table, n_rows, indices in zip(
+        tables, (n_queries, n_documents), columns, strict=True
+    ):
+        if indices.dtype.kind == "i" and indices.min(initial=0) == -1:
+            raise ValueError(
+                f"Got matches with the row index -1 into {table}, which "
+                "pandas.Index(ids).get_indexer gives for an id that is not among ids. "
+                "Leave out such matches."
+            )
+        check_indices("matches", indices, n_rows, table)
+    return matches.astype(np.intp, copy=False)
 
 
 def _joined(name, tuples, width):
@@ -478,8 +517,10 @@ def check_both_kinds(similar):
     if similar.all():
         raise ValueError(
             "Got similar pairs only, but expected dissimilar ones, too: without them "
-            "there is nothing to push apart, and a map to a single point is best. Pairs "
-            "of rows at random commonly do."
+            "there is nothing to push apart, and a map to a single point is best. "
+            "fit_matches learns from such pairs alone. It takes the rows matched with "
+            "others as dissimilar ones, where pairs of rows at random would also push "
+            "apart what nobody matched."
         )
     if not similar.any():
         raise ValueError(

@@ -71,7 +71,7 @@ class LabeledPartitions(Partitions):
         self._labels = self.persist(*self.map_partitions(_encode, None))
         self.first_copies = self.persist(*self.map_partitions(_first_copies, None))
 
-    mined = True
+    mined, labeled, side = True, True, "both"
 
     def __len__(self):
         """Rows in the largest partition, which a worker processes at a time."""
