@@ -90,7 +90,7 @@ def smoothed_hinge(v, foot):
     """
     foot = v.dtype.type(foot)
     rise = np.clip(v, 0, foot)
-    cost = v - rise / 2
+    cost = np.maximum(v, 0) - rise / 2  # Of -inf, 0 times it would not be a number.
     cost *= rise
     cost /= foot
     rise /= foot
