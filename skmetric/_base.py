@@ -21,6 +21,7 @@ from ._fit import (
     constraints_for,
     fit_chunk,
     fit_map,
+    resolve_auto,
     resolve_settings,
     settings_for_chunk,
     warn_about_fit,
@@ -525,9 +526,11 @@ MultiIndex
         self._streaming_state = rng, learning_state
         return self
 
-    def _checked_parameters(self):
-        words = {"metric": METRICS, "loss": self._family.losses, "solver": SOLVERS}
-        return check_parameters(self, words)
+    def _checked_parameters(self, of_matches=False):
+        losses = "auto", *self._family.losses
+        words = {"metric": METRICS, "loss": losses, "solver": SOLVERS}
+        parameters = check_parameters(self, words)
+        return resolve_auto(parameters, of_matches)
 
     def _checked(self, X, y, reset, depth):
         parameters = self._checked_parameters()
@@ -557,7 +560,7 @@ MultiIndex
     def _checked_matches(
         self, queries, documents, matches, sample_weight, side, candidates, reset
     ):
-        parameters = self._checked_parameters()
+        parameters = self._checked_parameters(of_matches=True)
         check_option("side", side, SIDES)
         in_batch = check_option("candidates", candidates, CANDIDATES) == "matched"
         log = self._checked_log(queries, documents, matches, sample_weight, in_batch, reset)

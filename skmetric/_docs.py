@@ -57,14 +57,16 @@ init : {"auto", "identity", "pca", "lda", "random"} or array-like of shape \
     ``"identity"`` if all components are kept, else ``"pca"``. ``"lda"`` is linear
     discriminant analysis: better for retrieval of the classes trained on, worse for others.
     All but an array are scaled so that the mean squared distance of two training rows is 1.
-alpha : float, default=0.1
+alpha : float or "auto", default="auto"
     Weight of the penalty ``alpha / 2 * g * |W - W₀|² / |W₀|²``, which is added to the loss,
     with ``g = |W₀| * |gradient at W₀|``. At least 0. With alpha=1 and a constant gradient
-    of the loss, W would be at the distance ``|W₀|`` from W₀, for any data and any loss.""",
+    of the loss, W would be at the distance ``|W₀|`` from W₀, for any data and any loss.
+    ``"auto"`` is 0.5 for matches, which say nothing of most documents, else 0.1.""",
     "positives": """\
-positives : {"all", "nearest", "hard", "random"} or callable, default="nearest"
+positives : {"auto", "all", "nearest", "hard", "random"} or callable, default="auto"
     Which rows of its class each row, as the anchor, is paired with: all, the `n_neighbors`
-    nearest, the farthest, or a random one.""",
+    nearest, the farthest, or a random one. ``"auto"`` is ``"all"`` for matches, else
+    ``"nearest"``.""",
     "n_neighbors": """\
 n_neighbors : int, default=4
     For ``positives="nearest"``: how many per anchor, or all if there are fewer.""",
@@ -77,8 +79,9 @@ solver : {"auto", "lbfgs", "adam", "sgd"}, default="auto"
     fit gains, and then falls linearly to 0. ``"auto"`` is ``"adam"`` if an option of the
     stochastic solvers differs from its default. Otherwise it is ``"lbfgs"`` up to 3000 rows
     if X has at most 131,072 entries, up to 20,000 and 262,144 with the nearest negatives of
-    some positives, or up to 200,000 given %(tuples)s, and ``"adam"`` above, where that is
-    faster. A warning names the options that are set but have no effect with the solver.
+    some positives, or up to 200,000 given %(tuples)s, or if matches are of n queries and m
+    documents with n * m of at most 2,097,152. It is ``"adam"`` above, where that is faster.
+    A warning names the options that are set but have no effect with the solver.
 n_subsamples : int or None, default=%(subsamples)s
     For ``solver="lbfgs"`` with labels. If greater than 1, this many maps are learnt, each
     from a random half of the rows of each class and with half of `n_neighbors` and

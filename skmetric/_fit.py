@@ -27,6 +27,8 @@ AUTO_LBFGS_ROWS, AUTO_LBFGS_ENTRIES = 3000, 2**17
 AUTO_FEW_ROWS, AUTO_FEW_ENTRIES = 20_000, 2**18
 # Up to this many triplets or pairs, if they are given.
 AUTO_LBFGS_TUPLES = 200_000
+# Up to this many pairs of a query and a document, if matches are given.
+AUTO_LBFGS_MATCHES = 2**21
 # Up to this many entries of the map: L-BFGS keeps some 25 arrays of its size.
 AUTO_LBFGS_MAP = 2**20
 # At most this many rows, where chance matters, it takes the mean of this many maps.
@@ -44,6 +46,15 @@ UPDATES_PER_ITERATION = 20
 # The budget over partitions, which average maps once per epoch: at least this many epochs
 # and updates.
 PARTITIONED_EPOCHS, PARTITIONED_UPDATES = 15, 200
+# What "auto" stands for. Matches have few positives, and say nothing of most documents,
+# which should stay where they are.
+AUTO_FOR_OTHERS = {
+    "loss": "hinge",
+    "alpha": 0.1,
+    "positives": "nearest",
+    "negatives": "nearest",
+}
+AUTO_FOR_MATCHES = {"alpha": 0.5, "positives": "all", "negatives": "all"}
 # About this many rows or constraints give the gradient at W₀ to stochastic solvers.
 ROWS_FOR_PENALTY = 1024
 
@@ -88,6 +99,30 @@ class Settings:
         return problem.root_mean_square if self.solver == "adam" else problem.norm
 
 
+def resolve_auto(parameters, of_matches):
+    """Set the parameters that are ``"auto"`` because matches suit others than labels do.
+
+    Parameters
+    ----------
+    parameters : BaseMetricLearner
+        See :class:`Settings`; changed in place.
+    of_matches : bool
+
+    Returns
+    -------
+    parameters : BaseMetricLearner
+    """
+    resolved = AUTO_FOR_OTHERS
+    if of_matches:
+        loss = parameters._family.auto_loss_of_matches
+        resolved = {**AUTO_FOR_MATCHES, "loss": loss}
+    for name, value in resolved.items():
+        given = getattr(parameters, name)
+        if isinstance(given, str) and given == "auto":
+            setattr(parameters, name, value)
+    return parameters
+
+
 def resolve_settings(parameters, X, target):
     """Settings of a fit.
 
@@ -124,6 +159,9 @@ def _solver_for(parameters, X, target):
     d = min(X.shape)
     if not target.mined:
         few = len(target) <= AUTO_LBFGS_TUPLES and d**2 <= AUTO_LBFGS_MAP
+        return "lbfgs" if few else "adam"
+    if not target.labeled:
+        few = target.n_pairs <= AUTO_LBFGS_MATCHES and d**2 <= AUTO_LBFGS_MAP
         return "lbfgs" if few else "adam"
     rows, entries = AUTO_LBFGS_ROWS, AUTO_LBFGS_ENTRIES
     few = max(parameters.n_neighbors, parameters.n_impostors) <= FEW_NEAREST

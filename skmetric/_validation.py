@@ -185,7 +185,8 @@ def check_parameters(estimator, words):
     of_pairs = hasattr(estimator, "pos_margin")
     for name, bounds in NUMBERS.items():
         if hasattr(estimator, name):
-            word = "auto" if of_pairs and name.endswith("margin") else None
+            open_ended = name == "alpha" or (of_pairs and name.endswith("margin"))
+            word = "auto" if open_ended else None
             value = check_number(name, getattr(estimator, name), word=word, **bounds)
             setattr(settings, name, value)
     for name in ("early_stopping", "warm_start"):

@@ -273,9 +273,9 @@ class Matches:
         return len(self.rows)
 
     @property
-    def n_distinct(self):
-        """How many anchors there are, of which none is a copy."""
-        return len(self)
+    def n_pairs(self):
+        """How many pairs of an anchor and a candidate there are."""
+        return len(self) * len(self.candidates)
 
     @property
     def mapped_rows(self):
@@ -441,7 +441,7 @@ class MatchLog(NamedTuple):
         if distance == 0:
             return self
         check_apart(distance, self.X.dtype, what="queries and documents")
-        return self._replace(X=self.X / self.X.dtype.type(distance))
+        return self._replace(X=self.X * self.X.dtype.type(1 / distance))
 
 
 def mean_squared_distance_between(A, B):
