@@ -65,7 +65,7 @@ def pairs_at_random(queries, documents, matches):
     others = np.column_stack(
         [rng.permutation(matches[:, 0]), rng.integers(len(documents), size=len(matches))]
     )
-    pairs = np.concatenate([matches, others]) + [0, n]
+    pairs = np.concatenate([matches, others]) + np.array([0, n])
     similar = np.arange(len(pairs)) < len(matches)
     learner = ContrastiveMetricLearner(metric="cosine", random_state=0)
     learner.fit_pairs(np.concatenate([queries, documents]), pairs, similar)

@@ -374,7 +374,7 @@ class BaseMetricLearner(
             ``side="queries"``.
         """
         check_is_fitted(self)
-        self._check_both_sides("score_triplets compares rows of one table")
+        self._check_both_sides("triplets of rows of one table")
         X = self._rows_to_map(X)
         triplets = check_tuples("triplets", triplets, 3, X.shape[0])
         weights = normalize_weights(None, len(triplets))
@@ -437,7 +437,7 @@ MultiIndex
             fit with ``side="queries"``, which learns no metric of one space.
         """
         check_is_fitted(self)
-        self._check_both_sides("A Mahalanobis matrix is of rows that are all mapped")
+        self._check_both_sides("the matrix of a metric")
         with np.errstate(**CHECKED_LATER):
             M = self.components_.T @ self.components_
         if not np.isfinite(M).all():
@@ -643,16 +643,17 @@ MultiIndex
         """Refuse to go on from a map of another kind."""
         if self.side_ != side:
             raise ValueError(
-                f"Got a map from a fit with side={self.side_!r}, from which this one, with "
-                f"side={side!r}, cannot go on. Fit a clone of the estimator."
+                f"Got a map from a fit with side={self.side_!r} to go on from with "
+                f"side={side!r}, but expected the same side. Use a clone of the estimator, "
+                "which starts anew."
             )
 
-    def _check_both_sides(self, why):
+    def _check_both_sides(self, what):
         if self.side_ != "both":
             raise ValueError(
-                f"{why}, but the fit with side={self.side_!r} maps queries only. Use "
-                "pair_distances(queries, documents) or score_matches, or fit_matches with "
-                "side='both'."
+                f"Got a fit with side={self.side_!r}, which maps queries only, but expected "
+                f"side='both' for {what}. Use pair_distances(queries, documents) or "
+                "score_matches."
             )
 
     def _record_margins(self, margins):

@@ -435,9 +435,9 @@ def check_matches(matches, n_queries, n_documents, within):
     ):
         if indices.dtype.kind == "i" and indices.min(initial=0) == -1:
             raise ValueError(
-                f"Got matches with the row index -1 into {table}, which "
-                "pandas.Index(ids).get_indexer gives for an id that is not among ids. "
-                "Leave out such matches."
+                f"Got matches with the row index -1 into {table}, but expected indices "
+                "from 0: pandas.Index(ids).get_indexer gives -1 for an id that is not "
+                "among ids. Leave out such matches."
             )
         check_indices("matches", indices, n_rows, table)
     return matches.astype(np.intp, copy=False)
