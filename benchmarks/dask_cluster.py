@@ -29,7 +29,7 @@ from sklearn.neighbors import KNeighborsClassifier
 from sklearn.preprocessing import StandardScaler
 
 from skmetric import TripletMetricLearner
-from skmetric._fit import constraints_for
+from skmetric._fit import constraints_for, resolve_auto
 from skmetric.dask import DaskTripletMetricLearner
 from skmetric.dask._fit import PartitionedProblem
 from skmetric.dask._labeled_partitions import LabeledPartitions
@@ -97,7 +97,7 @@ def problem_of(client, n_rows, n_features, k, n_partitions):
     X, y = client.persist([X, y])
     partitions = LabeledPartitions(X, y)
     W0 = np.eye(k, n_features, dtype="f4") / np.sqrt(2 * k, dtype="f4")
-    constraints = constraints_for(DaskTripletMetricLearner(), k)
+    constraints = constraints_for(resolve_auto(DaskTripletMetricLearner(), False), k)
     problem = PartitionedProblem(partitions, W0, "sqeuclidean", constraints)
     return problem, W0, problem.mine(W0, None, np.random.RandomState(0))
 

@@ -37,7 +37,7 @@ from sklearn.utils import check_random_state
 from threadpoolctl import threadpool_limits
 
 from skmetric import TripletMetricLearner
-from skmetric._fit import constraints_for
+from skmetric._fit import constraints_for, resolve_auto
 from skmetric._objective._evaluate import evaluate, mine
 from skmetric._relations import LabelRelation
 from skmetric.metrics import mean_average_precision_at_r
@@ -76,7 +76,8 @@ def ours(X, y, W, metric, negatives, chosen=False):
     learner = TripletMetricLearner(
         metric=metric, margin=MARGIN, positives="all", negatives=negatives
     )
-    constraints, rng = constraints_for(learner, len(W)), check_random_state(0)
+    constraints = constraints_for(resolve_auto(learner, False), len(W))
+    rng = check_random_state(0)
     mined = mine(W, X, LabelRelation(y), metric, constraints, rng) if chosen else None
     return lambda: evaluate(
         W, X, LabelRelation(y), metric, constraints, mined=mined, random_state=rng

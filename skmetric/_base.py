@@ -15,11 +15,13 @@ from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from ._compat import PAGE, CallbackSupportMixin, with_callbacks
+from ._docs import MATCH_TEXTS, with_texts
 from ._fit import (
     check_options,
     constraints_for,
     fit_chunk,
     fit_map,
+    resolve_auto,
     resolve_settings,
     settings_for_chunk,
     warn_about_fit,
@@ -35,6 +37,8 @@ from ._objective._maps import comparable_rows, map_rows, mapped_distances
 from ._objective._supervision import (
     ContinuousTarget,
     Labels,
+    Matches,
+    MatchLog,
     Triplets,
     normalize_weights,
     right_order,
@@ -46,6 +50,9 @@ from ._validation import (
     check_classes,
     check_constraint_weights,
     check_distinct,
+    check_map_size,
+    check_matches,
+    check_option,
     check_parameters,
     check_tuples,
     check_values,
@@ -55,11 +62,14 @@ from ._validation import (
     is_continuous,
     one_label_a_row,
     random_state_of,
+    short,
     warn_about_labels,
 )
 from .distances import METRICS
 
 SOLVERS = ("auto", "lbfgs", "adam", "sgd")
+# Which tables of matches are mapped, and which documents are negatives.
+SIDES, CANDIDATES = ("both", "queries"), ("matched", "all")
 
 
 def rollback_on_error(method):
@@ -189,6 +199,120 @@ class BaseMetricLearner(
         X, target, parameters = self._checked(X, y, reset, chunk=True)
         return self._partial_fit(parameters, X, target)
 
+    @rollback_on_error
+    @with_callbacks
+    @with_texts(**MATCH_TEXTS)
+    def fit_matches(
+        self,
+        queries,
+        documents,
+        matches,
+        sample_weight=None,
+        side="both",
+        *,
+        candidates="matched",
+    ):
+        """Learn the map from a log of matches: which query belongs with which document.
+
+        No labels and no dissimilar pairs are needed. Each query is an anchor, the documents
+        matched with it are its positives, and documents matched with other queries are its
+        negatives. `positives` and `negatives` choose among these.
+
+        With `early_stopping`, `validation_fraction` of the queries are held out. Their
+        score is the mean reciprocal rank of the nearest document that they were matched
+        with, among all candidates.
+
+        Parameters
+        ----------
+        %(tables)s
+        side : {"both", "queries"}, default="both"
+            ``"both"`` maps both tables. ``"queries"`` maps the queries only and compares
+            them with the documents as they are, so that an index of these need not be
+            built anew. W₀ is then the identity, `n_components` the number of features, and
+            margins are in units of the root mean squared distance of queries and documents
+            (but for ``"cosine"``).
+        candidates : {"matched", "all"}, default="matched"
+            Which documents can be negatives: those with a match, for mini-batches those
+            matched with a query of the batch, or all documents. Documents that nobody
+            matched are not all wrong answers, and ``"all"`` pushes them away from every
+            query: it commonly makes search among them worse.
+
+        Returns
+        -------
+        self : object
+            The fitted estimator.
+
+        Raises
+        ------
+        ValueError, TypeError
+            As `fit` does, for matches that are not rows of the two tables, for matches of
+            one document only, and with ``side="queries"`` for an `init` or `n_components`
+            other than the identity's. The estimator then stays as it was.
+
+        Notes
+        -----
+        Equal rows of a table are one row, so a document equal to a matched one is no
+        negative. A query whose matches have several weights is an anchor for each weight.
+        ``init="lda"`` needs labels and is refused; `n_subsamples` is for labels. For n
+        queries and m documents, an iteration of L-BFGS takes O(n m) time for distances.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from skmetric import TripletMetricLearner
+        >>> queries = np.array([[0.0, 1.0], [1.0, 9.0], [2.0, 4.0]])
+        >>> documents = np.array([[0.1, 8.0], [1.1, 2.0], [2.1, 5.0], [5.0, 5.0]])
+        >>> matches = [[0, 0], [1, 1], [2, 2]]
+        >>> learner = TripletMetricLearner().fit_matches(queries, documents, matches)
+        >>> learner.score_matches(queries, documents, matches)
+        1.0
+        """
+        parameters, X, target = self._checked_matches(
+            queries, documents, matches, sample_weight, side, candidates, reset=True
+        )
+        return self._fit(parameters, X, target, {"X": X})
+
+    @available_if(is_stochastic)
+    @rollback_on_error
+    @with_texts(**MATCH_TEXTS)
+    def partial_fit_matches(
+        self,
+        queries,
+        documents,
+        matches,
+        sample_weight=None,
+        side="both",
+        *,
+        candidates="matched",
+    ):
+        """Go once over a chunk of matches, in mini-batches, at a constant learning rate.
+
+        The documents of a chunk are the only candidates of its queries. With
+        ``side="both"`` calls may alternate with those of `partial_fit`.
+
+        Parameters
+        ----------
+        %(tables)s
+        side, candidates
+            As for `fit_matches`. Every chunk must have the same side.
+
+        Returns
+        -------
+        self : object
+            The fitted estimator.
+
+        Raises
+        ------
+        ValueError, TypeError
+            As `fit_matches` does. The estimator then stays as it was.
+        """
+        reset = not hasattr(self, "components_")
+        return self._partial_fit(
+            *self._checked_matches(
+                queries, documents, matches, sample_weight, side, candidates, reset
+            )
+        )
+
     def transform(self, X):
         """Map rows to the learnt space.
 
@@ -227,6 +351,11 @@ class BaseMetricLearner(
         ValueError
             For numbers of rows that differ, and for distances that the dtype cannot hold:
             one too large, or all too small.
+
+        Notes
+        -----
+        After a fit with ``side="queries"`` only `A` is mapped: its rows are queries, those
+        of `B` documents.
         """
         check_is_fitted(self)
         A, B = self._rows_to_map(A), self._rows_to_map(B)
@@ -235,7 +364,7 @@ class BaseMetricLearner(
                 f"Got {A.shape[0]} rows in A and {B.shape[0]} in B, but expected as many: "
                 "row i of A and row i of B are a pair."
             )
-        return mapped_distances(A, B, self.components_, self.metric)
+        return mapped_distances(A, B, self.components_, self.metric, self.side_)
 
     def score_triplets(self, X, triplets):
         """Share of triplets in the right order under the learnt distance.
@@ -255,9 +384,11 @@ class BaseMetricLearner(
         Raises
         ------
         ValueError, TypeError
-            For triplets that are not three different rows of X each.
+            For triplets that are not three different rows of X each, and after a fit with
+            ``side="queries"``.
         """
         check_is_fitted(self)
+        self._check_both_sides("triplets of rows of one table")
         X = self._rows_to_map(X)
         triplets = check_tuples("triplets", triplets, 3, X.shape[0])
         weights = normalize_weights(None, len(triplets))
@@ -265,6 +396,42 @@ class BaseMetricLearner(
         E = comparable_rows(X[rows], self.components_, self.metric)
         d_pos, d_neg = (edge_distances(E, E, edges, self.metric) for edges in lists[:2])
         return float(right_order(d_pos, d_neg).mean())
+
+    def score_matches(self, queries, documents, matches):
+        """Mean reciprocal rank of the matched documents among all that are given.
+
+        Parameters
+        ----------
+        queries : {array-like, sparse matrix} of shape (n_queries, n_features)
+        documents : {array-like, sparse matrix} of shape (n_documents, n_features), or None
+            None for the same table, in which a query does not find itself.
+        matches : array-like of int of shape (n_matches, 2), tuple of two arrays or \
+MultiIndex
+            A row of `queries` and a row of `documents` in each. Queries without a match
+            are left out.
+
+        Returns
+        -------
+        score : float
+            From 0 to 1: the mean of 1 / rank over the queries, where the rank is that of
+            the nearest document which the query is matched with. Other documents that are
+            as near count half.
+
+        Raises
+        ------
+        ValueError, TypeError
+            For matches that are not rows of the two tables.
+
+        Notes
+        -----
+        Equal rows of a table are one row. Time O(n_queries · n_documents · n_components),
+        memory that of the mapped rows and a block of distances.
+        """
+        check_is_fitted(self)
+        log = self._checked_log(queries, documents, matches, None, False, reset=False)
+        log = log._replace(weights=np.ones(len(log.weights)))
+        target = Matches.of(log, self.side_, in_batch=False)
+        return target.score(log.X, self.components_, self.metric)
 
     def get_mahalanobis_matrix(self):
         """Matrix M of the learnt metric, ``components_.T @ components_``.
@@ -280,9 +447,11 @@ class BaseMetricLearner(
         Raises
         ------
         ValueError
-            If the entries of M are beyond what the dtype of the map can hold.
+            If the entries of M are beyond what the dtype of the map can hold, and after a
+            fit with ``side="queries"``, which learns no metric of one space.
         """
         check_is_fitted(self)
+        self._check_both_sides("the matrix of a metric")
         with np.errstate(**CHECKED_LATER):
             M = self.components_.T @ self.components_
         if not np.isfinite(M).all():
@@ -315,7 +484,7 @@ class BaseMetricLearner(
         check_options(settings, target)
         rng = random_state_of(self.random_state)
         W0 = self._initial_map(parameters, X, target, rng)
-        start = self._start(W0)
+        start = self._start(W0, target.side)
         context = self._init_callback_context(max_subtasks=settings.n_tasks)
         context.call_on_fit_task_begin(estimator=self, **data)
         history = History(self, context, data)
@@ -324,6 +493,7 @@ class BaseMetricLearner(
 
         self.components_, self.initial_components_ = result.parameters, W0
         self.solver_, self.n_iter_ = settings.solver, result.n_iter
+        self.side_ = target.side
         self._record_margins(history.margins)
         self._record(history.losses, history.active_fractions)
         self.validation_scores_ = history.scores or None
@@ -345,7 +515,9 @@ class BaseMetricLearner(
             W0 = self._initial_map(parameters, X, target, rng)
             self.components_ = self.initial_components_ = W0
             self.n_iter_, self.validation_scores_ = 0, None
+            self.side_ = target.side
             self._record([], [])
+        self._check_side(target.side)
         goes_on = state and self.solver_ == settings.solver
         with np.errstate(**CHECKED_LATER):
             check_under(self.components_, RowsInMemory(self._sample(X), None))
@@ -369,10 +541,11 @@ class BaseMetricLearner(
         self._streaming_state = rng, learning_state
         return self
 
-    def _checked_parameters(self):
-        words = {"metric": METRICS, "loss": self._family.losses, "solver": SOLVERS}
-        words["target"] = TARGETS
-        return check_parameters(self, words)
+    def _checked_parameters(self, of_matches=False):
+        losses = "auto", *self._family.losses
+        words = {"metric": METRICS, "loss": losses, "solver": SOLVERS, "target": TARGETS}
+        parameters = check_parameters(self, words)
+        return resolve_auto(parameters, of_matches)
 
     def _checked(self, X, y, reset, chunk=False):
         parameters = self._checked_parameters()
@@ -410,7 +583,28 @@ class BaseMetricLearner(
         weights = check_constraint_weights(sample_weight, name, len(tuples))
         return parameters, X, tuples, weights
 
-    def _checked_rows(self, X, reset):
+    def _checked_matches(
+        self, queries, documents, matches, sample_weight, side, candidates, reset
+    ):
+        parameters = self._checked_parameters(of_matches=True)
+        check_option("side", side, SIDES)
+        in_batch = check_option("candidates", candidates, CANDIDATES) == "matched"
+        log = self._checked_log(queries, documents, matches, sample_weight, in_batch, reset)
+        if side == "queries" and self.metric != "cosine":
+            log = log.in_units_of_distances()
+        return parameters, log.X, Matches.of(log, side, in_batch)
+
+    def _checked_log(self, queries, documents, matches, sample_weight, in_batch, reset):
+        queries = self._checked_rows(queries, reset, at_least=1)
+        within = documents is None
+        if not within:
+            documents = self._checked_rows(documents, reset=False, at_least=1)
+        n_documents = (queries if within else documents).shape[0]
+        matches = check_matches(matches, queries.shape[0], n_documents, within)
+        weights = check_constraint_weights(sample_weight, "matches", len(matches))
+        return MatchLog.of(queries, documents, matches, weights, in_batch)
+
+    def _checked_rows(self, X, reset, at_least=2):
         with np.errstate(**CHECKED_LATER):
             return validate_data(
                 self,
@@ -418,16 +612,36 @@ class BaseMetricLearner(
                 accept_sparse="csr",
                 dtype=float_dtypes(X),
                 reset=reset,
-                ensure_min_samples=2,
+                ensure_min_samples=at_least,
             )
 
     def _initial_map(self, parameters, X, target, random_state):
+        if target.side == "queries":
+            return self._identity(parameters, X)
         rows = self._rows(parameters, X, target)
         return initial_map(rows, parameters.n_components, self.init, random_state)
 
     def _rows(self, parameters, X, target):
         """What an initial map is found from."""
-        return RowsInMemory(X, target, parameters.metric)
+        tells = target if target.labeled or not target.mined else None
+        return RowsInMemory(X, tells, parameters.metric)
+
+    def _identity(self, parameters, X):
+        """The map of queries that leaves them where they are."""
+        d = X.shape[1]
+        if not (isinstance(self.init, str) and self.init in ("auto", "identity")):
+            raise ValueError(
+                f"Got init={short(self.init)} with side='queries', but expected 'auto' or "
+                "'identity': mapped queries are compared with documents as they are."
+            )
+        if parameters.n_components not in (None, d):
+            raise ValueError(
+                f"Got n_components={parameters.n_components} with side='queries', but "
+                f"expected None or {d}: mapped queries are compared with documents as "
+                "they are."
+            )
+        check_map_size(d, d)
+        return np.eye(d, dtype=X.dtype)
 
     def _fit_map(self, settings, X, target, W0, start, random_state, history):
         return fit_map(settings, X, target, W0, start, random_state, history)
@@ -444,9 +658,10 @@ class BaseMetricLearner(
     def _map(self, X):
         return map_rows(self._rows_to_map(X), self.components_, self.metric)
 
-    def _start(self, W0):
+    def _start(self, W0, side):
         if not (self.warm_start and hasattr(self, "components_")):
             return W0
+        self._check_side(side)
         if self.components_.shape != W0.shape:
             raise ValueError(
                 f"Got warm_start=True with a map of shape {self.components_.shape} from "
@@ -454,6 +669,23 @@ class BaseMetricLearner(
                 "anew."
             )
         return self.components_.astype(W0.dtype)
+
+    def _check_side(self, side):
+        """Refuse to go on from a map of another kind."""
+        if self.side_ != side:
+            raise ValueError(
+                f"Got a map from a fit with side={self.side_!r} to go on from with "
+                f"side={side!r}, but expected the same side. Use a clone of the estimator, "
+                "which starts anew."
+            )
+
+    def _check_both_sides(self, what):
+        if self.side_ != "both":
+            raise ValueError(
+                f"Got a fit with side={self.side_!r}, which maps queries only, but "
+                f"expected side='both' for {what}. Use pair_distances(queries, documents) or "
+                "score_matches."
+            )
 
     def _record_margins(self, margins):
         for name in ("margin", "pos_margin"):

@@ -47,11 +47,12 @@ class ContrastiveMetricLearner(BaseMetricLearner):
     Parameters
     ----------
     %(space)s
-    loss : {"hinge", "squared_hinge", "softplus"}, default="hinge"
+    loss : {"auto", "hinge", "squared_hinge", "softplus"}, default="auto"
         The cost of the slack v of a pair: ``max(v, 0)``, its square, or
         ``log(1 + exp(v))``. The slack is ``d - pos_margin`` for similar rows and
         ``margin - d`` for dissimilar ones. The loss is the mean over the similar pairs plus
-        `negative_weight` times the mean over the dissimilar pairs.
+        `negative_weight` times the mean over the dissimilar pairs. ``"auto"`` is
+        ``"hinge"``.
     margin : float or "auto", default="auto"
         How far apart dissimilar rows must be. Greater than `pos_margin`. Distances have
         the scale of W₀, see `init`, but are between 0 and 2 under ``"cosine"``. ``"auto"``
@@ -62,11 +63,12 @@ class ContrastiveMetricLearner(BaseMetricLearner):
     %(start)s
     %(target)s
     %(positives)s
-    negatives : {"all", "nearest", "hard", "random", "distance_weighted"} or callable, \
-default="nearest"
+    negatives : {"auto", "all", "nearest", "hard", "random", "distance_weighted"} or \
+callable, default="auto"
         Which rows of other classes are its negatives: all, the `n_impostors` nearest, the
-        nearest, a random one, or one drawn by distance (``metric="cosine"`` only). See
-        :mod:`skmetric.mining` for callables.
+        nearest, a random one, or one drawn by distance (``metric="cosine"`` only).
+        ``"auto"`` is ``"all"`` for matches, else ``"nearest"``. See :mod:`skmetric.mining`
+        for callables.
     %(n_neighbors)s
     n_impostors : int, default=8
         For ``negatives="nearest"``, likewise.
@@ -128,15 +130,15 @@ default="nearest"
         n_components=None,
         *,
         metric="sqeuclidean",
-        loss="hinge",
+        loss="auto",
         margin="auto",
         pos_margin="auto",
         init="auto",
-        alpha=0.1,
+        alpha="auto",
         target="auto",
         class_weight=None,
-        positives="nearest",
-        negatives="nearest",
+        positives="auto",
+        negatives="auto",
         n_neighbors=4,
         n_impostors=8,
         negative_weight=1.0,

@@ -22,6 +22,18 @@ def with_texts(**texts):
     return fill
 
 
+MATCH_TEXTS = {
+    "tables": """\
+queries : {array-like, sparse matrix} of shape (n_queries, n_features)
+    float32 stays float32; CSR is never made dense.
+documents : {array-like, sparse matrix} of shape (n_documents, n_features), or None
+    None for the same table, in which a row is no candidate for itself.
+matches : array-like of int of shape (n_matches, 2), tuple of two arrays or MultiIndex
+    A row of `queries` and a row of `documents` in each. Both may be in several matches.
+sample_weight : array-like of shape (n_matches,), default=None
+    Weights of matches, at least 0, such as numbers of clicks. None gives equal weights.
+    Only their proportions matter. Those of equal matches are added.""",
+}
 # What the docstrings of both learners contain. The learners give the texts for
 # %(tuples)s: "triplets" or "pairs", %(few)s, %(subsamples)s and %(active)s.
 LEARNER_TEXTS = {
@@ -49,10 +61,11 @@ shape (n_components, n_features), default="auto"
     ``"lda"`` is linear discriminant analysis: better for retrieval of the classes trained
     on, worse for others. The classes of a continuous target are its deciles. All but an
     array are scaled so that the mean squared distance of two training rows is 1.
-alpha : float, default=0.1
+alpha : float or "auto", default="auto"
     Weight of the penalty ``alpha / 2 * g * |W - W₀|² / |W₀|²``, which is added to the loss,
     with ``g = |W₀| * |gradient at W₀|``. At least 0. With alpha=1 and a constant gradient
-    of the loss, W would be at the distance ``|W₀|`` from W₀, for any data and any loss.""",
+    of the loss, W would be at the distance ``|W₀|`` from W₀, for any data and any loss.
+    ``"auto"`` is 1 for matches, which say nothing of most documents, else 0.1.""",
     "target": """\
 target : {"auto", "classes", "continuous"}, default="auto"
     What y is. For ``"classes"`` a row belongs with the rows of its class. For
@@ -68,9 +81,10 @@ class_weight : dict, "balanced" or None, default=None
     it weighs, so that rare classes come often, where otherwise each row comes once per
     epoch. ``partial_fit`` balances each chunk.""",
     "positives": """\
-positives : {"all", "nearest", "hard", "random"} or callable, default="nearest"
+positives : {"auto", "all", "nearest", "hard", "random"} or callable, default="auto"
     Which rows of its class, or near in y, each row, as the anchor, is paired with: all, the
-    `n_neighbors` nearest, the farthest, or a random one.""",
+    `n_neighbors` nearest, the farthest, or a random one. ``"auto"`` is ``"all"`` for
+    matches, else ``"nearest"``.""",
     "n_neighbors": """\
 n_neighbors : int, default=4
     For ``positives="nearest"``: how many per anchor, or all if there are fewer.""",
@@ -83,8 +97,9 @@ solver : {"auto", "lbfgs", "adam", "sgd"}, default="auto"
     fit gains, and then falls linearly to 0. ``"auto"`` is ``"adam"`` if an option of the
     stochastic solvers differs from its default. Otherwise it is ``"lbfgs"`` up to 3000 rows
     if X has at most 131,072 entries, up to 20,000 and 262,144 with the nearest negatives of
-    some positives, or up to 200,000 given %(tuples)s, and ``"adam"`` above, where that is
-    faster. A warning names the options that are set but have no effect with the solver.
+    some positives, or up to 200,000 given %(tuples)s, or if matches are of n queries and m
+    documents with n * m of at most 2,097,152. It is ``"adam"`` above, where that is faster.
+    A warning names the options that are set but have no effect with the solver.
 n_subsamples : int or None, default=%(subsamples)s
     For ``solver="lbfgs"`` with labels. If greater than 1, this many maps are learnt, each
     from a random half of the rows of each class and with half of `n_neighbors` and
@@ -145,6 +160,8 @@ initial_components_ : ndarray of shape (n_components, n_features)
     W₀.
 solver_ : str
     The solver that was used.
+side_ : {"both", "queries"}
+    Which rows are mapped: ``"queries"`` only after `fit_matches` with that `side`.
 n_iter_ : int
     Number of epochs, of iterations of 20 updates if `max_iter` is None, or of iterations of
     L-BFGS in all rounds and all halves of `n_subsamples`.

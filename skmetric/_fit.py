@@ -27,6 +27,8 @@ AUTO_LBFGS_ROWS, AUTO_LBFGS_ENTRIES = 3000, 2**17
 AUTO_FEW_ROWS, AUTO_FEW_ENTRIES = 20_000, 2**18
 # Up to this many triplets or pairs, if they are given.
 AUTO_LBFGS_TUPLES = 200_000
+# Up to this many pairs of a query and a document, if matches are given.
+AUTO_LBFGS_MATCHES = 2**21
 # Up to this many entries of the map: L-BFGS keeps some 25 arrays of its size.
 AUTO_LBFGS_MAP = 2**20
 # At most this many rows, where chance matters, it takes the mean of this many maps.
@@ -47,6 +49,15 @@ UPDATES_PER_ITERATION = 20
 # The budget over partitions, which average maps once per epoch: at least this many epochs
 # and updates.
 PARTITIONED_EPOCHS, PARTITIONED_UPDATES = 15, 200
+# What "auto" stands for. Matches have few positives, and say nothing of most documents,
+# which should stay where they are.
+AUTO_FOR_OTHERS = {
+    "loss": "hinge",
+    "alpha": 0.1,
+    "positives": "nearest",
+    "negatives": "nearest",
+}
+AUTO_FOR_MATCHES = {"alpha": 1.0, "positives": "all", "negatives": "all"}
 # About this many rows or constraints give the gradient at W₀ to stochastic solvers.
 ROWS_FOR_PENALTY = 1024
 
@@ -94,6 +105,30 @@ class Settings:
         return problem.root_mean_square if self.solver == "adam" else problem.norm
 
 
+def resolve_auto(parameters, of_matches):
+    """Set the parameters that are ``"auto"`` because matches suit others than labels do.
+
+    Parameters
+    ----------
+    parameters : BaseMetricLearner
+        See :class:`Settings`; changed in place.
+    of_matches : bool
+
+    Returns
+    -------
+    parameters : BaseMetricLearner
+    """
+    resolved = AUTO_FOR_OTHERS
+    if of_matches:
+        loss = parameters._family.auto_loss_of_matches
+        resolved = {**AUTO_FOR_MATCHES, "loss": loss}
+    for name, value in resolved.items():
+        given = getattr(parameters, name)
+        if isinstance(given, str) and given == "auto":
+            setattr(parameters, name, value)
+    return parameters
+
+
 def resolve_settings(parameters, X, target, from_classes=False):
     """Settings of a fit.
 
@@ -116,7 +151,7 @@ def resolve_settings(parameters, X, target, from_classes=False):
         batch_size = min(most, max(MIN_BATCH, BATCH_ENTRIES // X.shape[1]))
     n_batches = max(1, round(len(target) / batch_size))
     n_subsamples = 1
-    if target.mined:
+    if target.labeled:
         few = target.n_distinct <= AUTO_SUBSAMPLED_ROWS
         n_subsamples = parameters.n_subsamples or (SUBSAMPLES if few else 1)
     solver = _solver_for(parameters, X, target)
@@ -135,6 +170,9 @@ def _solver_for(parameters, X, target):
     d = min(X.shape)
     if not target.mined:
         few = len(target) <= AUTO_LBFGS_TUPLES and d**2 <= AUTO_LBFGS_MAP
+        return "lbfgs" if few else "adam"
+    if not target.labeled:
+        few = target.n_pairs <= AUTO_LBFGS_MATCHES and d**2 <= AUTO_LBFGS_MAP
         return "lbfgs" if few else "adam"
     rows, entries = AUTO_LBFGS_ROWS, AUTO_LBFGS_ENTRIES
     few = max(parameters.n_neighbors, parameters.n_impostors) <= FEW_NEAREST
@@ -157,8 +195,8 @@ def fit_map(settings, X, target, W0, start, random_state, history):
     ----------
     settings : Settings
     X : ndarray or CSR of shape (n, d)
-    target : Labels, Triplets or Pairs
-        What to learn from: labels, or given constraints.
+    target : Labels, Matches, Triplets or Pairs
+        What to learn from: labels, matches, or given constraints.
     W0, start : ndarray of shape (k, d)
         Where the penalty is 0, and where to start.
     random_state : RandomState
@@ -169,10 +207,12 @@ def fit_map(settings, X, target, W0, start, random_state, history):
     result : Result
         Its parameters are the map.
     """
-    centered = is_centered(X, settings.parameters.metric)
-    reduction = find_reduction(X, W0, start, centered)
-    if reduction is not None:
-        return _fit_reduced(reduction, settings, X, target, start, random_state, history)
+    if target.side == "both":
+        centered = is_centered(X, settings.parameters.metric)
+        reduction = find_reduction(X, W0, start, centered)
+        if reduction is not None:
+            rest = X, target, start, random_state, history
+            return _fit_reduced(reduction, settings, *rest)
     problem = _problem(settings, X, target, W0)
     return _fit_problem(settings, problem, start, random_state, history)
 
@@ -264,10 +304,10 @@ def check_options(settings, target):
                     f"Got {name}={short(getattr(estimator, name))} with solver='lbfgs', "
                     "which has no epochs to judge. Use solver='auto', 'adam' or 'sgd'."
                 )
-    if estimator.early_stopping and estimator.scoring is not None and not target.mined:
+    if estimator.early_stopping and estimator.scoring is not None and not target.labeled:
         raise ValueError(
-            "Got scoring with given constraints, but expected None: a scorer needs labels. "
-            "None judges by the order of the constraints held out."
+            "Got scoring with matches or given constraints, but expected None: a scorer "
+            "needs labels. None judges by the matches or constraints held out."
         )
     unused = {
         name: where
@@ -294,7 +334,7 @@ def _where_used(estimator, solver, target):
         unused.update(dict.fromkeys(STOCHASTIC, "solver='adam' or 'sgd'"))
     elif not estimator.early_stopping:
         unused["scoring"] = "early_stopping=True"
-    if (estimator.n_subsamples or 1) > 1 and (solver != "lbfgs" or not target.mined):
+    if (estimator.n_subsamples or 1) > 1 and (solver != "lbfgs" or not target.labeled):
         unused["n_subsamples"] = "solver='lbfgs' with labels in memory"
     if not target.weighs_classes:
         unused["class_weight"] = "labels of classes"

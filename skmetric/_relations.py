@@ -13,7 +13,8 @@ has these members:
 ``max_per_anchor() -> (n_positives, n_negatives)``
     The largest numbers that any anchor has; an upper bound will do.
 ``groups() -> list of ndarrays of int``
-    Rows in groups, such that the positives of a row are the others of its group.
+    Rows in groups, such that the positives of a row are the others of its group. Only where
+    the candidates are the anchors' own table.
 
 The other kind, :class:`EdgeLists`, lists the edges between anchors and candidates. Given
 pairs and triplets are such lists, and mined constraints become one where anchors have few.
@@ -225,6 +226,36 @@ class RankRelation:
             for bound in self._bounds
         )
         return int(n_near.max()) - 1, len(ranks) - int(n_not_far.min())
+
+
+@dataclass(frozen=True)
+class MatchRelation:
+    """Anchors and candidates of two tables that were matched.
+
+    Positives are the candidates matched with an anchor, negatives those that it is not
+    known to belong with.
+
+    Parameters
+    ----------
+    matched : CSR array of bool of shape (n_anchors, n_candidates)
+        Which candidates are positives of each anchor.
+    known : CSR array of bool of shape (n_anchors, n_candidates)
+        Which are no negatives, all positives among them.
+    weights : ndarray of float64 of shape (n_anchors,)
+    """
+
+    matched: object
+    known: object
+    weights: np.ndarray
+
+    def masks(self, rows):
+        """Which candidates are positives and which are negatives of a slice of anchors."""
+        return self.matched[rows].toarray(), ~self.known[rows].toarray()
+
+    def max_per_anchor(self):
+        """The largest numbers of positives and of negatives that an anchor has."""
+        n_matched, n_known = (np.diff(M.indptr) for M in (self.matched, self.known))
+        return int(n_matched.max()), self.known.shape[1] - int(n_known.min())
 
 
 def first_copies(X, codes):

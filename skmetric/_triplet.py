@@ -39,13 +39,13 @@ class TripletMetricLearner(BaseMetricLearner):
     Parameters
     ----------
     %(space)s
-    loss : {"hinge", "squared_hinge", "softplus", "softmax"}, default="hinge"
+    loss : {"auto", "hinge", "squared_hinge", "softplus", "softmax"}, default="auto"
         The cost of the slack ``v = d(anchor, positive) - d(anchor, negative) + margin``:
         ``max(v, 0)``, its square, or ``log(1 + exp(v))``. The loss is the mean over all
         selected triplets. ``"softmax"`` is one cost for an (anchor, positive) pair and all
         of its negatives, ``log(1 + sum(exp((d(anchor, positive) - d(anchor, negative)) /
         temperature)))``, also known as InfoNCE or N-pair loss. The loss is then the mean
-        over the pairs.
+        over the pairs. ``"auto"`` is ``"softmax"`` for matches, else ``"hinge"``.
     margin : float, default=0.1
         By how much a negative must be farther than a positive. Greater than 0.
         Distances have the scale of W₀, see `init`, but are between 0 and 2 under
@@ -56,11 +56,12 @@ class TripletMetricLearner(BaseMetricLearner):
     %(start)s
     %(target)s
     %(positives)s
-    negatives : {"all", "nearest", "semihard", "hard", "random", "distance_weighted"} or \
-callable, default="nearest"
+    negatives : {"auto", "all", "nearest", "semihard", "hard", "random", \
+"distance_weighted"} or callable, default="auto"
         Which rows of other classes are its negatives: all, the `n_impostors` nearest, the
         nearest that is farther than the positive, the nearest, a random one, or one drawn
-        by distance (``metric="cosine"`` only). See :mod:`skmetric.mining` for callables.
+        by distance (``metric="cosine"`` only). ``"auto"`` is ``"all"`` for matches, else
+        ``"nearest"``. See :mod:`skmetric.mining` for callables.
     %(n_neighbors)s
     n_impostors : int, default=8
         For ``negatives="nearest"``, likewise. Few suit nearest neighbours. Many, or
@@ -135,15 +136,15 @@ callable, default="nearest"
         n_components=None,
         *,
         metric="sqeuclidean",
-        loss="hinge",
+        loss="auto",
         margin=0.1,
         temperature=0.05,
         init="auto",
-        alpha=0.1,
+        alpha="auto",
         target="auto",
         class_weight=None,
-        positives="nearest",
-        negatives="nearest",
+        positives="auto",
+        negatives="auto",
         n_neighbors=4,
         n_impostors=8,
         solver="auto",

@@ -189,7 +189,8 @@ def check_parameters(estimator, words):
     of_pairs = hasattr(estimator, "pos_margin")
     for name, bounds in NUMBERS.items():
         if hasattr(estimator, name):
-            word = "auto" if of_pairs and name.endswith("margin") else None
+            open_ended = name == "alpha" or (of_pairs and name.endswith("margin"))
+            word = "auto" if open_ended else None
             value = check_number(name, getattr(estimator, name), word=word, **bounds)
             setattr(settings, name, value)
     for name in ("early_stopping", "warm_start"):
@@ -435,6 +436,36 @@ def join_tuples(name, tuples, width, meaning):
     return tuples
 
 
+def check_matches(matches, n_queries, n_documents, within):
+    """Matches: a row of the queries and a row of the documents, both in range.
+
+    Parameters
+    ----------
+    matches : array-like of int of shape (m, 2), tuple of two arrays or MultiIndex
+    n_queries, n_documents : int
+    within : bool
+        Whether both are one table.
+
+    Returns
+    -------
+    matches : ndarray of int of shape (m, 2)
+    """
+    meaning = "a row of queries and a row of documents in each, not the rows themselves"
+    matches = join_tuples("matches", matches, 2, meaning)
+    tables = "queries", "queries" if within else "documents"
+    for table, n_rows, indices in zip(
+        tables, (n_queries, n_documents), matches.T, strict=True
+    ):
+        if indices.dtype.kind == "i" and indices.min(initial=0) == -1:
+            raise ValueError(
+                f"Got matches with the row index -1 into {table}, but expected indices "
+                "from 0: pandas.Index(ids).get_indexer gives -1 for an id that is not "
+                "among ids. Leave out such matches."
+            )
+        check_indices("matches", indices, n_rows, table)
+    return matches.astype(np.intp, copy=False)
+
+
 def _joined(name, tuples, width):
     """One array of the columns that a MultiIndex or a tuple of arrays consists of."""
     if getattr(tuples, "nlevels", 1) > 1:
@@ -510,8 +541,10 @@ def check_both_kinds(similar):
     if similar.all():
         raise ValueError(
             "Got similar pairs only, but expected dissimilar ones, too: without them "
-            "there is nothing to push apart, and a map to a single point is best. Pairs "
-            "of rows at random commonly do."
+            "there is nothing to push apart, and a map to a single point is best. "
+            "fit_matches learns from such pairs alone. It takes the rows matched with "
+            "others as dissimilar ones, where pairs of rows at random would also push "
+            "apart what nobody matched."
         )
     if not similar.any():
         raise ValueError(

@@ -565,6 +565,34 @@ def test_learning_from_constraints(data):
 
 @budget
 @given(st.data())
+def test_learning_from_matches(data):
+    Learner = data.draw(st.sampled_from([TripletMetricLearner, ContrastiveMetricLearner]))
+    learner = data.draw(learners(Learner))
+    for _ in range(data.draw(st.integers(1, 2))):
+        queries = data.draw(tables())
+        documents = data.draw(st.sampled_from([None, queries]) | tables())
+        rng = np.random.default_rng(data.draw(st.integers(0, 99)))
+        n_documents = length_of(queries if documents is None else documents)
+        m = data.draw(st.integers(1, 9))
+        matches = np.column_stack(
+            [rng.integers(n, size=m) for n in (length_of(queries), n_documents)]
+        )
+        given = data.draw(st.sampled_from(TUPLE_FORMS))(matches)
+        weights = data.draw(st.sampled_from(WEIGHTS))(m, rng)
+        side = value_of(data.draw, ["both", "queries"])
+        method = data.draw(st.sampled_from(["fit_matches", "partial_fit_matches"]))
+        if not isinstance(learner.solver, str) or hasattr(learner, method):
+            call = getattr(learner, method)
+            tables_given = queries, documents
+            if holds(call, *tables_given, given, weights, side, owner=learner) is not None:
+                mapped(learner, queries)
+        if hasattr(learner, "components_"):
+            score = holds(learner.score_matches, queries, documents, matches, owner=learner)
+            assert score is None or 0 <= score <= 1
+
+
+@budget
+@given(st.data())
 def test_losses(data):
     n, d = data.draw(st.integers(1, 12)), data.draw(st.integers(1, 4))
     is_triplet = data.draw(st.booleans())

@@ -9,7 +9,7 @@ import scipy.sparse as sp
 import sklearn
 
 from skmetric import ContrastiveMetricLearner, TripletMetricLearner
-from skmetric._fit import constraints_for
+from skmetric._fit import constraints_for, resolve_auto
 from skmetric._objective._evaluate import evaluate, mine
 from skmetric._relations import LabelRelation
 from skmetric.mining import mine_triplets
@@ -70,7 +70,9 @@ def test_no_list_of_all_pairs_is_kept(Learner, negatives):
     n = 1000
     y = np.arange(n) % 2
     X = rng.standard_normal((n, 3)) + y[:, None]
-    constraints = constraints_for(Learner(positives="all", negatives=negatives), 3)
+    constraints = constraints_for(
+        resolve_auto(Learner(positives="all", negatives=negatives), False), 3
+    )
     margins = {"margin": 0.5, "pos_margin": 0.2}
     constraints = replace(
         constraints, **{name: margins[name] for name in constraints.margins}

@@ -11,6 +11,7 @@ from functools import partial
 from typing import NamedTuple
 
 import numpy as np
+from scipy.sparse import issparse
 from sklearn import get_config
 
 from .._relations import EdgeLists, Edges, EdgeTables, GroupLists
@@ -112,7 +113,7 @@ def add_evaluations(a, b):
     )
 
 
-def mine(W, X, relation, metric, constraints, random_state, candidates=None):
+def mine(W, X, relation, metric, constraints, random_state, candidates=None, side="both"):
     """Form the constraints of all rows under a map.
 
     Parameters
@@ -120,7 +121,7 @@ def mine(W, X, relation, metric, constraints, random_state, candidates=None):
     W : ndarray of shape (k, d)
     X : ndarray or CSR of shape (n, d)
         The anchors.
-    relation : LabelRelation, EdgeLists or EdgeTables
+    relation : LabelRelation, MatchRelation, EdgeLists or EdgeTables
         Which candidates are positives and negatives of each, see
         :mod:`skmetric._relations`.
     metric : str
@@ -128,6 +129,9 @@ def mine(W, X, relation, metric, constraints, random_state, candidates=None):
     random_state : RandomState
     candidates : ndarray or CSR of shape (m, d), default=None
         None for the anchors themselves.
+    side : {"both", "queries"}, default="both"
+        Which tables are mapped; ``"queries"`` compares the mapped anchors with the
+        candidates as they are.
 
     Returns
     -------
@@ -136,7 +140,7 @@ def mine(W, X, relation, metric, constraints, random_state, candidates=None):
     """
     if isinstance(relation, (EdgeLists, EdgeTables)):
         return relation
-    A, B, _ = _embed_tables(W, X, candidates, metric)
+    A, B, _ = embed_tables(W, X, candidates, metric, side)
     constraints = _for_relation(constraints, relation)
     if B is A and _pays_by_trees(constraints, A):
         groups = relation.groups()
@@ -162,12 +166,13 @@ def evaluate(
     mined=None,
     random_state=None,
     candidates=None,
+    side="both",
 ):
     """Loss and gradient of a map.
 
     Parameters
     ----------
-    W, X, relation, metric, constraints, candidates
+    W, X, relation, metric, constraints, candidates, side
         As in :func:`mine`.
     mined : MinedBlocks, EdgeLists, EdgeTables or GroupLists, default=None
         Constraints formed before; None forms them under `W`, with `random_state`.
@@ -181,7 +186,7 @@ def evaluate(
     Time O(n m k) for products besides what the constraints cost, or O(k) per edge; memory
     O((n + m) k) and one block of distances with its temporaries.
     """
-    A, B, norms = _embed_tables(W, X, candidates, metric)
+    A, B, norms = embed_tables(W, X, candidates, metric, side)
     if mined is None and isinstance(relation, (EdgeLists, EdgeTables)):
         mined = relation
     if isinstance(mined, (EdgeLists, EdgeTables)):
@@ -194,18 +199,25 @@ def evaluate(
         )
     # Sparse X gives the transpose of a C-ordered array, slow to mix with others.
     gradient = np.ascontiguousarray(embed_pullback(dA, A, norms[0]).T @ X)
-    if candidates is not None:
+    if candidates is not None and side == "both":
         gradient += embed_pullback(dB, B, norms[1]).T @ candidates
     total = float(mined.totals.sum())
     return Evaluation(loss, gradient, active / (total or 1.0), total)
 
 
-def _embed_tables(W, X, candidates, metric):
-    """Embeddings of the anchors and the candidates, about one center, and their norms."""
+def embed_tables(W, X, candidates, metric, side="both"):
+    """Embeddings of the anchors and the candidates, about one center, and their norms.
+
+    For the parameters see :func:`mine`.
+    """
     if candidates is None:
         A, norms = embed(X @ W.T, metric)
         return A, A, (norms, norms)
-    E, norms = embed(np.concatenate([X @ W.T, candidates @ W.T]), metric)  # (n + m, k)
+    if side == "queries":
+        others = candidates.toarray() if issparse(candidates) else candidates
+    else:
+        others = candidates @ W.T
+    E, norms = embed(np.concatenate([X @ W.T, others]), metric)  # (n + m, k)
     n = X.shape[0]
     norms = (None, None) if norms is None else (norms[:n], norms[n:])
     return E[:n], E[n:], norms

@@ -41,7 +41,7 @@ def _directions(Z, X, W):
     return E
 
 
-def mapped_distances(A, B, W, metric):
+def mapped_distances(A, B, W, metric, side="both"):
     """Distance of each mapped row of `A` to the mapped row of `B` at its side.
 
     It is the differences that are mapped, in float64, so that no digits are lost where
@@ -52,6 +52,8 @@ def mapped_distances(A, B, W, metric):
     A, B : ndarrays or CSR of shape (n, d)
     W : ndarray of shape (k, d)
     metric : str
+    side : {"both", "queries"}, default="both"
+        ``"queries"`` leaves the rows of `B` as they are.
 
     Returns
     -------
@@ -66,15 +68,24 @@ def mapped_distances(A, B, W, metric):
     dtype = np.result_type(A.dtype, B.dtype)
     A, B, W = (X.astype(np.float64, copy=False) for X in (A, B, W))
     if metric == "cosine":
-        E, others = map_rows(A, W, metric), map_rows(B, W, metric)
+        others = map_rows(B, W if side == "both" else np.eye(len(W)), metric)
+        E = map_rows(A, W, metric)
         return paired_distances(E, others, metric).astype(dtype, copy=False)
     if issparse(A) != issparse(B):
         A, B = (X.toarray() if issparse(X) else X for X in (A, B))
+    if side == "queries":
+        return _from_mapped_queries(A, B, W, metric).astype(dtype, copy=False)
     with np.errstate(over="ignore"):
         apart, exponent = to_scale(A - B)
         distances = paired_distances(apart @ W.T, 0, metric)
     exponent *= 1 if metric == "euclidean" else 2
     return in_units(distances, exponent, dtype, what="A and B", where=UNDER)
+
+
+def _from_mapped_queries(A, B, W, metric):
+    """Distances of the mapped rows of A to the rows of B at their side."""
+    E = map_rows(A, W, metric)
+    return paired_distances(E, B.toarray() if issparse(B) else B, metric)
 
 
 def comparable_rows(X, W, metric):

@@ -97,15 +97,16 @@ class BaseProblem:
 
 
 def is_centered(X, metric):
-    """Whether rows are centered, which changes no distance."""
+    """Whether rows are centered, which changes no distance if all of them are mapped."""
     return metric != "cosine" and not issparse(X)
 
 
 class RelatedRows(NamedTuple):
-    """Rows, and which of them belong together."""
+    """Rows, and which of them, or of a table of candidates, belong together."""
 
     X: object
     relation: object
+    candidates: object = None
 
 
 class Problem(BaseProblem):
@@ -114,7 +115,7 @@ class Problem(BaseProblem):
     Parameters
     ----------
     X : ndarray or CSR of shape (n, d)
-    target : Labels, Triplets or Pairs
+    target : Labels, Matches, Triplets or Pairs
         See :mod:`skmetric._objective._supervision`.
     W0 : ndarray of shape (k, d)
     metric : str
@@ -124,8 +125,10 @@ class Problem(BaseProblem):
     """
 
     def __init__(self, X, target, W0, metric, constraints, part=None):
-        centered = is_centered(X, metric)
-        super().__init__(W0, restrict_to_span(W0, X, centered) if part is None else part)
+        centered = target.side == "both" and is_centered(X, metric)
+        if part is None:
+            part = restrict_to_span(W0, X[target.mapped_rows], centered)
+        super().__init__(W0, part)
         self.X, self.target, self.metric = X, target, metric
         self.constraints = constraints
         # Distances do not depend on where 0 is, but in float32 their digits do.
@@ -135,17 +138,40 @@ class Problem(BaseProblem):
 
     def related_rows(self, batch=None):
         """The rows of a batch, or all; centered where that is of use."""
-        rows, relation = self.target.relate(batch)
-        X = self.X[rows]
-        return RelatedRows(X if self.center is None else X - self.center, relation)
+        rows, relation, *others = self.target.relate(batch)
+        tables = [self.X[at] for at in (rows, *others)]
+        if self.center is not None:
+            tables = [X - self.center for X in tables]
+        return RelatedRows(tables[0], relation, *tables[1:])
 
     def mine(self, W, rows, random_state):
         """Form the constraints among rows, given as ``related_rows()``."""
-        return mine(W, *rows, self.metric, self.constraints, random_state)
+        return mine(
+            W,
+            rows.X,
+            rows.relation,
+            self.metric,
+            self.constraints,
+            random_state,
+            rows.candidates,
+            self.target.side,
+        )
 
     def value_and_grad(self, W, rows, mined):
         """Evaluation for constraints formed before, without the penalty."""
-        return evaluate(W, *rows, self.metric, self.constraints, mined=mined)
+        return self._evaluate(W, rows, mined=mined)
+
+    def _evaluate(self, W, rows, **options):
+        return evaluate(
+            W,
+            rows.X,
+            rows.relation,
+            self.metric,
+            self.constraints,
+            candidates=rows.candidates,
+            side=self.target.side,
+            **options,
+        )
 
     def batches(self, batch_size, random_state, share=1.0):
         """Batches that hold every row, or given constraint, once, or a share of them."""
@@ -153,13 +179,8 @@ class Problem(BaseProblem):
 
     def batch_objective(self, W, batch, random_state):
         """Evaluation, with the penalty, on the constraints within a batch."""
-        evaluation = evaluate(
-            W,
-            *self.related_rows(batch),
-            self.metric,
-            self.constraints,
-            random_state=random_state,
-        )
+        rows = self.related_rows(batch)
+        evaluation = self._evaluate(W, rows, random_state=random_state)
         return self.penalized(W, evaluation)
 
     def with_scaled_margins(self, measure):

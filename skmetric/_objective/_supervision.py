@@ -1,4 +1,4 @@
-"""What a map is learnt from: labels, given triplets, given pairs.
+"""What a map is learnt from: labels, matches, given triplets, given pairs.
 
 A kind of supervision is a class with these members:
 
@@ -6,11 +6,16 @@ A kind of supervision is a class with these members:
     Whether constraints are mined; given ones are what they are.
 ``weighs_classes``
     Whether weights of classes have a meaning.
+``labeled``
+    Whether rows have labels.
+``side``, ``mapped_rows``
+    ``"both"`` if all rows are mapped, else ``"queries"``; and which rows of X are mapped.
 ``len(target)``
     How many labeled rows or given constraints there are.
-``relate(batch) -> (rows, relation)``
+``relate(batch) -> (rows, relation)`` or ``(rows, relation, candidates)``
     The rows of X that a batch needs, and the relation between these, see
-    :mod:`skmetric._relations`; a batch of None stands for everything.
+    :mod:`skmetric._relations`; a batch of None stands for everything. If the candidates
+    are other rows of X than the anchors, these too.
 ``batches(batch_size, random_state, share=1.0)``
     Batches, which together hold everything once, or a random share of everything.
 ``hold_out(fraction, random_state) -> (kept, held)``
@@ -23,8 +28,10 @@ A kind of supervision is a class with these members:
 
 from dataclasses import dataclass, field, replace
 from functools import cached_property
+from typing import NamedTuple
 
 import numpy as np
+from scipy.sparse import csr_array, issparse, vstack
 from scipy.stats import rankdata
 from sklearn.metrics import roc_auc_score
 from sklearn.utils import gen_batches
@@ -34,10 +41,12 @@ from .._relations import (
     Edges,
     EdgeTables,
     LabelRelation,
+    MatchRelation,
     RankRelation,
     first_copies,
 )
-from ..distances import embed
+from .._validation import check_apart
+from ..distances import block_distances, embed, gram_factors
 from ..mining._ordering import rank_in_group
 from ..mining._sampler import (
     draws_by_class,
@@ -46,7 +55,9 @@ from ..mining._sampler import (
     shuffle_strata,
     stratified_part,
 )
+from ..mining._strategies import row_blocks
 from ._edges import edge_distances
+from ._evaluate import embed_tables
 from ._maps import map_rows, nearest_labels
 from ._scatter import class_moments_of, moments_of, within_scatter
 
@@ -83,8 +94,8 @@ class Labels:
     rows: np.ndarray | None = field(default=None)
     class_weights: np.ndarray | None = field(default=None)
 
-    mined = True
-    weighs_classes = True
+    mined, labeled, weighs_classes = True, True, True
+    side, mapped_rows = "both", slice(None)
 
     @classmethod
     def of(cls, X, codes, class_weights=None):
@@ -321,6 +332,308 @@ def strata_of(values):
 
 
 @dataclass(frozen=True)
+class Matches:
+    """Rows of one table that belong with rows of another, or of the same one.
+
+    An anchor is a query, or if its matches differ in weight, the query with its matches of
+    one weight. Positives of it are the documents matched with that weight. Negatives are
+    all candidates but those matched with the query, and in one table the query itself and
+    the rows whose matches have it.
+
+    Parameters
+    ----------
+    rows : ndarray of int of shape (n_anchors,)
+        Rows of X.
+    candidates : ndarray of int of shape (n_candidates,)
+        Rows of X.
+    matched, known, weights
+        See :class:`~skmetric._relations.MatchRelation`.
+    side : {"both", "queries"}
+    in_batch : bool
+        Whether the candidates of some anchors are only the documents matched with these.
+    """
+
+    rows: np.ndarray
+    candidates: np.ndarray
+    matched: csr_array
+    known: csr_array
+    weights: np.ndarray
+    side: str
+    in_batch: bool
+
+    mined, labeled, weighs_classes = True, False, False
+
+    @classmethod
+    def of(cls, log, side, in_batch=True):
+        """The matches of a log of them.
+
+        Parameters
+        ----------
+        log : MatchLog
+        side : {"both", "queries"}
+        in_batch : bool, default=True
+            False makes candidates of unmatched documents, too, always all of them.
+        """
+        n, weights = log.X.shape[0], log.weights
+        order = np.lexsort((weights, log.queries))
+        starts = _starts(np.column_stack([log.queries, weights])[order])
+        anchors = np.empty(len(order), dtype=np.intp)  # (m,)
+        anchors[order] = np.repeat(
+            np.arange(len(starts)), np.diff(starts, append=len(order))
+        )
+        rows, weights = log.queries[order[starts]], weights[order[starts]]  # (n_anchors,)
+        known = _mask(log.queries, log.documents, (n, n))
+        if log.within:
+            known = known + known.T + _mask(np.arange(n), np.arange(n), (n, n))
+        known = known.tocsr()[rows]
+        matched = _mask(anchors, log.documents, (len(rows), n))
+        candidates = np.unique(log.documents) if in_batch else log.candidates
+        target = cls(
+            rows,
+            candidates,
+            matched[:, candidates],
+            known[:, candidates],
+            weights / weights.mean(),
+            side,
+            in_batch,
+        )
+        target._check_negatives()
+        return target
+
+    def __len__(self):
+        return len(self.rows)
+
+    @property
+    def n_pairs(self):
+        """How many pairs of an anchor and a candidate there are."""
+        return len(self) * len(self.candidates)
+
+    @property
+    def mapped_rows(self):
+        """All rows of X, or the queries."""
+        return slice(None) if self.side == "both" else self.rows
+
+    def _check_negatives(self):
+        if (np.diff(self.known.indptr) == len(self.candidates)).all():
+            raise ValueError(
+                f"Got matches of {len(self)} queries with {len(self.candidates)} documents "
+                "in which no query has a document of another one, where equal rows are "
+                "one row, but expected some: without them there is nothing to push away. "
+                "Give matches of more queries."
+            )
+
+    def relate(self, batch=None):
+        """The anchors of a batch, or all, their relation, and the candidates."""
+        part = self if batch is None else self.take(batch)
+        relation = MatchRelation(part.matched, part.known, part.weights)
+        return part.rows, relation, part.candidates
+
+    def take(self, at):
+        """Some anchors, with the candidates that they have."""
+        matched, known, columns = self.matched[at], self.known[at], slice(None)
+        if self.in_batch:
+            columns = np.unique(matched.indices)
+            matched, known = matched[:, columns], known[:, columns]
+        return replace(
+            self,
+            rows=self.rows[at],
+            candidates=self.candidates[columns],
+            matched=matched,
+            known=known,
+            weights=self.weights[at],
+        )
+
+    def batches(self, batch_size, random_state, share=1.0):
+        """Batches that together hold every anchor once, or a part of them."""
+        order = random_state.permutation(len(self))
+        order = order[: max(1, round(share * len(order)))]
+        return np.array_split(order, max(1, round(len(order) / batch_size)))
+
+    def hold_out(self, fraction, random_state):
+        """Hold out a share of the queries, rounded down, with all their matches.
+
+        Those held out are judged among the candidates of all.
+
+        Raises
+        ------
+        ValueError
+            If there are too few to give one.
+        """
+        queries = random_state.permutation(np.unique(self.rows))
+        count = int(fraction * len(queries))
+        if not count:
+            raise ValueError(
+                f"Got early_stopping=True with validation_fraction={fraction}, but "
+                f"{len(queries)} queries are too few to hold any out. Raise "
+                "validation_fraction, or set early_stopping=False."
+            )
+        is_held = np.isin(self.rows, queries[:count])
+        kept = self.take(np.flatnonzero(~is_held))
+        kept._check_negatives()
+        return kept, replace(self, in_batch=False).take(np.flatnonzero(is_held))
+
+    def judge(self, kept, X, metric, random_state):
+        """The mean reciprocal rank of the nearest match, of at most `MAX_JUDGED` anchors.
+
+        Among all candidates; ties count half.
+        """
+        held = self
+        if len(self) > MAX_JUDGED:
+            held = self.take(random_state.permutation(len(self))[:MAX_JUDGED])
+        return lambda W: held.score(X, W, metric)
+
+    def score(self, X, W, metric):
+        """The mean reciprocal rank under a map of the nearest match of each anchor."""
+        rows, relation, candidates = self.relate()
+        # In float32 rows far from 0 would lose the digits that tell them apart.
+        queries, documents = (X[at].astype(np.float64) for at in (rows, candidates))
+        A, B, _ = embed_tables(W, queries, documents, metric, self.side)
+        ranks = ranks_of_matches(A, B, relation, metric)
+        return float(np.average(1 / ranks, weights=relation.weights))
+
+
+class MatchLog(NamedTuple):
+    """Who was matched with whom, where equal rows of a table are one row.
+
+    Attributes
+    ----------
+    X : ndarray or CSR of shape (n, d)
+        The distinct rows of the queries and of the documents.
+    queries, documents : ndarrays of int of shape (m,)
+        Rows of X, no two matches the same.
+    weights : ndarray of float64 of shape (m,)
+        Sums over equal matches.
+    candidates : ndarray of int
+        The rows of X that are documents, matched or not.
+    within : bool
+        Whether queries and documents are one table.
+    """
+
+    X: object
+    queries: np.ndarray
+    documents: np.ndarray
+    weights: np.ndarray
+    candidates: np.ndarray
+    within: bool
+
+    @classmethod
+    def of(cls, queries, documents, matches, weights, in_batch=True):
+        """The log of a table of queries and one of documents.
+
+        Parameters
+        ----------
+        queries : ndarray or CSR of shape (n, d)
+        documents : ndarray or CSR of shape (m, d), or None for `queries`
+        matches : ndarray of int of shape (n_matches, 2)
+            A row of either table.
+        weights : ndarray of shape (n_matches,) or None
+            None stands for 1 each.
+        in_batch : bool, default=True
+            Whether documents without a match are left out.
+        """
+        weights, matches = without_zeros(weights, matches)
+        weights = np.ones(len(matches)) if weights is None else weights / weights.max()
+        within = documents is None
+        first, second = matches.T
+        if within:
+            used = np.unique(matches) if in_batch else np.arange(queries.shape[0])
+            X, place = _distinct_rows(queries, used)
+            first, second = place[first], place[second]
+            candidates = np.arange(X.shape[0])
+            apart = first != second
+            # A copy of the query tells nothing.
+            first, second, weights = first[apart], second[apart], weights[apart]
+            if not apart.any():
+                raise ValueError(
+                    "Got matches of rows with themselves or with equal rows only, but "
+                    "expected some with other rows."
+                )
+        else:
+            A, place = _distinct_rows(queries, np.unique(first))
+            first = place[first]
+            every = np.arange(documents.shape[0])
+            B, place = _distinct_rows(documents, np.unique(second) if in_batch else every)
+            second = place[second] + A.shape[0]
+            candidates = np.arange(B.shape[0]) + A.shape[0]
+            X = _stack(A, B)
+        keys = first.astype(np.int64) * X.shape[0] + second
+        keys, inverse = np.unique(keys, return_inverse=True)
+        first, second = np.divmod(keys, X.shape[0])
+        weights = np.bincount(inverse.reshape(-1), weights=weights)
+        return cls(X, first, second, weights, candidates, within)
+
+    def in_units_of_distances(self):
+        """The same with a mean squared distance of 1 between queries and documents.
+
+        Of all pairs of a query that was matched and a candidate.
+        """
+        queries, documents = self.X[np.unique(self.queries)], self.X[self.candidates]
+        distance = mean_squared_distance_between(queries, documents) ** 0.5
+        if distance == 0:
+            return self
+        check_apart(distance, self.X.dtype, what="queries and documents")
+        return self._replace(X=self.X * self.X.dtype.type(1 / distance))
+
+
+def mean_squared_distance_between(A, B):
+    """Mean of |a - b|² over all pairs of a row of A and a row of B, in float64."""
+    total, means = 0.0, []
+    for X in (A, B):
+        mean = np.asarray(X.mean(axis=0, dtype=np.float64)).ravel()  # (d,)
+        means.append(mean)
+        for rows in gen_batches(X.shape[0], max(1, 2**20 // X.shape[1])):
+            block = X[rows].toarray() if issparse(X) else X[rows]
+            total += np.square(block - mean).sum() / X.shape[0]
+    return float(total + np.square(means[0] - means[1]).sum())
+
+
+def ranks_of_matches(A, B, relation, metric):
+    """The rank of the nearest positive of each anchor among its negatives, ties half.
+
+    Parameters
+    ----------
+    A, B : ndarrays of shapes (n, k) and (m, k)
+        Embedded anchors and candidates.
+    relation : MatchRelation
+    metric : str
+
+    Returns
+    -------
+    ranks : ndarray of float of shape (n,)
+        At least 1.
+    """
+    factors, ranks = gram_factors(A, B, metric), []
+    for rows in row_blocks(len(A), len(B)):
+        D = block_distances(factors, rows, metric, within=False)  # (b, m)
+        is_positive, is_negative = relation.masks(rows)
+        nearest = np.where(is_positive, D, np.inf).min(axis=1, keepdims=True)  # (b, 1)
+        nearer = ((nearest > D) & is_negative).sum(axis=1)
+        as_near = ((nearest == D) & is_negative).sum(axis=1)
+        ranks.append(1 + nearer + as_near / 2)
+    return np.concatenate(ranks)
+
+
+def _distinct_rows(X, used):
+    """Some rows of X without copies, and the place of each row of X among these."""
+    first = first_copies(X[used], np.zeros(len(used), dtype=np.intp))
+    distinct, inverse = np.unique(first, return_inverse=True)
+    place = np.zeros(X.shape[0], dtype=np.intp)
+    place[used] = inverse.reshape(-1)
+    return X[used[distinct]], place
+
+
+def _stack(A, B):
+    """Rows of A over rows of B, CSR if either is."""
+    if issparse(A) or issparse(B):
+        return vstack([A, B], format="csr")
+    return np.concatenate([A, B])
+
+
+def _mask(rows, columns, shape):
+    return csr_array((np.ones(len(rows), dtype=bool), (rows, columns)), shape=shape)
+
+
+@dataclass(frozen=True)
 class GivenConstraints:
     """Constraints that are given as tuples of row indices, and their weights.
 
@@ -337,8 +650,8 @@ class GivenConstraints:
     weights: np.ndarray
     n_rows: int
 
-    mined = False
-    weighs_classes = False
+    mined, labeled, weighs_classes = False, False, False
+    side, mapped_rows = "both", slice(None)
 
     def __len__(self):
         return len(self.tuples)

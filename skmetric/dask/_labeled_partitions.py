@@ -79,7 +79,7 @@ class LabeledPartitions(Partitions):
         self._labels = self.persist(*self.map_partitions(_encode, None))
         self.first_copies = self.persist(*self.map_partitions(_first_copies, None))
 
-    mined = True
+    mined, labeled, side = True, True, "both"
     weighs_classes = True
 
     def __len__(self):

@@ -44,6 +44,8 @@ class DaskLearnerMixin:
     """The methods of a learner whose rows are in the partitions of dask collections."""
 
     partial_fit = NotAvailable()
+    fit_matches = NotAvailable()
+    partial_fit_matches = NotAvailable()
 
     @rollback_on_error
     @with_callbacks

@@ -288,6 +288,11 @@ def _distance_function(estimator):
             "pair_distances or a fitted transformer."
         )
     check_is_fitted(estimator)
+    if getattr(estimator, "side_", "both") != "both":
+        raise ValueError(
+            f"Got an estimator fitted with side={estimator.side_!r}, but expected one that "
+            "maps both rows of a pair: fit_matches with side='both'."
+        )
     if hasattr(estimator, "pair_distances"):
         return lambda A, B: np.asarray(estimator.pair_distances(A, B), dtype=np.float64)
     return lambda A, B: _euclidean(estimator.transform(A), estimator.transform(B))

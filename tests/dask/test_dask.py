@@ -20,7 +20,7 @@ from threadpoolctl import threadpool_limits
 
 import skmetric
 from skmetric import ContrastiveMetricLearner
-from skmetric._fit import constraints_for
+from skmetric._fit import constraints_for, resolve_auto
 from skmetric._objective._evaluate import evaluate, mine
 from skmetric._relations import EdgeLists, LabelRelation
 from skmetric.metrics import retrieval_report as local_report
@@ -195,7 +195,7 @@ def test_objective_is_the_sum_of_its_parts(client):
 def test_edges_within_partitions_add_up(client):
     """The mean over the triplets among near rows of each of two partitions."""
     words = {"positives": "nearest", "negatives": "nearest", "n_impostors": 4}
-    constraints = constraints_for(triplets(**words), 6)
+    constraints = constraints_for(resolve_auto(triplets(**words), False), 6)
     W, losses, counts = 0.3 * np.eye(6), [], []
     for rows in (slice(0, 120), slice(120, 240)):
         mined = mine(W, X[rows], LabelRelation(Y[rows]), "sqeuclidean", constraints, None)
@@ -215,7 +215,7 @@ def test_edges_within_partitions_add_up(client):
 def test_the_penalty_counts_once_and_gradients_are_those_of_the_loss(client):
     with LabeledPartitions(*parted(30)) as partitions:
         W0, random_state = np.eye(3, 6), np.random.RandomState(0)
-        constraints = constraints_for(triplets(), 3)
+        constraints = constraints_for(resolve_auto(triplets(), False), 3)
         problem = PartitionedProblem(partitions, W0, "sqeuclidean", constraints)
         problem.penalty = 7.0
         W = W0 + 0.1 * random_state.standard_normal(W0.shape)

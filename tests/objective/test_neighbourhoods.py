@@ -9,7 +9,7 @@ from scipy.sparse import csr_matrix
 from sklearn import config_context
 
 from skmetric import ContrastiveMetricLearner, TripletMetricLearner
-from skmetric._fit import constraints_for
+from skmetric._fit import constraints_for, resolve_auto
 from skmetric._objective import _evaluate
 from skmetric._objective._evaluate import evaluate, mine
 from skmetric._relations import EdgeLists, GroupLists, LabelRelation
@@ -35,7 +35,9 @@ def data():
 
 
 def constraints_of(learner, metric, loss, **words):
-    constraints = constraints_for(learner(metric=metric, loss=loss, **(FEW | words)), 3)
+    constraints = constraints_for(
+        resolve_auto(learner(metric=metric, loss=loss, **(FEW | words)), False), 3
+    )
     if learner is TripletMetricLearner:
         return replace(constraints, margin=0.6)
     return replace(constraints, margin=0.6, pos_margin=0.2, negative_weight=10.0)

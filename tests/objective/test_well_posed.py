@@ -56,3 +56,16 @@ def test_the_foot_of_the_hinge(foot):
     np.testing.assert_array_equal(cost[v <= 0], 0)
     inside = (v > 0) & (v < foot)
     np.testing.assert_allclose(cost[inside], v[inside] ** 2 / (2 * foot))
+
+
+def test_the_smoothed_hinge_of_no_constraint_is_0():
+    # Lists of edges have slacks of -inf where an anchor has fewer positives than others.
+    cost, slope = smoothed_hinge(np.array([-np.inf, -1.0]), 0.1)
+    assert cost.tolist() == slope.tolist() == [0.0, 0.0]
+
+
+def test_classes_of_few_rows_beside_a_larger_one():
+    y = np.r_[np.repeat(np.arange(200), 3), np.repeat(200, 40)]
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(201, 5))[y] + 0.3 * rng.normal(size=(640, 5))
+    assert np.isfinite(TripletMetricLearner(solver="lbfgs").fit(X, y).loss_)
