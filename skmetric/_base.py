@@ -498,7 +498,9 @@ MultiIndex
         self._record(history.losses, history.active_fractions)
         self.validation_scores_ = history.scores or None
         self._streaming_state = None
-        warn_about_fit(self, self._sample(X), target, result.converged)
+        warn_about_fit(
+            self, self._sample(X), target, result.converged, from_classes=from_classes
+        )
         context.call_on_fit_task_end(
             estimator=self,
             reconstruction_attributes=lambda: {"components_": self.components_},
@@ -683,8 +685,8 @@ MultiIndex
         if self.side_ != "both":
             raise ValueError(
                 f"Got a fit with side={self.side_!r}, which maps queries only, but "
-                f"expected side='both' for {what}. Use pair_distances(queries, documents) or "
-                "score_matches."
+                f"expected side='both' for {what}. Use pair_distances(queries, documents) "
+                "or score_matches."
             )
 
     def _record_margins(self, margins):

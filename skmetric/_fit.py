@@ -345,8 +345,11 @@ def _where_used(estimator, solver, target):
     return unused
 
 
-def warn_about_fit(estimator, sample, target, converged):
-    """Warn of a budget that ended first, a collapsed map, and nothing to learn from."""
+def warn_about_fit(estimator, sample, target, converged, from_classes=False):
+    """Warn of a budget that ended first, a collapsed map, and nothing to learn from.
+
+    A start that knows the classes may satisfy all constraints and still be worth having.
+    """
     name, scale = type(estimator).__name__, _scale_of_loss(estimator)
     # Given constraints are what they are.
     harder = " or choose harder constraints, for example positives='hard' or 'all'"
@@ -376,7 +379,9 @@ def warn_about_fit(estimator, sample, target, converged):
             UserWarning,
             stacklevel=6,
         )
-    elif not any(estimator.active_fraction_curve_) and _unmoved(estimator):
+    elif not (any(estimator.active_fraction_curve_) or from_classes) and _unmoved(
+        estimator
+    ):
         warn(
             f"{name} found no active constraint: all of them are satisfied by the "
             f"{scale[0]} already, and the map is the initial one. Raise the {scale[0]},"

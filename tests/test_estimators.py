@@ -218,7 +218,7 @@ def test_early_stopping_sees_float32_rows_far_from_zero(learner):
 @pytest.mark.parametrize("solver", ["lbfgs", "adam", "sgd"])
 def test_float32_stays_where_parameters_are_scalars_of_numpy(learner, solver):
     """As a grid search gives them, such as one over ``numpy.linspace``."""
-    short(learner, solver)
+    short(learner, solver, alpha=0.1)
     numbers = {k: v for k, v in learner.get_params().items() if isinstance(v, float)}
     assert {"momentum", "beta_1", "beta_2", "epsilon", "alpha"} <= numbers.keys()
     learner.set_params(**{name: np.float64(value) for name, value in numbers.items()})
@@ -604,7 +604,9 @@ def test_a_collapsed_map_is_a_warning_with_a_remedy():
 @pytest.mark.parametrize("solver", ["lbfgs", "adam"])
 def test_nothing_to_learn_is_a_warning_with_a_remedy(solver):
     blobs, y = make_blobs(90, 3, cluster_std=0.1, random_state=0)
-    learner = TripletMetricLearner(margin=0.01, solver=solver, random_state=0)
+    learner = TripletMetricLearner(
+        init="identity", margin=0.01, solver=solver, random_state=0
+    )
     with pytest.warns(UserWarning, match="no active constraint.*Got margin=0.01, alpha"):
         learner.fit(blobs, y)
     assert learner.active_fraction_ == 0

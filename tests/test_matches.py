@@ -315,7 +315,7 @@ def test_what_makes_no_sense_for_queries_only_is_refused(log):
         lambda: learner.partial_fit_matches(*log),
         lambda: clone(learner).set_params(init="pca").fit_matches(*log, side="queries"),
         lambda: clone(learner).set_params(n_components=2).fit_matches(*log, side="queries"),
-        lambda: PairVerifier(learner).fit([[0, 1], [0, 2]], [True, False], X=queries),
+        lambda: PairVerifier(learner).fit([[0, 1], [0, 2]], [True, False], rows=queries),
     ]
     for call in calls:
         with pytest.raises(ValueError, match=r"side='?"):

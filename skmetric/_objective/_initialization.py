@@ -150,14 +150,19 @@ class RowsInMemory:
     def discriminant(self, k):
         """A map that tells classes apart, or the rows that given constraints tell apart."""
         _check_extent(largest_extent(self.X), np.float64)
-        X, d = rows_of_discriminant(self.X, self.metric), self.shape[1]
-        mean, basis = X.mean(axis=0, dtype=np.float64), None
-        if len(X) < d:
+        (n, d), basis = self.shape, None
+
+        def rows_at(at):
+            return rows_of_discriminant(self.X[at], self.metric)
+
+        if n < d:
+            X = rows_at(slice(None))
             basis = row_basis(X, centered=True)
             if basis is None:
                 return np.eye(k, d)
-            X = (X - mean) @ basis  # (n, r)
-        within, total = self.target.scatter(X)
+            X = (X - X.mean(axis=0, dtype=np.float64)) @ basis  # (n, r)
+            rows_at = X.__getitem__
+        within, total = self.target.scatter(rows_at)
         W, scale = _scatter.discriminant(within, total, _scatter.rank_of(total))
         r = len(W)
         if k < d:

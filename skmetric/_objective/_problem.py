@@ -42,8 +42,8 @@ class BaseProblem:
 
     def __init__(self, W0, part):
         self.W0, self.penalty = W0, 0.0
-        self.norm = float(np.linalg.norm(part))
-        lengths = np.linalg.norm(part, axis=1)
+        lengths = np.linalg.norm(part.astype(np.float64), axis=1)
+        self.norm = float(np.linalg.norm(lengths))
         n_rows = int(np.count_nonzero(lengths > SMALL * self.norm))
         self.root_mean_square = self.norm / (n_rows * part.shape[1]) ** 0.5
 

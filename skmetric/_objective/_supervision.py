@@ -20,14 +20,15 @@ A kind of supervision is a class with these members:
     Batches, which together hold everything once, or a random share of everything.
 ``hold_out(fraction, random_state) -> (kept, held)``
     A kind of the same for either part.
-``scatter(X) -> (within, total)``
-    Mean scatter of rows that belong together, and of all, each (d, d).
+``scatter(rows_at) -> (within, total)``
+    Mean scatter of rows that belong together, and of all, each (d, d), of the rows
+    ``rows_at(indices)``.
 ``judge(kept, X, metric, random_state) -> score``
     How well a map does on what is held out: ``score(W)``, larger is better.
 """
 
 from dataclasses import dataclass, field, replace
-from functools import cached_property
+from functools import cached_property, reduce
 from typing import NamedTuple
 
 import numpy as np
@@ -59,8 +60,16 @@ from ..mining._strategies import row_blocks
 from ._edges import edge_distances
 from ._evaluate import embed_tables
 from ._maps import map_rows, nearest_labels
-from ._scatter import class_moments_of, moments_of, within_scatter
+from ._scatter import (
+    class_moments_of,
+    merge_class_moments,
+    merge_moments,
+    moments_of,
+    within_scatter,
+)
 
+# How many rows or constraints are looked at a time for their scatter.
+PART = 4096
 # At most this many held-out rows are judged by their nearest neighbors.
 MAX_JUDGED = 2048
 # Into so many strata of about as many rows a continuous target is divided.
@@ -172,11 +181,14 @@ class Labels:
         order = np.argsort(at)
         return rows[at[order]], counts[order] / counts.mean()
 
-    def scatter(self, X):
-        """Mean scatter within classes, and in all, of the distinct rows of X."""
-        at = self.distinct
-        moments = moments_of(X[at])
-        classes = class_moments_of(X[at], self.codes[at])
+    def scatter(self, rows_at):
+        """Mean scatter within classes, and in all, of the distinct rows."""
+        parts = [self.distinct[part] for part in gen_batches(self.n_distinct, PART)]
+        moments = reduce(merge_moments, (moments_of(rows_at(at)) for at in parts))
+        classes = reduce(
+            merge_class_moments,
+            (class_moments_of(rows_at(at), self.codes[at]) for at in parts),
+        )
         return within_scatter(moments, classes), moments.scatter / moments.n
 
     def batches(self, batch_size, random_state, share=1.0):
@@ -667,15 +679,14 @@ class GivenConstraints:
         """Indices of the tuples whose first two rows belong together: all."""
         return np.arange(len(self.tuples))
 
-    def scatter(self, X):
+    def scatter(self, rows_at):
         """Mean scatter of rows that belong together, and of the rows named."""
-        rows, places = compact_indices(self.tuples, self.n_rows)
-        X, moments = X[rows], moments_of(X[rows])
-        at = self.together
-        within = np.zeros((X.shape[1],) * 2)
-        for part in gen_batches(len(at), max(1, 2**20 // X.shape[1])):
-            first, second = places[at[part], :2].T
-            apart = X[first].astype(np.float64) - X[second]
+        named, at, within = np.unique(self.tuples), self.together, 0.0
+        parts = (named[part] for part in gen_batches(len(named), PART))
+        moments = reduce(merge_moments, (moments_of(rows_at(part)) for part in parts))
+        for part in gen_batches(len(at), PART):
+            first, second = self.tuples[at[part], :2].T
+            apart = rows_at(first).astype(np.float64) - rows_at(second)
             within += (apart.T * self.weights[at[part]]) @ apart
         return within / (2 * self.weights[at].sum()), moments.scatter / moments.n
 

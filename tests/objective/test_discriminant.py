@@ -56,19 +56,19 @@ def test_against_a_generalized_eigenproblem():
 def test_scatter_within_is_half_the_mean_square_of_differences():
     # Of classes of two rows, which moments about their means would make half as large.
     y = np.arange(len(X)) // 2
-    within, _ = Labels.of(X, y).scatter(X)
+    within, _ = Labels.of(X, y).scatter(X.__getitem__)
     pairs = np.arange(len(X)).reshape(-1, 2)
     apart = X[pairs[:, 0]] - X[pairs[:, 1]]
     np.testing.assert_allclose(within, apart.T @ apart / (2 * len(pairs)))
     n = len(pairs)
     weights = np.ones(n)
     given = Triplets(np.column_stack([pairs, np.roll(pairs[:, 0], 1)]), weights, len(X))
-    np.testing.assert_allclose(given.scatter(X)[0], within)
+    np.testing.assert_allclose(given.scatter(X.__getitem__)[0], within)
     both = np.vstack([pairs, np.roll(pairs, 1, axis=0)[:, [0, 0]] + [0, 2]]) % len(X)
     similar = np.arange(2 * n) < n
     weights = np.ones(2 * n)
     given = Pairs(both, weights, len(X), similar, mean_weights(weights, similar))
-    np.testing.assert_allclose(given.scatter(X)[0], within)
+    np.testing.assert_allclose(given.scatter(X.__getitem__)[0], within)
 
 
 @pytest.mark.parametrize("metric", ["sqeuclidean", "cosine"])
@@ -101,7 +101,7 @@ def test_few_rows_of_many_features_against_all_features():
     rng = np.random.default_rng(1)
     rows, y = rng.normal(size=(24, 60)), np.arange(24) % 4
     labels = Labels.of(rows, y)
-    within, total = labels.scatter(rows)
+    within, total = labels.scatter(rows.__getitem__)
     expected, _ = _scatter.discriminant(within, total, 23)
     np.testing.assert_allclose(map_of(rows, y), expected, rtol=1e-7, atol=1e-8)
     for k in (5, 23, 30):

@@ -482,6 +482,6 @@ def test_what_the_loss_does_not_use_is_said(data, settings, sentence):
 def test_a_warning_names_the_temperature(data):
     y = np.repeat([0, 1], 10)
     X = np.column_stack([10.0 * y + 1e-3 * np.arange(20) % 7, np.arange(20) % 3 / 50])
-    learner = TripletMetricLearner(loss="softmax", temperature=1e-3)
+    learner = TripletMetricLearner(loss="softmax", temperature=1e-3, init="identity")
     with pytest.warns(UserWarning, match=r"no active .*Raise the temp.*temperature=0.001"):
         learner.fit(X, y)

@@ -155,6 +155,8 @@ def test_only_the_order_of_the_target_matters(Learner, solver, metric, negatives
 
 
 def test_it_is_as_near_backwards(learner):
+    # Deciles, which the discriminant start takes, are not quite mirrored.
+    learner.set_params(init="identity")
     W, mirrored = fitted(learner, X, VALUES), fitted(learner, X, -VALUES)
     np.testing.assert_allclose(mirrored, W, rtol=1e-6, atol=1e-8)
 
