@@ -651,9 +651,9 @@ MultiIndex
     def _check_both_sides(self, what):
         if self.side_ != "both":
             raise ValueError(
-                f"Got a fit with side={self.side_!r}, which maps queries only, but expected "
-                f"side='both' for {what}. Use pair_distances(queries, documents) or "
-                "score_matches."
+                f"Got a fit with side={self.side_!r}, which maps queries only, but "
+                f"expected side='both' for {what}. Use pair_distances(queries, documents) "
+                "or score_matches."
             )
 
     def _record_margins(self, margins):
