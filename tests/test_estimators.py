@@ -215,7 +215,7 @@ def test_early_stopping_sees_float32_rows_far_from_zero(learner):
 @pytest.mark.parametrize("solver", ["lbfgs", "adam", "sgd"])
 def test_float32_stays_where_parameters_are_scalars_of_numpy(learner, solver):
     """As a grid search gives them, such as one over ``numpy.linspace``."""
-    short(learner, solver)
+    short(learner, solver, alpha=0.1)
     numbers = {k: v for k, v in learner.get_params().items() if isinstance(v, float)}
     assert {"momentum", "beta_1", "beta_2", "epsilon", "alpha"} <= numbers.keys()
     learner.set_params(**{name: np.float64(value) for name, value in numbers.items()})
