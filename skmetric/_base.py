@@ -260,8 +260,8 @@ class BaseMetricLearner(
         --------
         >>> import numpy as np
         >>> from skmetric import TripletMetricLearner
-        >>> queries = np.array([[0.0, 1.0], [1.0, 9.0], [2.0, 4.0]])
-        >>> documents = np.array([[0.1, 8.0], [1.1, 2.0], [2.1, 5.0], [5.0, 5.0]])
+        >>> queries = np.array([[0.0, 1.0], [4.0, 3.0], [8.0, 1.0]])
+        >>> documents = np.array([[0.5, 3.0], [4.5, 1.0], [8.5, 3.0], [20.0, 2.0]])
         >>> matches = [[0, 0], [1, 1], [2, 2]]
         >>> learner = TripletMetricLearner().fit_matches(queries, documents, matches)
         >>> learner.score_matches(queries, documents, matches)

@@ -65,7 +65,7 @@ alpha : float or "auto", default="auto"
     Weight of the penalty ``alpha / 2 * g * |W - W₀|² / |W₀|²``, which is added to the loss,
     with ``g = |W₀| * |gradient at W₀|``. At least 0. With alpha=1 and a constant gradient
     of the loss, W would be at the distance ``|W₀|`` from W₀, for any data and any loss.
-    ``"auto"`` is 1 for matches, which say nothing of most documents, else 0.1.""",
+    ``"auto"`` is 0.5 for matches, which say nothing of most documents, else 0.1.""",
     "target": """\
 target : {"auto", "classes", "continuous"}, default="auto"
     What y is. For ``"classes"`` a row belongs with the rows of its class. For

@@ -57,7 +57,7 @@ AUTO_FOR_OTHERS = {
     "positives": "nearest",
     "negatives": "nearest",
 }
-AUTO_FOR_MATCHES = {"alpha": 1.0, "positives": "all", "negatives": "all"}
+AUTO_FOR_MATCHES = {"alpha": 0.5, "positives": "all", "negatives": "all"}
 # About this many rows or constraints give the gradient at W₀ to stochastic solvers.
 ROWS_FOR_PENALTY = 1024
 

@@ -68,13 +68,14 @@ def mapped_distances(A, B, W, metric, side="both"):
     dtype = np.result_type(A.dtype, B.dtype)
     A, B, W = (X.astype(np.float64, copy=False) for X in (A, B, W))
     if metric == "cosine":
-        others = map_rows(B, W if side == "both" else np.eye(len(W)), metric)
         E = map_rows(A, W, metric)
+        others = map_rows(B, W, metric) if side == "both" else embed(_dense(B), metric)[0]
         return paired_distances(E, others, metric).astype(dtype, copy=False)
     if issparse(A) != issparse(B):
         A, B = (X.toarray() if issparse(X) else X for X in (A, B))
     if side == "queries":
-        return _from_mapped_queries(A, B, W, metric).astype(dtype, copy=False)
+        distances = paired_distances(map_rows(A, W, metric), _dense(B), metric)
+        return distances.astype(dtype, copy=False)
     with np.errstate(over="ignore"):
         apart, exponent = to_scale(A - B)
         distances = paired_distances(apart @ W.T, 0, metric)
@@ -82,10 +83,9 @@ def mapped_distances(A, B, W, metric, side="both"):
     return in_units(distances, exponent, dtype, what="A and B", where=UNDER)
 
 
-def _from_mapped_queries(A, B, W, metric):
-    """Distances of the mapped rows of A to the rows of B at their side."""
-    E = map_rows(A, W, metric)
-    return paired_distances(E, B.toarray() if issparse(B) else B, metric)
+def _dense(X):
+    """A dense copy."""
+    return X.toarray() if issparse(X) else X.copy()
 
 
 def comparable_rows(X, W, metric):
