@@ -163,7 +163,8 @@ class RowsInMemory:
             X = (X - X.mean(axis=0, dtype=np.float64)) @ basis  # (n, r)
             rows_at = X.__getitem__
         within, total = self.target.scatter(rows_at)
-        W, scale = _scatter.discriminant(within, total, _scatter.rank_of(total))
+        rank = _scatter.rank_of(total)
+        W, scale = _scatter.discriminant(within, total, rank, self.target.trust)
         r = len(W)
         if k < d:
             W = _scatter.leading(W, total, min(k, r))

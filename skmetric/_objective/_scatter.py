@@ -150,6 +150,8 @@ def over_all(W, features):
 # Constants of the discriminant map: how far the scatter within classes is drawn to a
 # multiple of the identity, the power of it that whitens, and how much stretches most.
 SHRINKAGE, POWER, STRETCH = 0.1, 0.25, 4.0
+# Fewer classes than these say less about others: power and stretch fall in proportion.
+MANY_CLASSES = 25
 
 
 def within_scatter(moments, classes):
@@ -169,7 +171,12 @@ def rank_of(scatter):
     return max(1, np.count_nonzero(values > FLAT**2 * values[-1]))
 
 
-def discriminant(within, total, rank):
+def trust_in(n_classes):
+    """How much some classes say about others, up to 1."""
+    return min(1.0, n_classes / MANY_CLASSES)
+
+
+def discriminant(within, total, rank, trust=1.0):
     """A map that whitens by half and stretches what tells classes apart.
 
     With S the scatter within classes drawn to the identity, and the scatter between classes
@@ -182,6 +189,8 @@ def discriminant(within, total, rank):
         Mean scatter of rows.
     rank : int
         Of `total`.
+    trust : float, default=1.0
+        Factor of c and p, from :func:`trust_in`.
 
     Returns
     -------
@@ -198,9 +207,10 @@ def discriminant(within, total, rank):
     whiten = (vectors / np.sqrt(values)) @ vectors.T
     phi, V = np.linalg.eigh(whiten @ (total - within) @ whiten)
     phi = np.maximum(phi, 0)
-    stretched = (V * (np.sqrt(1 + STRETCH * phi / (1 + phi)) - 1)) @ V.T
-    half_white = (vectors * values**-POWER) @ vectors.T
-    return half_white + stretched @ half_white, level**-POWER
+    stretch, power = trust * STRETCH, trust * POWER
+    stretched = (V * (np.sqrt(1 + stretch * phi / (1 + phi)) - 1)) @ V.T
+    half_white = (vectors * values**-power) @ vectors.T
+    return half_white + stretched @ half_white, level**-power
 
 
 def leading(W, total, k):

@@ -23,6 +23,8 @@ A kind of supervision is a class with these members:
 ``scatter(rows_at) -> (within, total)``
     Mean scatter of rows that belong together, and of all, each (d, d), of the rows
     ``rows_at(indices)``.
+``trust``
+    From 0 to 1, how much what is learnt from says about other classes.
 ``judge(kept, X, metric, random_state) -> score``
     How well a map does on what is held out: ``score(W)``, larger is better.
 """
@@ -65,6 +67,7 @@ from ._scatter import (
     merge_class_moments,
     merge_moments,
     moments_of,
+    trust_in,
     within_scatter,
 )
 
@@ -181,6 +184,11 @@ class Labels:
         order = np.argsort(at)
         return rows[at[order]], counts[order] / counts.mean()
 
+    @property
+    def trust(self):
+        """How much the classes say about others, see the discriminant map."""
+        return trust_in(len(np.unique(self.codes)))
+
     def scatter(self, rows_at):
         """Mean scatter within classes, and in all, of the distinct rows."""
         parts = [self.distinct[part] for part in gen_batches(self.n_distinct, PART)]
@@ -294,6 +302,11 @@ class ContinuousTarget(Labels):
     def y(self):
         """What a scorer is given as y."""
         return self.values
+
+    @property
+    def trust(self):
+        """There are no other classes."""
+        return 1.0
 
     def _relation(self, at, weights):
         return RankRelation(self.values[at], weights)
@@ -673,6 +686,8 @@ class GivenConstraints:
         part = self if batch is None else self.take(batch)
         rows, places = compact_indices(part.tuples, self.n_rows)
         return rows, replace(part, tuples=places).edge_lists()
+
+    trust = 1.0
 
     @property
     def together(self):

@@ -129,7 +129,8 @@ class LabeledPartitions(Partitions):
             _scatter.within_scatter(moments, classes),
             moments.scatter / moments.n,
         )
-        W, _ = _scatter.discriminant(within, total, _scatter.rank_of(total))
+        trust = _scatter.trust_in(np.count_nonzero(self._class_sizes))
+        W, _ = _scatter.discriminant(within, total, _scatter.rank_of(total), trust)
         return W if k == len(W) else _scatter.leading(W, total, k)
 
     def lda(self, k):

@@ -43,9 +43,9 @@ def by_definition(X, y):
     phi, U = eigh(total - within, S)
     V = fractional_matrix_power(S, 0.5) @ U
     np.testing.assert_allclose(V.T @ V, np.eye(d), atol=1e-9)
-    phi = np.maximum(phi, 0)
-    stretch = np.sqrt(1 + _scatter.STRETCH * phi / (1 + phi)) - 1
-    power = fractional_matrix_power(S, -_scatter.POWER)
+    phi, trust = np.maximum(phi, 0), len(np.unique(y)) / _scatter.MANY_CLASSES
+    stretch = np.sqrt(1 + trust * _scatter.STRETCH * phi / (1 + phi)) - 1
+    power = fractional_matrix_power(S, -trust * _scatter.POWER)
     return (np.eye(d) + V @ np.diag(stretch) @ V.T) @ power
 
 
@@ -102,7 +102,7 @@ def test_few_rows_of_many_features_against_all_features():
     rows, y = rng.normal(size=(24, 60)), np.arange(24) % 4
     labels = Labels.of(rows, y)
     within, total = labels.scatter(rows.__getitem__)
-    expected, _ = _scatter.discriminant(within, total, 23)
+    expected, _ = _scatter.discriminant(within, total, 23, labels.trust)
     np.testing.assert_allclose(map_of(rows, y), expected, rtol=1e-7, atol=1e-8)
     for k in (5, 23, 30):
         W = map_of(rows, y, k)
