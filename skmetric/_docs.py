@@ -65,7 +65,7 @@ alpha : float or "auto", default="auto"
     Weight of the penalty ``alpha / 2 * g * |W - W₀|² / |W₀|²``, which is added to the loss,
     with ``g = |W₀| * |gradient at W₀|``. At least 0. With alpha=1 and a constant gradient
     of the loss, W would be at the distance ``|W₀|`` from W₀, for any data and any loss.
-    ``"auto"`` is 0.5 for matches, which say nothing of most documents, else 0.1.""",
+    ``"auto"`` is 1 for matches, which say nothing of most documents, else 0.1.""",
     "target": """\
 target : {"auto", "classes", "continuous"}, default="auto"
     What y is. For ``"classes"`` a row belongs with the rows of its class. For
@@ -81,13 +81,13 @@ class_weight : dict, "balanced" or None, default=None
     it weighs, so that rare classes come often, where otherwise each row comes once per
     epoch. ``partial_fit`` balances each chunk.""",
     "positives": """\
-positives : {"auto", "all", "nearest", "hard", "random"} or callable, default="auto"
+positives : {"all", "nearest", "hard", "random"} or callable, default="nearest"
     Which rows of its class, or near in y, each row, as the anchor, is paired with: all, the
-    `n_neighbors` nearest, the farthest, or a random one. ``"auto"`` is ``"all"`` for
-    matches, else ``"nearest"``.""",
+    `n_neighbors` nearest, the farthest, or a random one.""",
     "n_neighbors": """\
-n_neighbors : int, default=4
-    For ``positives="nearest"``: how many per anchor, or all if there are fewer.""",
+n_neighbors : int or "auto", default="auto"
+    For ``positives="nearest"``: how many per anchor, or all if there are fewer. ``"auto"``
+    is 2 for matches, else 4.""",
     "optimization": """\
 solver : {"auto", "lbfgs", "adam", "sgd"}, default="auto"
     ``"lbfgs"`` uses all rows in each iteration, which takes O(n²) time, or O(n)

@@ -49,15 +49,19 @@ UPDATES_PER_ITERATION = 20
 # The budget over partitions, which average maps once per epoch: at least this many epochs
 # and updates.
 PARTITIONED_EPOCHS, PARTITIONED_UPDATES = 15, 200
-# What "auto" stands for. Matches have few positives, and say nothing of most documents,
-# which should stay where they are.
+# What "auto" stands for. Of the documents that answer a query, only the nearest need to be
+# near; of those that nobody matched the log says nothing, and they should stay.
 AUTO_FOR_OTHERS = {
     "loss": "hinge",
     "alpha": 0.1,
-    "positives": "nearest",
     "negatives": "nearest",
+    "n_neighbors": 4,
 }
-AUTO_FOR_MATCHES = {"alpha": 0.5, "positives": "all", "negatives": "all"}
+AUTO_FOR_MATCHES = {
+    "alpha": 1.0,
+    "negatives": "all",
+    "n_neighbors": 2,
+}
 # About this many rows or constraints give the gradient at W₀ to stochastic solvers.
 ROWS_FOR_PENALTY = 1024
 

@@ -189,7 +189,9 @@ def check_parameters(estimator, words):
     of_pairs = hasattr(estimator, "pos_margin")
     for name, bounds in NUMBERS.items():
         if hasattr(estimator, name):
-            open_ended = name == "alpha" or (of_pairs and name.endswith("margin"))
+            open_ended = name in ("alpha", "n_neighbors") or (
+                of_pairs and name.endswith("margin")
+            )
             word = "auto" if open_ended else None
             value = check_number(name, getattr(estimator, name), word=word, **bounds)
             setattr(settings, name, value)

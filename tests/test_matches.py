@@ -9,7 +9,7 @@ from scipy.sparse import csr_matrix
 from sklearn.base import clone
 
 from skmetric import ContrastiveMetricLearner, TripletMetricLearner
-from skmetric._fit import constraints_for
+from skmetric._fit import constraints_for, resolve_auto
 from skmetric._objective._evaluate import evaluate
 from skmetric._objective._supervision import Matches, MatchLog
 from skmetric.distances import METRICS
@@ -138,17 +138,15 @@ def test_gradient_with_candidates_as_they_are(log, Learner, metric, words, make)
     margins = {"pos_margin": 0.2} if Learner is ContrastiveMetricLearner else {}
     loss = "softplus" if margins else "softmax"
     positives, negatives = words
-    constraints = constraints_for(
-        Learner(
-            metric=metric,
-            loss=loss,
-            margin=0.9,
-            positives=positives,
-            negatives=negatives,
-            **margins,
-        ),
-        6,
+    learner = Learner(
+        metric=metric,
+        loss=loss,
+        margin=0.9,
+        positives=positives,
+        negatives=negatives,
+        **margins,
     )
+    constraints = constraints_for(resolve_auto(learner, True), 6)
     rng = np.random.default_rng(1)
     W = np.eye(6) + 0.1 * rng.normal(size=(6, 6))
 
@@ -185,7 +183,7 @@ def test_softmax_against_loops(log, side):
         A,
         relation,
         "sqeuclidean",
-        constraints_for(learner, 6),
+        constraints_for(resolve_auto(learner, True), 6),
         candidates=B,
         side=side,
     )

@@ -48,6 +48,7 @@ from .._relations import (
     RankRelation,
     first_copies,
 )
+from .._scales import to_scale
 from .._validation import check_apart
 from ..distances import block_distances, embed, gram_factors
 from ..mining._ordering import rank_in_group
@@ -512,7 +513,9 @@ class Matches:
         rows, relation, candidates = self.relate()
         # In float32 rows far from 0 would lose the digits that tell them apart.
         queries, documents = (X[at].astype(np.float64) for at in (rows, candidates))
-        A, B, _ = embed_tables(W, queries, documents, metric, self.side)
+        *tables, _ = to_scale(queries, documents)
+        A, B, _ = embed_tables(W.astype(np.float64), *tables, metric, self.side)
+        A, B, _ = to_scale(A, B)
         ranks = ranks_of_matches(A, B, relation, metric)
         return float(np.average(1 / ranks, weights=relation.weights))
 
