@@ -40,8 +40,8 @@ from ._edges import edge_lists, evaluate_edges, evaluate_groups, listed_edges
 
 # What an edge costs in distances of a block, and what a group does besides its distances.
 EDGE_COST, GROUP_COST = 8, 2**15
-# Trees find the nearest faster than blocks of distances from so many rows on, in at most
-# so many dimensions.
+# Trees find the nearest faster than blocks of distances with at least this many rows, in at
+# most this many dimensions.
 TREE_ROWS, TREE_DIMENSIONS = 10_000, 8
 # Each group costs a few trees, and blocks grow with the square of the rows. So n rows must
 # be at least this number times the square root of the groups.

@@ -17,7 +17,7 @@ from ._scatter import MAX_SCATTER, moments_of, varied
 # Directions in which rows spread less than this, against the direction of most spread, do
 # not count; features are brought to one scale first.
 FLAT = 1e-6
-# Of so many rows per feature at first the span is found: mostly it is the whole space.
+# A sample of this many rows per feature is looked at first: mostly it spans the space.
 ROWS_PER_FEATURE = 4
 # At most this many rows, or twice the components, are reduced to their span in O(n³).
 MAX_REDUCED = 1024

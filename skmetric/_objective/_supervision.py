@@ -76,7 +76,7 @@ from ._scatter import (
 PART = 4096
 # At most this many held-out rows are judged by their nearest neighbors.
 MAX_JUDGED = 2048
-# Into so many strata of about as many rows a continuous target is divided.
+# A continuous target is divided into this many strata of equal size.
 N_STRATA = 10
 # The least share of the weight on a kind of pairs of which their mean can be told.
 MIN_SHARE = 1e-100

@@ -19,7 +19,7 @@ def shuffled_by_class(y, random_state):
 def epoch(y, batch_size, random_state, counts=None):
     """Batches of row indices that together hold every row exactly once.
 
-    Or so many rows of each class as are asked for, in pieces that hardly repeat a row.
+    Or as many rows of each class as are asked for, in pieces that hardly repeat a row.
 
     Each class is cut into pieces of at least two rows, so that each row finds a positive,
     and the pieces of a class are spread evenly over the epoch. If a batch can hold
@@ -155,7 +155,7 @@ def shuffle_strata(strata, random_state):
 
 
 def _deal(sizes, least, n_batches, batch_size, random_state):
-    """Cut classes into pieces, at least so many, and deal the pieces out to batches.
+    """Cut classes into at least a number of pieces, and deal these out to batches.
 
     Returns
     -------
