@@ -64,16 +64,15 @@ from ._edges import edge_distances
 from ._evaluate import embed_tables
 from ._maps import map_rows, nearest_labels
 from ._scatter import (
-    class_moments_of,
-    merge_class_moments,
+    ClassMoments,
     merge_moments,
     moments_of,
     trust_in,
     within_scatter,
 )
 
-# How many rows or constraints are looked at a time for their scatter.
-PART = 4096
+# At most this many entries of X at a time are looked at for their scatter.
+PART_ENTRIES = 2**20
 # At most this many held-out rows are judged by their nearest neighbors.
 MAX_JUDGED = 2048
 # A continuous target is divided into this many strata of equal size.
@@ -192,12 +191,21 @@ class Labels:
 
     def scatter(self, rows_at):
         """Mean scatter within classes, and in all, of the distinct rows."""
-        parts = [self.distinct[part] for part in gen_batches(self.n_distinct, PART)]
-        moments = reduce(merge_moments, (moments_of(rows_at(at)) for at in parts))
-        classes = reduce(
-            merge_class_moments,
-            (class_moments_of(rows_at(at), self.codes[at]) for at in parts),
-        )
+        labels, codes = np.unique(self.codes[self.distinct], return_inverse=True)
+        # About the first row no digits are lost where all are far from 0.
+        origin = rows_at(self.distinct[:1]).astype(np.float64)
+        sums, moments = np.zeros((len(labels), origin.shape[1])), None
+        for part in gen_batches(self.n_distinct, max(1, PART_ENTRIES // origin.shape[1])):
+            X = rows_at(self.distinct[part]) - origin  # (m, d)
+            own = moments_of(X)
+            moments = own if moments is None else merge_moments(moments, own)
+            is_of_class = csr_array(  # (m, n_classes), a 1 per row
+                (np.ones(len(X)), codes[part], np.arange(len(X) + 1)),
+                shape=(len(X), len(labels)),
+            )
+            sums += is_of_class.T @ X
+        counts = np.bincount(codes)
+        classes = ClassMoments(labels, counts, sums / counts[:, None])
         return within_scatter(moments, classes), moments.scatter / moments.n
 
     def batches(self, batch_size, random_state, share=1.0):
@@ -700,9 +708,10 @@ class GivenConstraints:
     def scatter(self, rows_at):
         """Mean scatter of rows that belong together, and of the rows named."""
         named, at, within = np.unique(self.tuples), self.together, 0.0
-        parts = (named[part] for part in gen_batches(len(named), PART))
+        size = max(1, PART_ENTRIES // rows_at(named[:1]).shape[1])
+        parts = (named[part] for part in gen_batches(len(named), size))
         moments = reduce(merge_moments, (moments_of(rows_at(part)) for part in parts))
-        for part in gen_batches(len(at), PART):
+        for part in gen_batches(len(at), size):
             first, second = self.tuples[at[part], :2].T
             apart = rows_at(first).astype(np.float64) - rows_at(second)
             within += (apart.T * self.weights[at[part]]) @ apart
