@@ -250,7 +250,9 @@ def _by_row(matches):
 def _components(a, b):
     """The connected component of each edge, between nodes ``a[i]`` and ``b[i]``."""
     n_nodes = max(a.max(), b.max()) + 1
-    edges = coo_array((np.ones(len(a), dtype=bool), (a, b)), shape=(n_nodes, n_nodes))
+    # scipy 1.11 takes graphs with indices of 32 bits only.
+    ends = a.astype(np.int32), b.astype(np.int32)
+    edges = coo_array((np.ones(len(a), dtype=bool), ends), shape=(n_nodes, n_nodes))
     return connected_components(edges, directed=False)[1][a]
 
 
