@@ -16,8 +16,9 @@ has these members:
     Rows in groups, such that the positives of a row are the others of its group. Only where
     the candidates are the anchors' own table.
 
-The other kind, :class:`EdgeLists`, lists the edges between anchors and candidates. Given
-pairs and triplets are such lists, and mined constraints become one where anchors have few.
+The other kind, :class:`EdgeLists` with the layout ``"lists"``, lists the edges between
+anchors and candidates. Given pairs and triplets are such lists, and mined constraints
+become one where anchors have few.
 :class:`EdgeTables` are several of them.
 """
 
@@ -76,6 +77,8 @@ class EdgeLists(NamedTuple):
     negatives: Edges
     totals: np.ndarray
 
+    layout = "lists"
+
     @property
     def tables(self):
         """Itself, the only one."""
@@ -89,7 +92,7 @@ class EdgeLists(NamedTuple):
 
     def equals(self, other):
         """Whether both are the same constraints."""
-        return isinstance(other, EdgeLists) and all(
+        return self.layout == other.layout and all(
             np.array_equal(a.columns, b.columns) and np.array_equal(a.anchors, b.anchors)
             for a, b in zip(self[:2], other[:2], strict=True)
         )
@@ -108,9 +111,11 @@ class EdgeTables(NamedTuple):
     tables: list
     totals: np.ndarray
 
+    layout = "lists"
+
     def equals(self, other):
         """Whether both are the same constraints."""
-        return isinstance(other, EdgeTables) and all(
+        return self.layout == other.layout and all(
             a.equals(b) for a, b in zip(self.tables, other.tables, strict=True)
         )
 
@@ -132,9 +137,11 @@ class GroupLists(NamedTuple):
     negatives: Edges
     totals: np.ndarray
 
+    layout = "groups"
+
     def equals(self, other):
         """Whether both are the same constraints, if the groups are."""
-        return isinstance(other, GroupLists) and np.array_equal(
+        return self.layout == other.layout and np.array_equal(
             self.negatives.columns, other.negatives.columns
         )
 
@@ -155,6 +162,8 @@ class LabelRelation:
 
     codes: np.ndarray
     weights: np.ndarray = field(default=None)
+
+    layout = "masks"
 
     def __post_init__(self):
         if self.weights is None:
@@ -199,6 +208,8 @@ class RankRelation:
 
     values: np.ndarray
     weights: np.ndarray
+
+    layout = "masks"
 
     def __post_init__(self):
         n = len(self.values)
@@ -247,6 +258,8 @@ class MatchRelation:
     matched: object
     known: object
     weights: np.ndarray
+
+    layout = "masks"
 
     def masks(self, rows):
         """Which candidates are positives and which are negatives of a slice of anchors."""

@@ -308,7 +308,7 @@ def paired_pullback(g, A, B, metric):
     derivative of ``"euclidean"`` is taken as 0.
     """
     difference = A - B
-    slope = np.array(g, dtype=difference.dtype)
+    grad = np.array(g, dtype=difference.dtype)
     # A power of two that both are divided by cancels.
     distances = _norms(difference)[0] if metric == "euclidean" else None
-    return 2 * grad_by_square(slope, distances, metric)[:, None] * difference
+    return 2 * grad_by_square(grad, distances, metric)[:, None] * difference

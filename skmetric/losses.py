@@ -53,7 +53,7 @@ def __dir__():
 
 
 def hinge(v):
-    """Cost and slope of ``max(v, 0)``.
+    """Cost and derivative of ``max(v, 0)``.
 
     Parameters
     ----------
@@ -64,14 +64,14 @@ def hinge(v):
     -------
     cost : ndarray
         Of the shape and dtype of `v`.
-    slope : ndarray
+    grad : ndarray
         Its derivative; 0 at 0.
     """
     return np.maximum(v, 0), (v > 0).astype(v.dtype)
 
 
 def smoothed_hinge(v, foot):
-    """Cost and slope of ``max(v, 0)`` with a quadratic foot, which has no kink.
+    """Cost and derivative of ``max(v, 0)`` with a quadratic foot, which has no kink.
 
     Parameters
     ----------
@@ -85,7 +85,7 @@ def smoothed_hinge(v, foot):
     -------
     cost : ndarray
         Of the shape and dtype of `v`.
-    slope : ndarray
+    grad : ndarray
         Its derivative.
     """
     foot = v.dtype.type(foot)
@@ -100,7 +100,7 @@ def smoothed_hinge(v, foot):
 
 
 def squared_hinge(v):
-    """Cost and slope of ``max(v, 0) ** 2``.
+    """Cost and derivative of ``max(v, 0) ** 2``.
 
     Parameters
     ----------
@@ -111,7 +111,7 @@ def squared_hinge(v):
     -------
     cost : ndarray
         Of the shape and dtype of `v`.
-    slope : ndarray
+    grad : ndarray
         Its derivative.
     """
     positive = np.maximum(v, 0)
@@ -119,7 +119,7 @@ def squared_hinge(v):
 
 
 def softplus(v):
-    """Cost and slope of ``log(1 + exp(v))``, without overflow.
+    """Cost and derivative of ``log(1 + exp(v))``, without overflow.
 
     Parameters
     ----------
@@ -130,12 +130,12 @@ def softplus(v):
     -------
     cost : ndarray
         Of the shape and dtype of `v`.
-    slope : ndarray
+    grad : ndarray
         Its derivative.
     """
     small = np.exp(-np.abs(v))
-    slope = np.where(v > 0, 1, small) / (1 + small)
-    return np.maximum(v, 0) + np.log1p(small), slope
+    grad = np.where(v > 0, 1, small) / (1 + small)
+    return np.maximum(v, 0) + np.log1p(small), grad
 
 
 def triplet_slack(d_pos, d_neg, margin):
@@ -162,7 +162,7 @@ def weighted_cost(v, cost_of, weights, scale):
     ----------
     v : ndarray of shape (b, ...)
     cost_of : callable
-        From slacks to costs and their slopes: one of `LOSSES`, or the smoothed hinge.
+        From slacks to costs and their derivatives: one of `LOSSES`, or the smoothed hinge.
     weights : ndarray of float64 of shape (b,)
     scale : float
         Of loss and gradient.
@@ -248,12 +248,12 @@ def triplet_loss(
         (A, _), (P, _), (N, _) = places
         d_pos, d_neg = paired_distances(A, P, metric), paired_distances(A, N, metric)
         v = triplet_slack(d_pos, d_neg, margin)
-        cost, slope = cost_of(v)
+        cost, grad = cost_of(v)
         if not return_gradient:
             return _finite(cost.mean())
-        slope = slope / len(v)
-        towards = paired_pullback(slope, A, P, metric)
-        away = paired_pullback(slope, A, N, metric)
+        grad = grad / len(v)
+        towards = paired_pullback(grad, A, P, metric)
+        away = paired_pullback(grad, A, N, metric)
         gradients = _pulled_back((towards - away, -towards, away), places)
         return _finite(cost.mean(), gradients)
 
@@ -332,11 +332,11 @@ def contrastive_loss(
         distances = paired_distances(A, B, metric)
         slacks = similar_slack(distances, pos_margin), dissimilar_slack(distances, margin)
         v = np.where(similar, *slacks)
-        cost, slope = cost_of(v)
+        cost, grad = cost_of(v)
         if not return_gradient:
             return _finite(cost.mean())
-        slope = np.where(similar, slope, -slope) / len(v)
-        dA = paired_pullback(slope, A, B, metric)
+        grad = np.where(similar, grad, -grad) / len(v)
+        dA = paired_pullback(grad, A, B, metric)
         return _finite(cost.mean(), _pulled_back((dA, -dA), places))
 
 

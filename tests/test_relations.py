@@ -30,6 +30,8 @@ TINY = 1e-4
 class MaskRelation:
     """A relation that has its masks at hand; weights differ by anchor."""
 
+    layout = "masks"
+
     def __init__(self, is_positive, is_negative):
         self.is_positive, self.is_negative = is_positive, is_negative
         self.weights = 1 + np.arange(len(is_positive)) % 3.0

@@ -370,15 +370,15 @@ def _softplus_at_nodes(slacks, nodes, multiples, out):
         terms, factors = np.exp(slacks), np.exp(nodes)  # (c, n), (c, m)
     for node in range(nodes.shape[1]):
         if is_product:
-            slopes = terms * factors[:, node, None]  # (c, n)
-            costs = np.log1p(slopes)
-            slopes /= 1 + slopes
+            grads = terms * factors[:, node, None]  # (c, n)
+            costs = np.log1p(grads)
+            grads /= 1 + grads
         else:
-            costs, slopes = softplus(slacks + nodes[:, node, None])
+            costs, grads = softplus(slacks + nodes[:, node, None])
         cost += float(multiples[:, node] @ costs.sum(axis=1, dtype=np.float64))
-        sums[:, node] = slopes.sum(axis=1)
-        slopes *= multiples[:, node, None].astype(dtype)
-        out -= slopes
+        sums[:, node] = grads.sum(axis=1)
+        grads *= multiples[:, node, None].astype(dtype)
+        out -= grads
     return cost, sums
 
 

@@ -14,7 +14,7 @@ import numpy as np
 from scipy.sparse import issparse
 from sklearn import get_config
 
-from .._relations import EdgeLists, Edges, EdgeTables, GroupLists
+from .._relations import EdgeLists, Edges, GroupLists
 from ..distances import (
     block_distances,
     block_pullback,
@@ -62,10 +62,12 @@ class MinedBlocks(NamedTuple):
     selections: list
     totals: np.ndarray
 
+    layout = "blocks"
+
     def equals(self, other):
         """Whether both consist of the same constraints."""
         return (
-            isinstance(other, MinedBlocks)
+            self.layout == other.layout
             and len(self.selections) == len(other.selections)
             and all(
                 a.equals(b) for a, b in zip(self.selections, other.selections, strict=True)
@@ -87,9 +89,12 @@ class Deferred(NamedTuple):
     blocks: object
     random_states: object
 
+    layout = "deferred"
+
     def equals(self, other):
         """Whether both will be the same constraints for sure."""
-        return isinstance(other, Deferred) and self.blocks is None and other.blocks is None
+        both = self.layout == other.layout
+        return both and self.blocks is None and other.blocks is None
 
 
 class Evaluation(NamedTuple):
@@ -138,7 +143,7 @@ def mine(W, X, relation, metric, constraints, random_state, candidates=None, sid
     mined : MinedBlocks, EdgeLists, EdgeTables or GroupLists
         Whichever takes the least time. Given edges are what they are.
     """
-    if isinstance(relation, (EdgeLists, EdgeTables)):
+    if relation.layout == "lists":
         return relation
     A, B, _ = embed_tables(W, X, candidates, metric, side)
     constraints = _for_relation(constraints, relation)
@@ -150,7 +155,7 @@ def mine(W, X, relation, metric, constraints, random_state, candidates=None, sid
     if B is A and (groups := _cheap_groups(constraints, relation)):
         return _mine_groups(blocks, relation, constraints, random_state, groups)
     mined = _mine(blocks, blocks.rounded_distances, relation, constraints, random_state)
-    if not all(getattr(s, "layout", None) == "lists" for s in mined.selections):
+    if not all(s.layout == "lists" for s in mined.selections):
         return mined
     few = edge_lists(blocks.rows, mined.selections, relation.weights, mined.totals)
     return few if few.cost <= len(B) else mined
@@ -187,11 +192,12 @@ def evaluate(
     O((n + m) k) and one block of distances with its temporaries.
     """
     A, B, norms = embed_tables(W, X, candidates, metric, side)
-    if mined is None and isinstance(relation, (EdgeLists, EdgeTables)):
+    if mined is None and relation.layout == "lists":
         mined = relation
-    if isinstance(mined, (EdgeLists, EdgeTables)):
+    layout = "blocks" if mined is None else mined.layout
+    if layout == "lists":
         loss, active, dA, dB = evaluate_edges(A, B, mined, metric, constraints)
-    elif isinstance(mined, GroupLists):
+    elif layout == "groups":
         loss, active, dA = evaluate_groups(A, mined, metric, constraints)
     else:
         loss, active, dA, dB, mined = _by_block(
@@ -231,7 +237,7 @@ def _by_block(A, B, relation, metric, constraints, mined, random_state):
     dB = dA if B is A else np.zeros_like(B)
     for rows, selection in zip(blocks.rows, mined.selections, strict=True):
         D, masks = blocks.distances(rows), partial(relation.masks, rows)  # D: (b, m)
-        if isinstance(selection, Deferred):
+        if selection.layout == "deferred":
             at_mining = (selection.blocks or blocks).rounded_distances(rows)
             random_states = deepcopy(selection.random_states)
             selection = _select(at_mining, masks, constraints, random_states)

@@ -57,12 +57,12 @@ def softmax_cost(d_pos, anchors, d_neg, temperature, weights, shares=None):
     is_active = d_pos > nearest[anchors]
     # -inf without positive or negative: cost and gradient are 0.
     v = (d_pos - nearest[anchors].astype(np.float64)) / temperature + logs[anchors]
-    costs, slopes = softplus(v)  # (n_pairs,) each
-    slopes *= weights / temperature
-    of_anchors = np.bincount(anchors, weights=slopes, minlength=len(sums))  # (b,)
+    costs, grads = softplus(v)  # (n_pairs,) each
+    grads *= weights / temperature
+    of_anchors = np.bincount(anchors, weights=grads, minlength=len(sums))  # (b,)
     of_anchors = of_anchors / np.where(sums > 0, sums, 1)
     terms *= -of_anchors.astype(dtype)[:, None]
-    return float(weights @ costs), slopes.astype(dtype), terms, is_active
+    return float(weights @ costs), grads.astype(dtype), terms, is_active
 
 
 def softmax_over_negatives(D, anchors, positives, is_negative, temperature, weights):

@@ -497,10 +497,8 @@ class Selection(NamedTuple):
 
     def equals(self, other):
         """Whether both are the same constraints."""
-        return (
-            isinstance(other, Selection)
-            and self.layout == other.layout
-            and all(map(np.array_equal, self.arrays, other.arrays))
+        return self.layout == other.layout and all(
+            map(np.array_equal, self.arrays, other.arrays)
         )
 
 
