@@ -106,7 +106,7 @@ def test_groups_against_enumeration(
         found = evaluate(W, make(X), LabelRelation(y), metric, constraints, mined=mined)
     assert isinstance(mined, GroupLists)
     assert mined.equals(mined)
-    assert not mined.equals(None)
+    assert not mined.equals(EdgeLists(*[mined.negatives] * 2, mined.totals))
     assert found.n_constraints == n
     assert found.loss == pytest.approx(value, rel=1e-10)
     np.testing.assert_allclose(found.gradient, gradient, rtol=1e-8, atol=1e-12)
