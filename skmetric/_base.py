@@ -33,10 +33,9 @@ from ._objective._initialization import (
     initial_map,
     knows_classes,
 )
+from ._objective._labels import ContinuousTarget, Labels
 from ._objective._maps import comparable_rows, map_rows, mapped_distances
 from ._objective._supervision import (
-    ContinuousTarget,
-    Labels,
     Matches,
     MatchLog,
     Triplets,
