@@ -11,7 +11,12 @@ from scipy.sparse import csr_array
 from scipy.stats import rankdata
 from sklearn.utils import gen_batches
 
-from .._relations import LabelRelation, RankRelation, first_copies
+from .._relations import (
+    LabelRelation,
+    RankRelation,
+    SharedLabelRelation,
+    first_copies,
+)
 from ..mining._sampler import draws_by_class, epoch, hold_out, stratified_part
 from ._maps import map_rows, nearest_labels
 from ._scatter import (
@@ -65,6 +70,11 @@ class Labels:
     @property
     def y(self):
         """What a scorer is given as y."""
+        return self.codes
+
+    @property
+    def classes(self):
+        """The class of each row; None where it has no single one."""
         return self.codes
 
     def __len__(self):
@@ -173,7 +183,7 @@ class Labels:
         batches : list of ndarrays of int
         """
         at = np.arange(len(self)) if share == 1 else self._part(share, random_state)
-        codes, counts = self.codes[at], None
+        codes, counts = self._strata(at, random_state), None
         if self.class_weights is not None:
             sizes = np.bincount(codes, minlength=len(self.class_weights))
             counts = draws_by_class(sizes, self.class_weights)
@@ -185,13 +195,19 @@ class Labels:
 
     def _part(self, share, random_state):
         distinct = self.distinct
-        part = stratified_part(self.codes[distinct], share, random_state)
+        strata = self._strata(distinct, random_state)
+        part = stratified_part(strata, share, random_state)
         return self.copies_of(distinct[part])
+
+    def _strata(self, at, random_state):
+        """What some rows are in equal parts of, where rows are drawn or held out."""
+        return self.codes[at]
 
     def hold_out(self, fraction, random_state):
         """Hold out a share of each class; a row goes with its copies, and is held once."""
         distinct = self.distinct
-        kept, held = hold_out(self.codes[distinct], fraction, random_state)
+        strata = self._strata(distinct, random_state)
+        kept, held = hold_out(strata, fraction, random_state)
         return self._with_copies(distinct[kept]), self.take(distinct[held])
 
     def judge(self, kept, X, metric, random_state):
@@ -294,6 +310,121 @@ class ContinuousTarget(Labels):
     def take(self, at):
         """The target of some rows, as for labels."""
         return replace(super().take(at), values=self.values[at])
+
+
+@dataclass(frozen=True)
+class SetsOfLabels(Labels):
+    """Several labels a row: rows with a label in common belong together.
+
+    Where rows are drawn or held out, one of its labels takes the place of a row's class.
+
+    Parameters
+    ----------
+    codes, first, rows
+        See :class:`Labels`; rows with one code have the same set of labels.
+    indicator : CSR array of bool of shape (n, n_labels)
+        Which labels each row has, at least one.
+    """
+
+    indicator: csr_array = field(kw_only=True)
+
+    weighs_classes = False
+    classes = None
+
+    @classmethod
+    def of(cls, X, indicator):
+        """The labels of the rows of X, given as `indicator`."""
+        alike = np.zeros(X.shape[0], dtype=np.intp)
+        codes = first_copies(indicator.astype(np.float64), alike)
+        return cls(codes, first_copies(X, codes), indicator=indicator)
+
+    @property
+    def y(self):
+        """What a scorer is given as y."""
+        return self.indicator
+
+    @property
+    def trust(self):
+        """As for classes."""
+        return trust_in(np.count_nonzero(self.indicator.sum(axis=0)))
+
+    def _relation(self, at, weights):
+        return SharedLabelRelation(self.indicator[at], weights)
+
+    def _strata(self, at, random_state):
+        return draw_labels(self.indicator[at], random_state)
+
+    def scatter(self, rows_at):
+        """Half the mean square of differences of anchors and positives; scatter of all.
+
+        Of distinct rows. Each anchor that has a positive weighs 1, and so does each of its
+        labels that another row has, and within a label each positive.
+        """
+        indicator = self.indicator[self.distinct].astype(np.float64)  # (n, n_labels)
+        sizes = indicator.sum(axis=0)
+        indicator, sizes = indicator[:, sizes > 1], sizes[sizes > 1]  # (n, n_shared)
+        n_labels = np.maximum(indicator.sum(axis=1), 1)  # (n,)
+        anchors = csr_array(indicator.multiply(1 / n_labels[:, None]))
+        per_positive = 1 / (sizes - 1)  # (n_shared,)
+        # The weight of a and p is ((anchors * per_positive) @ indicator.T)[a, p]. In the
+        # weighted sum of (x_a - x_p)(x_a - x_p).T a row and itself add nothing.
+        degrees = anchors @ (per_positive * sizes)
+        degrees += indicator @ (per_positive * anchors.sum(axis=0))  # (n,)
+        origin = rows_at(self.distinct[:1]).astype(np.float64)
+        shape = len(per_positive), origin.shape[1]
+        of_anchors, of_positives, squares = np.zeros(shape), np.zeros(shape), 0.0
+        moments = None
+        for part in gen_batches(self.n_distinct, max(1, PART_ENTRIES // origin.shape[1])):
+            X = rows_at(self.distinct[part]) - origin  # (m, d)
+            own = moments_of(X)
+            moments = own if moments is None else merge_moments(moments, own)
+            squares += (X.T * degrees[part]) @ X
+            of_anchors += anchors[part].T @ X
+            of_positives += indicator[part].T @ X
+        crossed = (of_anchors.T * per_positive) @ of_positives
+        within = (squares - crossed - crossed.T) / (2 * anchors.sum())
+        return within, moments.scatter / moments.n
+
+    def judge(self, kept, X, metric, random_state):
+        """The share of rows whose nearest neighbor among those kept shares a label.
+
+        Of at most `MAX_JUDGED` rows.
+        """
+        held, every = self._some_to_judge(random_state), np.arange(len(kept))
+
+        def score(W):
+            E = map_rows(X[held.rows].astype(np.float64, copy=False), W, metric)
+            found = nearest_labels(E, X, kept.rows, every, W, metric)
+            shared = held.indicator.multiply(kept.indicator[found]).sum(axis=1)
+            return float((shared > 0).mean())
+
+        return score
+
+    def take(self, at):
+        """The labels of some rows, as for single labels."""
+        return replace(super().take(at), indicator=self.indicator[at])
+
+
+def draw_labels(indicator, random_state):
+    """One label of each row, the rarer the likelier: p ∝ 1 / its number of rows.
+
+    So rows of rare labels meet in a batch.
+
+    Parameters
+    ----------
+    indicator : CSR array of shape (n, n_labels)
+        At least one entry in each row.
+    random_state : RandomState
+
+    Returns
+    -------
+    labels : ndarray of int of shape (n,)
+    """
+    labels = indicator.indices  # (n_entries,)
+    # The first of several exponential times is each with a probability ∝ its rate.
+    times = random_state.exponential(size=len(labels)) * np.bincount(labels)[labels]
+    rows = np.repeat(np.arange(indicator.shape[0]), np.diff(indicator.indptr))
+    return labels[np.lexsort((times, rows))[indicator.indptr[:-1]]]
 
 
 def strata_of(values):
