@@ -565,8 +565,7 @@ MultiIndex
         X = self._checked_rows(X, reset)
         y = labels_or_sets(y)
         check_consistent_length(X, y)
-        rows = labeled_rows(y, parameters.unlabeled)
-        X, y = X[rows], y[rows]
+        X, y = labeled_rows(X, y, parameters.unlabeled)
         # Refuses unknown words before any work is done.
         constraints_for(parameters, X.shape[1])
         if issparse(y):

@@ -15,7 +15,6 @@ import numpy as np
 from scipy.sparse import csr_array, issparse
 from sklearn.utils import (
     check_array,
-    check_consistent_length,
     check_random_state,
     column_or_1d,
     gen_batches,
@@ -753,11 +752,12 @@ def _indicator_of(y):
     return indicator
 
 
-def labeled_rows(y, unlabeled):
-    """Which rows have a label.
+def labeled_rows(X, y, unlabeled):
+    """The rows that have a label, and the labels of these.
 
     Parameters
     ----------
+    X : ndarray or CSR of shape (n, ...)
     y : ndarray of shape (n,) or CSR array of shape (n, n_labels)
         From :func:`labels_or_sets`.
     unlabeled : object or None
@@ -765,8 +765,7 @@ def labeled_rows(y, unlabeled):
 
     Returns
     -------
-    rows : slice or ndarray of int
-        All rows as a slice.
+    X, y : as given, if all rows have a label
 
     Raises
     ------
@@ -776,19 +775,19 @@ def labeled_rows(y, unlabeled):
     if issparse(y):
         is_labeled, marked = np.diff(y.indptr) > 0, "that are 0 throughout"
     elif unlabeled is None:
-        return slice(None)
+        return X, y
     else:
         # One by one, as numpy has no answer where types differ.
         is_labeled = ~np.fromiter((_is_same(label, unlabeled) for label in y), bool, len(y))
         marked = f"with the label {short(unlabeled)} of unlabelled ones"
     if is_labeled.all():
-        return slice(None)
+        return X, y
     if not is_labeled.any():
         raise ValueError(
             f"Got y of {len(is_labeled)} rows {marked}, but expected some with a label: "
             "unlabelled rows belong with no row and apart from none."
         )
-    return np.flatnonzero(is_labeled)
+    return X[is_labeled], y[is_labeled]
 
 
 def _is_same(a, b):
@@ -1042,13 +1041,3 @@ def check_map_size(n_components, n_features):
             f"{n_components * n_features * 8 / 2**30:.0f} GiB. Set n_components, for "
             "example n_components=128."
         )
-
-
-def check_embedding(E, y):
-    """An embedding in float64, and its labels as integers, to learn from both."""
-    E = check_rows(E, "E", dtype=np.float64)
-    labels, codes = distinct_labels(y)
-    check_consistent_length(E, codes)
-    check_classes(codes)
-    warn_about_labels(labels, len(codes), stacklevel=5)
-    return E, codes
