@@ -791,7 +791,10 @@ def labeled_rows(X, y, unlabeled):
 
 
 def _is_same(a, b):
-    same = a == b
+    try:
+        same = a == b
+    except ArithmeticError:  # A signaling NaN.
+        return False
     return isinstance(same, (bool, np.bool_)) and bool(same)
 
 

@@ -134,10 +134,10 @@ def make_retrieval_task(
 def _check_combination(y, itself, index_labels, relevant, grades, unlabeled):
     """Refuse anything but either labels or a list of relevant rows."""
     if relevant is not None:
-        if y is not None or index_labels is not None:
+        if not (y is None and index_labels is None and unlabeled is None):
             raise ValueError(
-                "Got labels and relevant, but expected one of them: either labels say "
-                "which rows are relevant to a query, or relevant lists them."
+                "Got labels, or unlabeled, and relevant, but expected one of them: either "
+                "labels say which rows are relevant to a query, or relevant lists them."
             )
         return
     if grades is not None:
