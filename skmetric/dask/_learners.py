@@ -153,7 +153,7 @@ class DaskLearnerMixin:
                 raise ValueError(
                     f"Got {name}={short(getattr(self, name))}, but expected the default: "
                     f"{type(self).__name__} learns from class labels of one weight, which "
-                    "each row has. Leave out others, or use "
+                    "each row has. Leave out rows without one, or use "
                     f"{self._local_class.__name__} on a sample in memory."
                 )
 
