@@ -164,7 +164,8 @@ class RowsInMemory:
             rows_at = X.__getitem__
         within, total = self.target.scatter(rows_at)
         rank = _scatter.rank_of(total)
-        W, scale = _scatter.discriminant(within, total, rank, self.target.trust)
+        strength = self.target.strength(rows_at, rank)
+        W, scale = _scatter.discriminant(within, total, rank, strength)
         r = len(W)
         if k < d:
             W = _scatter.leading(W, total, min(k, r))

@@ -24,9 +24,9 @@ from ._scatter import (
     ClassMoments,
     merge_moments,
     moments_of,
-    trust_in,
     within_scatter,
 )
+from ._strength import strength_of
 
 # At most this many held-out rows are judged by their nearest neighbors.
 MAX_JUDGED = 2048
@@ -142,10 +142,9 @@ class Labels:
         order = np.argsort(at)
         return rows[at[order]], counts[order] / counts.mean()
 
-    @property
-    def trust(self):
-        """How much the classes say about others, see the discriminant map."""
-        return trust_in(len(np.unique(self.codes)))
+    def strength(self, rows_at, rank):
+        """How strongly the classes may shape a map, from what they say about others."""
+        return strength_of(self, rows_at, rank)
 
     def scatter(self, rows_at):
         """Mean scatter within classes, and in all, of the distinct rows."""
@@ -276,8 +275,7 @@ class ContinuousTarget(Labels):
         """What a scorer is given as y."""
         return self.values
 
-    @property
-    def trust(self):
+    def strength(self, rows_at, rank):
         """There are no other classes."""
         return 1.0
 
@@ -343,10 +341,9 @@ class SetsOfLabels(Labels):
         """What a scorer is given as y."""
         return self.indicator
 
-    @property
-    def trust(self):
-        """As for classes."""
-        return trust_in(np.count_nonzero(self.indicator.sum(axis=0)))
+    def strength(self, rows_at, rank):
+        """Sets of labels are not left out."""
+        return 1.0
 
     def _relation(self, at, weights):
         return SharedLabelRelation(self.indicator[at], weights)

@@ -23,8 +23,9 @@ A kind of supervision is a class with these members:
 ``scatter(rows_at) -> (within, total)``
     Mean scatter of rows that belong together, and of all, each (d, d), of the rows
     ``rows_at(indices)``.
-``trust``
-    From 0 to 1, how much what is learnt from says about other classes.
+``strength(rows_at, rank)``
+    How strongly it may shape the discriminant map, see
+    :mod:`skmetric._objective._strength`.
 ``judge(kept, X, metric, random_state) -> score``
     How well a map does on what is held out: ``score(W)``, larger is better.
 """
@@ -387,7 +388,9 @@ class GivenConstraints:
         rows, places = compact_indices(part.tuples, self.n_rows)
         return rows, replace(part, tuples=places).edge_lists()
 
-    trust = 1.0
+    def strength(self, rows_at, rank):
+        """Given constraints name no classes to leave out."""
+        return 1.0
 
     @property
     def together(self):
