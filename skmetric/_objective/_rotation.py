@@ -17,6 +17,9 @@ from sklearn.utils import gen_batches
 from . import _scatter
 from ._maps import map_rows
 
+# At most this many rows, evenly spaced, say how a map spreads rows.
+MAX_ROWS = 2**15
+
 
 def principal_axes(X, W, metric):
     """The principal axes of mapped rows, by falling variance.
@@ -35,10 +38,12 @@ def principal_axes(X, W, metric):
 
     Notes
     -----
-    In O(n d k) time for the mapped rows and O(n k min(n, k) + min(n, k)³) for their axes.
-    Only a block of mapped rows is kept, or all if they are fewer than components.
+    In O(n d k) time for the mapped rows and O(n k min(n, k) + min(n, k)³) for their axes,
+    with n of at most `MAX_ROWS`. Only a block of mapped rows is kept, or all if they are
+    fewer than components.
     """
-    n, k = X.shape[0], len(W)
+    X, k = X[:: -(-X.shape[0] // MAX_ROWS)], len(W)
+    n = X.shape[0]
     if n < k:
         Z = map_rows(X, W, metric).astype(np.float64)
         return np.linalg.svd(Z - Z.mean(axis=0), full_matrices=False)[2]

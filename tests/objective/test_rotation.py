@@ -50,6 +50,13 @@ def test_axes_are_those_of_a_decomposition_of_the_mapped_rows(make, n_rows, metr
     np.testing.assert_allclose(found.sum(axis=0), variances, atol=1e-12 * variances[0])
 
 
+def test_axes_of_many_rows_are_those_of_some(monkeypatch):
+    W = RNG.normal(size=(4, 7))
+    expected = principal_axes(X[::2], W, "sqeuclidean")
+    monkeypatch.setattr("skmetric._objective._rotation.MAX_ROWS", 31)
+    np.testing.assert_array_equal(principal_axes(X, W, "sqeuclidean"), expected)
+
+
 @pytest.mark.parametrize("r", [0, 1, 3, 5, 6, 8])
 def test_rotation_to_axes_keeps_the_metric(r):
     W = RNG.normal(size=(8, 6))
@@ -109,7 +116,7 @@ def test_components_from_given_constraints():
 @pytest.mark.parametrize("Learner", LEARNERS)
 def test_matches_order_components_but_for_a_fixed_index(Learner, side):
     matches = np.c_[np.arange(30), np.arange(30)]
-    queries, documents = X[:30], X[30:] + 0.1 * RNG.normal(size=(30, 7))
+    queries, documents = X[:30], X[:30] + 0.1 * RNG.normal(size=(30, 7))
     learner = Learner(metric="cosine", random_state=0)
     learner.fit_matches(queries, documents, matches, side=side)
     if side == "both":
