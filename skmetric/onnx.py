@@ -9,8 +9,8 @@ LEARNERS = (TripletMetricLearner, ContrastiveMetricLearner)
 def register_converters():
     """Let skl2onnx convert both learners, also within pipelines.
 
-    Call it once per process. ``skl2onnx.to_onnx`` and ``skl2onnx.convert_sklearn`` then know
-    the learners as they know the estimators of scikit-learn.
+    Call it once per process. ``skl2onnx.to_onnx`` and ``skl2onnx.convert_sklearn`` then
+    convert the learners as they convert the estimators of scikit-learn.
 
     Raises
     ------
@@ -19,9 +19,9 @@ def register_converters():
 
     Notes
     -----
-    The map becomes a ``MatMul``, and under ``metric="cosine"`` an ``LpNormalization`` follows.
-    Both are in float32, or in float64 if the input is of that type. A learner over a cluster is
-    converted as ``to_local()``.
+    The map becomes a ``MatMul``, and under ``metric="cosine"`` an ``LpNormalization``
+    follows. Both are in float32, or in float64 if the input is of that type. Of a learner
+    over a cluster, convert ``to_local()``.
 
     Examples
     --------

@@ -69,8 +69,10 @@ def test_a_pipeline_maps_and_predicts_the_same(
     assert Z.dtype == (np.float64 if dtype == np.float64 else np.float32)
     tol = 1e-12 if dtype == np.float64 else 1e-5
     np.testing.assert_allclose(Z, model[:-1].transform(rows), atol=tol)
-    labels, _ = run_onnx(model, rows, options={"zipmap": False})
-    np.testing.assert_array_equal(labels, model.predict(rows))
+    for options in ({}, {"optim": "cdist"}):
+        options = {KNeighborsClassifier: {"zipmap": False, **options}}
+        labels, _ = run_onnx(model, rows, options=options)
+        np.testing.assert_array_equal(labels, model.predict(rows))
 
 
 @pytest.mark.parametrize("metric", ["sqeuclidean", "cosine"])
