@@ -10,8 +10,8 @@ stored vectors can be cut after any number of them. A map fitted with as many
 
 # %%
 # Each half of the digits gives a map, and the other half is searched: each row is a query
-# among the others. MAP@R is the mean average precision of the R nearest rows, where R is the
-# number of other rows of the query's digit.
+# among the others. MAP@R is the mean average precision of the R nearest rows, where R is
+# the number of other rows of the query's digit.
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -49,8 +49,8 @@ raw, curves = zip(*(score_by_size(X[a], y[a], X[b], y[b]) for a, b in halves), s
 means = {name: np.mean([scores[name] for scores in curves], axis=0) for name in curves[0]}
 
 # %%
-# A row of float32 takes four bytes per column. Beyond 12 columns nothing is gained here, and
-# smaller vectors are faster to search, too.
+# A row of float32 takes four bytes per column. Beyond 12 columns nothing is gained here,
+# and smaller vectors are faster to search, too.
 
 n_bytes = 4 * np.array(sizes)
 figure, axes = plt.subplots(figsize=(7, 4.5), layout="constrained")
