@@ -3,7 +3,13 @@
 from ._contrastive import ContrastiveMetricLearner
 from ._triplet import TripletMetricLearner
 
+__all__ = ["register_converters"]
+
 LEARNERS = (TripletMetricLearner, ContrastiveMetricLearner)
+
+
+def __dir__():
+    return __all__
 
 
 def register_converters():
