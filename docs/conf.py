@@ -35,7 +35,7 @@ numpydoc_validation_checks = {"all", "ES01", "EX01", "PR04", "RT02", "SA01", "SS
 sphinx_gallery_conf = {
     "examples_dirs": "../examples",
     "gallery_dirs": "auto_examples",
-    "ignore_pattern": r"quickstart\.py",
+    "ignore_pattern": r"(quickstart|sentence_transformers_dense)\.py",
     "within_subsection_order": "FileNameSortKey",
     "abort_on_example_error": True,
     "doc_module": ("skmetric",),

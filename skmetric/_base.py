@@ -35,7 +35,13 @@ from ._objective._initialization import (
     knows_classes,
 )
 from ._objective._labels import ContinuousTarget, Labels, SetsOfLabels
-from ._objective._maps import comparable_rows, map_rows, mapped_distances
+from ._objective._maps import (
+    comparable_rows,
+    map_rows,
+    mapped_distances,
+    nearest_rotation,
+)
+from ._objective._rotation import rotate_to
 from ._objective._supervision import (
     Matches,
     MatchLog,
@@ -507,6 +513,9 @@ MultiIndex
         warn_about_fit(
             self, self._sample(X), target, result.converged, from_classes=from_classes
         )
+        if target.side == "both":
+            axes = self._rows(parameters, X, target).principal_axes(self.components_)
+            self.components_ = rotate_to(self.components_, axes)
         context.call_on_fit_task_end(
             estimator=self,
             reconstruction_attributes=lambda: {"components_": self.components_},
@@ -527,15 +536,18 @@ MultiIndex
             self._record([], [])
         self._check_side(target.side)
         goes_on = state and self.solver_ == settings.solver
+        W0, W = self.initial_components_, self.components_
+        if state is None and W is not W0 and target.side == "both":
+            W = nearest_rotation(W, W0)
         with np.errstate(**CHECKED_LATER):
-            check_under(self.components_, RowsInMemory(self._sample(X), None))
-            X = X.astype(self.components_.dtype, copy=False)
+            check_under(W, RowsInMemory(self._sample(X), None))
+            X = X.astype(W.dtype, copy=False)
             result, margins, learning_state = fit_chunk(
                 settings,
                 X,
                 target,
-                self.initial_components_,
-                self.components_,
+                W0,
+                W,
                 rng,
                 state=state[1] if goes_on else None,
             )
@@ -691,7 +703,8 @@ MultiIndex
                 f"the fit before, but expected {W0.shape}. Set warm_start=False to start "
                 "anew."
             )
-        return self.components_.astype(W0.dtype)
+        W = self.components_.astype(W0.dtype)
+        return W if side == "queries" else nearest_rotation(W, W0)
 
     def _check_side(self, side):
         """Refuse to go on from a map of another kind."""

@@ -154,7 +154,8 @@ scoring : callable, default=None
     1-nearest-neighbour accuracy of at most 2048 of them, with neighbours among the rows
     that are learnt from, or for a continuous target R² of its nearest neighbour's value.
 warm_start : bool, default=False
-    Whether ``fit`` starts from the current map, if any. The penalty still refers to W₀.
+    Whether ``fit`` starts from the current map, if any, in the rotation that is nearest to
+    W₀. The penalty still refers to W₀.
 verbose : bool or int, default=0
     Whether to print a line per iteration.
 random_state : int, RandomState instance or None, default=None
@@ -162,7 +163,9 @@ random_state : int, RandomState instance or None, default=None
     `n_subsamples`, ``init="random"``, and the PCA of more than 1024 features.""",
     "attributes": """\
 components_ : ndarray of shape (n_components, n_features)
-    The learnt map W.
+    The learnt map W. After a fit its rows are in the order of the variance that they give
+    to the training rows, and the largest entry of each is positive, but for
+    ``side="queries"``.
 initial_components_ : ndarray of shape (n_components, n_features)
     W₀.
 solver_ : str

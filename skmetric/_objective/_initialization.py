@@ -29,6 +29,7 @@ from .._validation import (
 )
 from ..distances import embed
 from . import _scatter
+from ._rotation import principal_axes
 from ._span import row_basis
 
 INITS = ("auto", "discriminant", "identity", "pca", "lda", "random")
@@ -111,7 +112,7 @@ def _mean_distance(rows, W):
 
 
 class RowsInMemory:
-    """What :func:`initial_map` asks of rows, of those in memory.
+    """What :func:`initial_map` asks of rows, of those in memory, and the axes they end on.
 
     Parameters
     ----------
@@ -228,6 +229,10 @@ class RowsInMemory:
         """Mean of |W x_i - W x_j|² over all pairs of two rows that are no copies."""
         n_copies = 0 if self.labels is None else self.labels.n_pairs_of_copies
         return mean_squared_distance(self.X, W) / share_of_distinct(self.shape[0], n_copies)
+
+    def principal_axes(self, W):
+        """Principal axes of the mapped rows, (r, k)."""
+        return principal_axes(self.X, W, self.metric)
 
     def _check_lda(self):
         if self.y is None:

@@ -156,5 +156,14 @@ def mean_map(maps, W0):
     _, scales, directions = np.linalg.svd(np.vstack(maps), full_matrices=False)
     k = len(W0)
     W = (scales[:k] / len(maps) ** 0.5)[:, None] * directions[:k]
-    left, _, right = np.linalg.svd(W0 @ W.T, full_matrices=False)
+    return nearest_rotation(W, W0)
+
+
+def nearest_rotation(W, W0):
+    """Of the maps that have the metric of a map W, the one nearest to W₀.
+
+    It is the solution of the orthogonal Procrustes problem. Maps are of shape (k, d).
+    """
+    nearness = to_scale(W0)[0] @ to_scale(W)[0].T
+    left, _, right = np.linalg.svd(nearness, full_matrices=False)
     return left @ right @ W

@@ -17,6 +17,7 @@ from .._objective._initialization import (
 )
 from .._objective._labels import Labels
 from .._objective._problem import is_centered
+from .._objective._rotation import moments_of_mapped
 from .._objective._span import restrict_to_range, second_moments
 from .._objective._strength import MAX_ROWS, some_of_each_class, strength_of
 from .._relations import first_copies
@@ -159,11 +160,16 @@ class LabeledPartitions(Partitions):
 
     def mean_squared_distance(self, W):
         """Mean of |W x_i - W x_j|² over all pairs of rows that are not copies."""
-        results = self.map_partitions(_moments_of_mapped, W)
+        results = self.map_partitions(_moments_of_products, W)
         moments = self.reduce(results, _scatter.merge_moments)
         counts = self.map_partitions(_n_pairs_of_copies, None, self.first_copies)
         distinct = share_of_distinct(moments.n, int(self.reduce(counts, np.add)))
         return _scatter.mean_squared_distance(moments) / distinct
+
+    def principal_axes(self, W):
+        """Principal axes of the mapped rows, from their moments."""
+        results = self.map_partitions(_moments_of_mapped, (W, self.metric))
+        return _scatter.pca(self.reduce(results, _scatter.merge_moments), len(W))
 
     def restrict_to_span(self, W0, metric):
         """W₀ on the span of the rows, or `W0` itself if there are many features."""
@@ -257,5 +263,10 @@ def _moments_of_rows(_, X, y):
     return _scatter.moments_of(X)
 
 
-def _moments_of_mapped(W, X, y):
+def _moments_of_products(W, X, y):
     return _scatter.moments_of(X @ W.T)
+
+
+def _moments_of_mapped(value, X, y):
+    W, metric = value
+    return moments_of_mapped(X, W, metric)
