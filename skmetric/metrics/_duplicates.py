@@ -196,7 +196,7 @@ def group_rows(blocks, n_rows):
         From 0, in the order in which groups appear. A row without a pair has a group of its
         own.
     """
-    labels, waiting = np.arange(n_rows), []
+    labels, waiting = np.arange(n_rows, dtype=np.int32), []  # As scipy's.
     for pairs in blocks:
         waiting.append(pairs)
         # Many pairs at a time, because a merge looks at all rows.

@@ -29,7 +29,6 @@ from ._ranking import center_and_scale
 from ._shared_rows import shared_rows, unshared
 from ._verification import check_criterion, find_threshold
 
-
 NO_PAIRS = np.empty((0, 2), dtype=int)
 
 
@@ -283,10 +282,10 @@ default=None
 
         Notes
         -----
-        These are the pairs of which :meth:`predict` says True, also at the threshold itself.
-        Among all pairs of rows there are many more dissimilar ones than among most pairs to
-        fit with: with a false match rate of 1 % each row has a false duplicate per hundred
-        rows. Choose the criterion ``"tpr_at_fpr"`` and a small `rate`.
+        These are the pairs for which :meth:`predict` is true, also at the threshold itself.
+        Most of all pairs of rows are different. If 1 % of these are accepted, a row among
+        1,000 others has about 10 false duplicates. So choose the criterion ``"tpr_at_fpr"``
+        and a `rate` well below 1 / n_samples.
 
         For time and memory see :func:`pairs_within`.
         """
@@ -314,9 +313,9 @@ default=None
 
         Notes
         -----
-        Two rows of a group need not be similar themselves: a chain of similar pairs connects
-        them, as in single linkage. One false pair joins two groups. A few groups that are
-        far larger than the others show that the threshold is too large.
+        Two rows of a group need not be similar themselves: a chain of similar pairs may
+        connect them, as in single linkage. One false pair joins two groups. A few groups
+        that are far larger than the others show that the threshold is too large.
 
         Memory is O(n_samples) and a block of pairs, however many pairs there are.
         """
