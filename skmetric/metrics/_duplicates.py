@@ -119,7 +119,9 @@ def candidate_pairs(tables, radius, slack=0.0):
     """
     E, index = tables[0], tables[-1]
     radius = _wider(radius, tables, slack)
-    search = NearestNeighbors(radius=radius).fit(index)
+    # A tree takes no sparse rows.
+    algorithm = "brute" if any(map(issparse, tables)) else "auto"
+    search = NearestNeighbors(radius=radius, algorithm=algorithm).fit(index)
     # At worst, all rows of the index are near. Each takes up to 64 bytes for the moment.
     entries = get_config()["working_memory"] * 2**20 / 64
     block_size = max(1, int(entries / index.shape[0]))

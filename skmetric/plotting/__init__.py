@@ -9,12 +9,14 @@ A display with several panels takes an array of axes as ``ax``, such as ``plt.su
 returns.
 """
 
+from ._contributions import ContributionDisplay
 from ._curves import LossCurveDisplay, MarginSweepDisplay
 from ._embedding import EmbeddingDisplay
 from ._pair_distances import PairDistanceDisplay
 from ._retrieval import RetrievalDisplay
 
 __all__ = [
+    "ContributionDisplay",
     "EmbeddingDisplay",
     "LossCurveDisplay",
     "MarginSweepDisplay",

@@ -56,7 +56,8 @@ DESIGN = covering(
 def test_pairs_within_a_radius_ties_included(container, separate, memory, width, square):
     rows, radius = np.pad(GRID, ((0, 0), (0, width - 3))), square**0.5
     others, container = rows[:25] if separate else rows, CONTAINERS[container]
-    index = container(others) if separate else None
+    # Dense beside sparse, too.
+    index = (container if radius else np.asarray)(others) if separate else None
     with config_context(working_memory=memory):
         pairs, distances = pairs_within(container(rows), radius, index=index)
     # The root of 5 is rounded, and so is that of a distance.
