@@ -10,10 +10,11 @@ returns.
 """
 
 from ._contributions import ContributionDisplay
-from ._curves import LossCurveDisplay, MarginSweepDisplay
+from ._curves import LossCurveDisplay
 from ._embedding import EmbeddingDisplay
 from ._pair_distances import PairDistanceDisplay
 from ._retrieval import RetrievalDisplay
+from ._searches import MarginSweepDisplay, SearchHeatmapDisplay
 
 __all__ = [
     "ContributionDisplay",
@@ -22,6 +23,7 @@ __all__ = [
     "MarginSweepDisplay",
     "PairDistanceDisplay",
     "RetrievalDisplay",
+    "SearchHeatmapDisplay",
 ]
 
 

@@ -71,6 +71,15 @@ def figure_and_axes(ax, panels, height=3.2):
     return axes[0].figure, axes
 
 
+def widen(low, high, least=0.1):
+    """A range about the same middle that is at least so wide.
+
+    Without it, an axis of scores would make a large difference of a small one.
+    """
+    margin = max(0, least - (high - low)) / 2
+    return low - margin, high + margin
+
+
 def despine(axes):
     """Hide the top and right lines of the frame."""
     axes.spines[["top", "right"]].set_visible(False)

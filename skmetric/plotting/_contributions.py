@@ -157,9 +157,7 @@ class ContributionDisplay:
             names = [f"x{i}" for i in range(n_features)]
         as_array("feature_names", names, "a sequence of names")
         check_consistent_length(names, *panels.values())
-        n_drawn = check_number(
-            "max_features", self.max_features, kind=Integral, at_least=1
-        )
+        n_drawn = check_number("max_features", self.max_features, kind=Integral, at_least=1)
         last = list(panels.values())[-1]
         order = np.argsort(-np.abs(last), kind="stable")
         self.features_, others = np.split(order, [n_drawn])
@@ -169,7 +167,9 @@ class ContributionDisplay:
             ax, panels, height=1.0 + 0.2 * len(labels)
         )
         for axes, (name, values) in zip(self.axes_, panels.items(), strict=True):
-            widths = [*values[self.features_], *([values[others].sum()] * bool(len(others)))]
+            widths = values[self.features_]
+            if len(others):
+                widths = np.append(widths, values[others].sum())
             colors = [BLUE if width >= 0 else ORANGE for width in widths]
             axes.barh(range(len(widths)), widths, color=colors, height=0.7)
             axes.axvline(0, color="black", linewidth=0.8)
