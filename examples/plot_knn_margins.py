@@ -67,11 +67,11 @@ for name, found in (("grid", search), ("halving", halving)):
     print(f"{name}: {seconds:.1f} s of fits")
 
 # %%
-# The picture has a line for each mining, and one for 3-NN without a map. Bars are one standard deviation over
-# the folds. Where they overlap, the grid has not shown that one margin is better than
-# another, and the score of the best of eight settings is too high. Test the chosen setting
-# on rows that the search has not seen. The larger the margin, the more triplets are active.
-# If the last margin of a grid is the best, extend the grid.
+# The picture has a line for each mining, and one for 3-NN without a map. Bars are one
+# standard deviation over the folds. Where they overlap, the grid has not shown that one
+# margin is better than another, and the score of the best of eight settings is too high.
+# Test the chosen setting on rows that the search has not seen. The larger the margin, the
+# more triplets are active. If the last margin of a grid is the best, extend the grid.
 
 MarginSweepDisplay.from_estimator(search, X, y)
 plt.show()

@@ -80,6 +80,13 @@ def widen(low, high, least=0.1):
     return low - margin, high + margin
 
 
+def start_at_zero(axes):
+    """Let the y axis start at 0, with a margin above the largest value."""
+    axes.update_datalim([(axes.dataLim.x0, 0)])
+    axes.autoscale_view(scalex=False)
+    axes.set_ylim(bottom=0)
+
+
 def despine(axes):
     """Hide the top and right lines of the frame."""
     axes.spines[["top", "right"]].set_visible(False)

@@ -12,6 +12,7 @@ from ._common import (
     import_pyplot,
     set_labels,
     split_at_learner,
+    start_at_zero,
     widen,
 )
 
@@ -125,7 +126,7 @@ class LossCurveDisplay:
             set_labels(axes, self.name, name)
             axes.xaxis.get_major_locator().set_params(integer=True)
         for axes in self.axes_[:2]:
-            axes.set_ylim(bottom=0)
+            start_at_zero(axes)
         for axes in self.axes_[2:]:
             axes.set_ylim(widen(*axes.get_ylim()))
         return self

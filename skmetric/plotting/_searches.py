@@ -26,11 +26,13 @@ from ._common import (
     set_labels,
     set_title,
     split_at_learner,
+    start_at_zero,
     truncate,
     widen,
 )
 
 MINING = ("positives", "negatives")
+KEY_COLUMNS = 3
 
 
 class MarginSweepDisplay:
@@ -213,7 +215,10 @@ class MarginSweepDisplay:
             check_number("raw_score", self.raw_score)
         names = [_text(margin) for margin in margins]
         positions, is_word, is_log = _positions(margins)
-        self.figure_, self.axes_ = figure_and_axes(ax, [p[0] for p in panels], height=2.8)
+        n_lines = 1 + len(scores) // KEY_COLUMNS
+        self.figure_, self.axes_ = figure_and_axes(
+            ax, [panel[0] for panel in panels], height=2.8 + 0.2 * n_lines
+        )
         for axes, (panel, curves, deviations) in zip(self.axes_, panels, strict=True):
             despine(axes)
             for i, (line, values) in enumerate(curves.items()):
@@ -237,8 +242,15 @@ class MarginSweepDisplay:
             axes.set_xticks([], minor=True)
             set_labels(axes, "margin", panel)
         self._mark_raw_and_best(self.axes_[0], scores, positions, names)
+        # Axes that were passed may leave no space below them.
+        if ax is None:
+            key = self.axes_[0].get_legend_handles_labels()
+            options = {"loc": "outside lower center", "ncols": KEY_COLUMNS}
+            add_legend(self.figure_, *key, **options, fontsize="small")
+        else:
+            add_legend(self.axes_[0], fontsize="small")
         if self.active_fractions is not None:
-            self.axes_[1].set_ylim(bottom=0)
+            start_at_zero(self.axes_[1])
         return self
 
     def _mark_raw_and_best(self, axes, scores, positions, names):
@@ -259,7 +271,6 @@ class MarginSweepDisplay:
             label=f"best: {names[i]}",
         )
         axes.set_ylim(widen(*axes.get_ylim()))
-        add_legend(axes, fontsize="small")
 
 
 class SearchHeatmapDisplay:

@@ -212,7 +212,7 @@ def test_each_way_of_mining_has_a_line(mining_search):
             ]
             assert score == max(of_both) if of_both else np.isnan(score)
     assert np.isnan(display.active_fractions["nearest"]).tolist() == [False, False, True]
-    legend = [text.get_text() for text in display.axes_[0].get_legend().get_texts()]
+    legend = [text.get_text() for text in display.figure_.legends[0].get_texts()]
     assert {"all", "nearest"} < set(legend)
     best = max(display.scores.values(), key=np.nanmax)
     ring = display.axes_[0].lines[-1]
