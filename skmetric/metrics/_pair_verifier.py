@@ -247,7 +247,6 @@ default=None
 
     @property
     def radius_(self):
-        """The threshold as a Euclidean distance of two rows of ``transform``."""
         check_is_fitted(self)
         squared = {"sqeuclidean": 1, "cosine": 2}.get(_metric(self.estimator))
         if squared is None:
