@@ -59,11 +59,8 @@ distances, nearest = NearestNeighbors(n_neighbors=2).fit(Z).kneighbors(Z)
 errors = np.flatnonzero(y_test.to_numpy() != y_test.to_numpy()[nearest[:, 1]])
 i = errors[distances[errors, 1].argmin()]
 j = nearest[i, 1]
-print(
-    f"rows {i} and {j}, squared distance {distances[i, 1] ** 2:.3f}; the mean of all",
-    end="",
-)
-print(f" pairs is {model[-1].mean_contributions(raw).sum():.3f}")
+mean = model[-1].mean_contributions(raw).sum()
+print(f"rows {i} and {j}: distance {distances[i, 1] ** 2:.3f}, of all pairs {mean:.3f}")
 ContributionDisplay.from_estimator(model, X_test.iloc[[i]], X_test.iloc[[j]])
 plt.show()
 

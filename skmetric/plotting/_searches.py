@@ -4,7 +4,7 @@ import math
 from numbers import Real
 
 import numpy as np
-from sklearn.base import clone
+from sklearn.base import clone, is_classifier
 from sklearn.model_selection import cross_validate
 from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import FunctionTransformer, Normalizer
@@ -453,9 +453,13 @@ def _score_key(search):
 def _score_name(search):
     """Find the name of the score to draw, "score" where it has none."""
     key, scoring = _score_key(search), search.scoring
-    if key == "score" and isinstance(scoring, RetrievalScorer):
+    if key != "score":
+        return key
+    if scoring is None:
+        return "accuracy" if is_classifier(search.estimator) else key
+    if isinstance(scoring, RetrievalScorer):
         return scoring.scores
-    return scoring if key == "score" and isinstance(scoring, str) else key
+    return scoring if isinstance(scoring, str) else key
 
 
 def _parameter_name(results, name):

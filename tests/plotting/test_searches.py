@@ -181,7 +181,7 @@ def test_raw_rows_under_the_cosine_and_of_groups():
 def test_a_score_of_scikit_learn_has_its_name():
     model = make_pipeline(StandardScaler(), TripletMetricLearner(), KNeighborsClassifier())
     grid = {"tripletmetriclearner__margin": [0.1, 0.5]}
-    for scoring, name in (("balanced_accuracy", "balanced_accuracy"), (None, "score")):
+    for scoring, name in (("balanced_accuracy", "balanced_accuracy"), (None, "accuracy")):
         search = GridSearchCV(model, grid, scoring=scoring, cv=StratifiedKFold(2))
         display = plotting.MarginSweepDisplay.from_estimator(search.fit(X, Y))
         assert display.score_name == name
