@@ -38,7 +38,9 @@ from ._objective._labels import ContinuousTarget, Labels, SetsOfLabels
 from ._objective._maps import (
     comparable_rows,
     map_rows,
+    mapped_contributions,
     mapped_distances,
+    mean_contributions,
     nearest_rotation,
 )
 from ._objective._rotation import rotate_to
@@ -370,13 +372,90 @@ class BaseMetricLearner(
         of `B` documents.
         """
         check_is_fitted(self)
-        A, B = self._rows_to_map(A), self._rows_to_map(B)
-        if A.shape != B.shape:
-            raise ValueError(
-                f"Got {A.shape[0]} rows in A and {B.shape[0]} in B, but expected as many: "
-                "row i of A and row i of B are a pair."
-            )
+        A, B = self._paired_rows(A, B)
         return mapped_distances(A, B, self.components_, self.metric, self.side_)
+
+    def pair_contributions(self, A, B):
+        r"""What each feature contributes to the learnt distances of pairs.
+
+        Parameters
+        ----------
+        A, B : {array-like, sparse matrix} of shape (n_pairs, n_features)
+
+        Returns
+        -------
+        contributions : ndarray of shape (n_pairs, n_features)
+            Each row sums to the distance of ``pair_distances``, under
+            ``metric="euclidean"`` to its square. Always dense.
+
+        Raises
+        ------
+        ValueError
+            As `pair_distances` does, and after a fit with ``side="queries"``.
+
+        See Also
+        --------
+        skmetric.plotting.ContributionDisplay : Draws them.
+
+        Notes
+        -----
+        With u = a - b the squared distance is uᵀMu, and the contribution of feature i is
+        uᵢ(Mu)ᵢ. Under ``metric="cosine"`` the distance is uᵀMu / 2 with
+        u = a/\|Wa\| - b/\|Wb\|. A product of two features counts half for each. So a
+        contribution is negative where a difference in this feature makes up for differences
+        in others that the metric weighs together with it.
+
+        Examples
+        --------
+        >>> from sklearn.datasets import load_iris
+        >>> from skmetric import TripletMetricLearner
+        >>> X, y = load_iris(as_frame=True, return_X_y=True)
+        >>> learner = TripletMetricLearner().fit(X, y)
+        >>> contributions = learner.pair_contributions(X[:1], X[50:51])
+        >>> learner.feature_names_in_[contributions[0].argmax()]
+        'petal length (cm)'
+        """
+        check_is_fitted(self)
+        self._check_both_sides("contributions of features")
+        A, B = self._paired_rows(A, B)
+        return mapped_contributions(A, B, self.components_, self.metric)
+
+    def mean_contributions(self, X):
+        """What each feature contributes to learnt distances, in the mean over all pairs.
+
+        Which features the metric uses, on these rows: both how much a feature varies and
+        how much the map weighs it count.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            At least two rows, such as those of the fit.
+
+        Returns
+        -------
+        contributions : ndarray of shape (n_features,)
+            The mean of ``pair_contributions`` over all pairs of different rows. They sum to
+            the mean distance, under ``metric="euclidean"`` to the mean of its square.
+
+        Raises
+        ------
+        ValueError
+            For a single row, and after a fit with ``side="queries"``.
+
+        Notes
+        -----
+        It takes O(n_samples · n_features · n_components) time, because only the covariance
+        C of the rows matters: the contribution of feature i is 2 Σⱼ MᵢⱼCᵢⱼ, or Σⱼ MᵢⱼCᵢⱼ
+        under ``metric="cosine"``, with C of the rows divided by their mapped lengths. A
+        feature with a negative contribution makes rows nearer on average: it is correlated
+        with others, and the metric takes the difference between them.
+        """
+        check_is_fitted(self)
+        self._check_both_sides("contributions of features")
+        X = self._rows_to_map(X)
+        if X.shape[0] < 2:
+            raise ValueError("Got one row in X, but expected at least two: a pair.")
+        return mean_contributions(X, self.components_, self.metric)
 
     def score_triplets(self, X, triplets):
         """Share of triplets in the right order under the learnt distance.
@@ -689,6 +768,15 @@ MultiIndex
         with np.errstate(**CHECKED_LATER):
             dtype = float_dtypes(X)
             return validate_data(self, X, accept_sparse="csr", dtype=dtype, reset=False)
+
+    def _paired_rows(self, A, B):
+        A, B = self._rows_to_map(A), self._rows_to_map(B)
+        if A.shape != B.shape:
+            raise ValueError(
+                f"Got {A.shape[0]} rows in A and {B.shape[0]} in B, but expected as many: "
+                "row i of A and row i of B are a pair."
+            )
+        return A, B
 
     def _map(self, X):
         return map_rows(self._rows_to_map(X), self.components_, self.metric)

@@ -635,7 +635,9 @@ def test_a_budget_that_ends_first_is_a_warning(learner, solver, unit):
 
 def test_a_default_budget_that_ends_first_names_the_parameter_to_set(learner, monkeypatch):
     monkeypatch.setattr(_fit, "LBFGS_ITERATIONS", 1)
-    with pytest.warns(ConvergenceWarning, match="Set max_iter, a number of iterations of a"):
+    with pytest.warns(
+        ConvergenceWarning, match="Set max_iter, a number of iterations of a"
+    ):
         learner.set_params(solver="lbfgs", max_iter=None).fit(X, Y)
 
 

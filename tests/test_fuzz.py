@@ -466,6 +466,8 @@ def mapped(learner, X):
     """Check what a fitted learner says of rows."""
     holds(learner.transform, X, owner=learner)
     holds(learner.pair_distances, X, X, owner=learner)
+    holds(learner.pair_contributions, X, X, owner=learner)
+    holds(learner.mean_contributions, X, owner=learner)
     holds(lambda: learner.get_mahalanobis_matrix(), owner=learner)
 
 
@@ -764,6 +766,18 @@ def test_verifier(data):
         holds(verifier.predict, pairs, *options, owner=verifier)
         holds(verifier.predict_proba, pairs, *options, owner=verifier)
         holds(verifier.score, pairs, similar, *options, owner=verifier)
+        holds(verifier.find_duplicates, X, owner=verifier)
+        holds(verifier.find_duplicates, X, data.draw(tables(d=3)), owner=verifier)
+        holds(verifier.group_duplicates, X, owner=verifier)
+
+
+@budget
+@given(st.data())
+def test_pairs_within_a_radius(data):
+    d = data.draw(st.integers(1, 5))
+    E, index = data.draw(tables(d=d)), data.draw(st.none() | tables(d=d))
+    radius = value_of(data.draw, [0, 0.5, np.float32(2), 1e300])
+    holds(lambda E, index: metrics.pairs_within(E, radius, index=index), E, index)
 
 
 @budget
