@@ -93,6 +93,7 @@ html_theme_options = {
         "text": "skmetric",
         "alt_text": "skmetric, to the first page",
     },
+    "header_links_before_dropdown": 4,
     "github_url": "https://github.com/skmetric/skmetric",
     "show_prev_next": True,
     "navigation_with_keys": False,
