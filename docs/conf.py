@@ -109,7 +109,9 @@ def code_of_example(name):
     return "".join(example.source for example in examples)
 
 
-autosummary_context = {"drawings": {name: code_of_example(name) for name in plotting.__all__}}
+autosummary_context = {
+    "drawings": {name: code_of_example(name) for name in plotting.__all__}
+}
 
 
 def group_parameters(app, what, name, obj, options, lines):
@@ -118,10 +120,12 @@ def group_parameters(app, what, name, obj, options, lines):
     A group is an item such as ``- When to stop: `max_iter`, `tol`.`` Its heading goes in
     front of its first parameter, which numpydoc has made an entry of a definition list.
     """
+    if what != "class":
+        return
     text = "\n".join(lines)
-    for heading, first in re.findall(r"^- ([A-Z][^:\n]+): `(\w+)`", text, re.MULTILINE):
-        entry = rf"^( *)(\*\*{first}\*\* : )"
-        text = re.sub(entry, rf"\1.. rubric:: {heading}\n\n\1\2", text, 1, re.MULTILINE)
+    for heading, first in re.findall(r"(?m)^- ([A-Z][^:\n]+): `(\w+)`", text):
+        entry = rf"(?m)^( *)(\*\*{first}\*\* : )"
+        text = re.sub(entry, rf"\1.. rubric:: {heading}\n\n\1\2", text, count=1)
     lines[:] = text.split("\n")
 
 
