@@ -5,6 +5,7 @@ from functools import wraps
 from inspect import signature
 
 import numpy as np
+from scipy.sparse import issparse
 from sklearn.base import (
     BaseEstimator,
     ClassNamePrefixFeaturesOutMixin,
@@ -33,10 +34,9 @@ from ._objective._initialization import (
     initial_map,
     knows_classes,
 )
+from ._objective._labels import ContinuousTarget, Labels, SetsOfLabels
 from ._objective._maps import comparable_rows, map_rows, mapped_distances
 from ._objective._supervision import (
-    ContinuousTarget,
-    Labels,
     Matches,
     MatchLog,
     Triplets,
@@ -54,13 +54,15 @@ from ._validation import (
     check_matches,
     check_option,
     check_parameters,
+    check_sets,
     check_tuples,
     check_values,
     class_weights_of,
     distinct_labels,
     float_dtypes,
     is_continuous,
-    one_label_a_row,
+    labeled_rows,
+    labels_or_sets,
     random_state_of,
     short,
     warn_about_labels,
@@ -137,9 +139,12 @@ class BaseMetricLearner(
         ----------
         X : {array-like, sparse matrix} of shape (n_samples, n_features)
             float32 stays float32; CSR is never made dense.
-        y : array-like of shape (n_samples,)
+        y : array-like of shape (n_samples,), or {array-like, sparse matrix} of shape \
+(n_samples, n_labels)
             Class labels of any type that can be hashed, or numbers to be near in, see
-            `target`. They must be given.
+            `target`. For several labels a row, 0 and 1 in a column for each label: rows
+            with a label in common belong together. They must be given. Rows with the label
+            `unlabeled`, or with 0 only, are left out.
 
         Returns
         -------
@@ -176,9 +181,10 @@ class BaseMetricLearner(
         X : {array-like, sparse matrix} of shape (n_samples, n_features)
             A chunk of rows. It must hold at least two classes, and should hold several
             rows of each: constraints are formed within a chunk.
-        y : array-like of shape (n_samples,)
-            Their labels or numbers, which must be given, and are compared within the chunk
-            only.
+        y : array-like of shape (n_samples,), or {array-like, sparse matrix} of shape \
+(n_samples, n_labels)
+            Their labels or numbers, as for `fit`, which must be given, and are compared
+            within the chunk only.
 
         Returns
         -------
@@ -557,25 +563,40 @@ MultiIndex
                 "None: class labels, one for each row of X."
             )
         X = self._checked_rows(X, reset)
-        y = one_label_a_row(y)
+        y = labels_or_sets(y)
         check_consistent_length(X, y)
-        continuous = is_continuous(y, parameters.target)
-        if continuous:
-            target = ContinuousTarget.of(X, check_values(y))
-            check_distinct(target.n_distinct)
-        else:
-            classes, codes = distinct_labels(y)
-            weights = class_weights_of(
-                parameters.class_weight, classes, codes, whole=not chunk
-            )
-            target = Labels.of(X, codes, weights)
-            check_classes(codes[target.distinct])
+        X, y = labeled_rows(X, y, parameters.unlabeled)
         # Refuses unknown words before any work is done.
         constraints_for(parameters, X.shape[1])
-        if not continuous:
-            depth = 5 if chunk else 6
-            warn_about_labels(classes, len(codes), depth, parameters.target)
+        if issparse(y):
+            return X, self._sets_of_labels(X, y, parameters), parameters
+        if is_continuous(y, parameters.target):
+            target = ContinuousTarget.of(X, check_values(y))
+            check_distinct(target.n_distinct)
+            return X, target, parameters
+        classes, codes = distinct_labels(y)
+        weights = class_weights_of(parameters.class_weight, classes, codes, whole=not chunk)
+        target = Labels.of(X, codes, weights)
+        check_classes(codes[target.distinct])
+        depth = 5 if chunk else 6
+        warn_about_labels(classes, len(codes), depth, parameters.target)
         return X, target, parameters
+
+    def _sets_of_labels(self, X, indicator, parameters):
+        if parameters.target == "continuous":
+            raise ValueError(
+                f"Got target='continuous' and y of shape {indicator.shape}, but expected "
+                "one number for each row."
+            )
+        if parameters.class_weight is not None:
+            raise ValueError(
+                f"Got class_weight={short(parameters.class_weight)} and y with several "
+                "labels a row, but expected None: such rows have no one class to weigh by."
+            )
+        target = SetsOfLabels.of(X, indicator)
+        _, relation = target.relate()
+        check_sets(relation.indicator.sum(axis=0), relation)
+        return target
 
     def _checked_tuples(self, X, name, tuples, sample_weight, reset):
         parameters = self._checked_parameters()

@@ -623,6 +623,12 @@ def test_a_budget_that_ends_first_is_a_warning(learner, solver, unit):
         learner.fit(X, Y)
 
 
+def test_a_default_budget_that_ends_first_names_the_parameter_to_set(learner, monkeypatch):
+    monkeypatch.setattr(_fit, "LBFGS_ITERATIONS", 1)
+    with pytest.warns(ConvergenceWarning, match="Set max_iter, a number of iterations of a"):
+        learner.set_params(solver="lbfgs", max_iter=None).fit(X, Y)
+
+
 def test_warnings_point_at_the_call_of_fit(learner):
     with pytest.warns(ConvergenceWarning) as caught:
         learner.set_params(solver="lbfgs", max_iter=1).fit(X, Y)

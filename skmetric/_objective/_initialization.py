@@ -126,7 +126,7 @@ class RowsInMemory:
         self.X, self.target, self.shape, self.dtype = X, target, X.shape, X.dtype
         self.metric = metric
         self.labels = target if target is not None and target.mined else None
-        self.y = None if self.labels is None else self.labels.codes
+        self.y = None if self.labels is None else self.labels.classes
 
     def most_components(self, init):
         """How many `init` has to give."""
@@ -231,8 +231,8 @@ class RowsInMemory:
     def _check_lda(self):
         if self.y is None:
             raise ValueError(
-                "Got init='lda' without labels, but LDA needs a label for each row. Use "
-                "init='pca' or 'identity'."
+                "Got init='lda' without labels of classes, but LDA needs one for each row. "
+                "Use init='pca' or 'identity'."
             )
         if issparse(self.X):
             raise ValueError(

@@ -15,9 +15,9 @@ from .._objective._initialization import (
     rows_of_discriminant,
     share_of_distinct,
 )
+from .._objective._labels import Labels
 from .._objective._problem import is_centered
 from .._objective._span import restrict_to_range, second_moments
-from .._objective._supervision import Labels
 from .._relations import first_copies
 from .._validation import check_classes, encode_labels, float_dtype, warn_about_labels
 from ._partitions import Partitions

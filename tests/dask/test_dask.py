@@ -387,13 +387,21 @@ def test_numbers_that_are_hardly_classes(labels, words):
 
 
 @pytest.mark.parametrize(
-    "words", [{"target": "continuous"}, {"class_weight": "balanced"}], ids=list
+    "words",
+    [{"target": "continuous"}, {"class_weight": "balanced"}, {"unlabeled": -1}],
+    ids=list,
 )
 def test_what_is_for_rows_in_memory_is_refused(words):
     with pytest.raises(
         ValueError, match=r"^Got .*Triplet.*learns from class labels of one"
     ):
         triplets(**words).fit(*parted(60))
+
+
+def test_several_labels_a_row_are_refused():
+    X, y = da.zeros((60, 3), chunks=(20, 3)), da.ones((60, 2), chunks=(20, 2))
+    with pytest.raises(ValueError, match=r"y of shape \(60, 2\), but expected one label"):
+        triplets().fit(X, y)
 
 
 def test_fractional_targets_are_refused():

@@ -9,7 +9,8 @@ from scipy.stats import ortho_group
 from skmetric import ContrastiveMetricLearner, TripletMetricLearner
 from skmetric._objective import _scatter
 from skmetric._objective._initialization import RowsInMemory
-from skmetric._objective._supervision import Labels, Pairs, Triplets, mean_weights
+from skmetric._objective._labels import Labels
+from skmetric._objective._supervision import Pairs, Triplets, mean_weights
 
 Y = np.repeat(np.arange(6), [9, 7, 12, 5, 11, 2])
 RNG = np.random.default_rng(0)

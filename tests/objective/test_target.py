@@ -9,7 +9,7 @@ from sklearn.neighbors import KNeighborsRegressor
 from sklearn.preprocessing import StandardScaler
 
 from skmetric import ContrastiveMetricLearner, TripletMetricLearner, _relations
-from skmetric._objective._supervision import ContinuousTarget, Labels, strata_of
+from skmetric._objective._labels import ContinuousTarget, Labels, strata_of
 from skmetric._relations import LabelRelation, RankRelation
 from tests.designs import covering
 
