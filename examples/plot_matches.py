@@ -108,7 +108,7 @@ answer_to = np.empty(len(questions), dtype=int)
 answer_to[question_of] = answer_of
 drawn = np.random.default_rng(0).choice(np.unique(new[:, 0]), 10, replace=False)
 shown = {name: spaces[name] for name in ("raw TF-IDF", "learnt")}
-figure, panels = plt.subplots(1, 2, figsize=(10, 4.2), layout="constrained")
+figure, panels = plt.subplots(1, 2, figsize=(8, 4.2), layout="constrained")
 # Questions and then answers are the rows of one table.
 RetrievalDisplay(
     {name: len(questions) + nearest(Q[drawn], D) for name, (Q, D) in shown.items()},
@@ -118,7 +118,7 @@ RetrievalDisplay(
 ).plot(ax=panels)
 for axes, (name, space) in zip(panels, shown.items(), strict=True):
     share = found_first(*space)
-    axes.set_title(f"{name}: {share:.0%} of {len(new)} answers found first", size=12)
+    axes.set_title(f"{name}: {share:.0%} of {len(new)} answers found first", size=11)
 plt.show()
 
 # %%
@@ -131,11 +131,8 @@ plt.show()
 KS = [1, 3, 10, 30]
 SCORES = [f"success_at_{k}" for k in KS]
 figure, panels = plt.subplots(1, 2, figsize=(9, 4), layout="constrained", sharey=True)
-for axes, (title, (spaces, new)) in zip(
-    panels,
-    {"new questions": (spaces, new), "and new answers": learn("documents")}.items(),
-    strict=True,
-):
+judged = {"new questions": (spaces, new), "and new answers": learn("documents")}
+for axes, (title, (spaces, new)) in zip(panels, judged.items(), strict=True):
     print(f"{title}, {len(new)} matches")
     for (name, (queries, index)), marker in zip(spaces.items(), "+xos", strict=True):
         report = retrieval_report(queries, index=index, relevant=new, scores=SCORES)

@@ -40,7 +40,7 @@ def write(name, header, rows):
 
 
 def plain(text):
-    """A line without markup, and without the brackets of mnemonics such as ``E[x]tract``."""
+    """A line without markup or the brackets of mnemonics such as ``E[x]tract``."""
     return re.sub(r"\[(\w+)\]", r"\1", text).replace("`", "").strip().rstrip(".:")
 
 
