@@ -2,17 +2,17 @@
 Search an English index in Spanish: learn from a log of matches
 ===============================================================
 
-An index has lines in English that say what a command of the terminal does. Some users ask in
-Spanish. All there is to learn from is a log: which English line answered which question.
-``fit_matches`` takes the new questions whose answer is found first from 52 % to 73 %, and as
-far for answers that the log has never matched.
+An index has lines in English that say what a command of the terminal does. Some users ask
+in Spanish. All there is to learn from is a log: which English line answered which
+question. ``fit_matches`` takes the new questions whose answer is found first from 52 % to
+73 %, and as far for answers that the log has never matched.
 """
 
 # %%
-# The lines are from `tldr-pages <https://github.com/tldr-pages/tldr>`__
-# (© the tldr-pages team and contributors, CC BY 4.0), which volunteers translated. A question
-# is a line in Spanish. Names of commands and formats are often the same in both languages, so
-# raw vectors find a part of the answers.
+# The lines are from `tldr-pages <https://github.com/tldr-pages/tldr>`__ (© the tldr-pages
+# team and contributors, CC BY 4.0), which volunteers translated. A question is a line in
+# Spanish. Names of commands and formats are often the same in both languages, so raw
+# vectors find a part of the answers.
 
 import csv
 import gzip
@@ -39,9 +39,10 @@ print(f"{len(questions)} questions, {len(answers)} answers, {len(matches)} match
 print(rows[1500]["spanish"], "->", rows[1500]["english"])
 
 # %%
-# The vectors are TF-IDF of parts of words, which the two languages have in common more often
-# than words, and their 200 leading directions. A sentence encoder can take the place of both.
-# The vectors of this example have not seen the questions that it is judged by.
+# The vectors are TF-IDF of parts of words, which the two languages have in common more
+# often than words, and their 200 leading directions. A sentence encoder can take the
+# place of both. The vectors of this example have not seen the questions that it is judged
+# by.
 
 
 def embed(train):
@@ -124,9 +125,10 @@ plt.show()
 # %%
 # Answers that the log never matched
 # ----------------------------------
-# The second split has neither a question nor an answer in both parts. Such answers are found
-# as well as others: what is learnt is which directions of Spanish and English belong
-# together. Without the map, the 200 directions find less than all parts of words do.
+# The second split has neither a question nor an answer in both parts. Such answers are
+# found as well as others: what is learnt is which directions of Spanish and English
+# belong together. Without the map, the 200 directions find less than all parts of words
+# do.
 
 KS = [1, 3, 10, 30]
 SCORES = [f"success_at_{k}" for k in KS]
