@@ -1,6 +1,6 @@
 """Make the files of this folder from clones of the repositories that they are from.
 
-Run with ``python make.py TLDR DATASETS``, the folders of the clones. README.md has their
+Run with ``python make.py TLDR DATASETS``, the folders of the clones. SOURCES.md has their
 addresses and terms.
 """
 
