@@ -55,8 +55,8 @@ init : {"auto", "discriminant", "identity", "pca", "lda", "random"} or array-lik
 shape (n_components, n_features), default="auto"
     The map W₀ to start from. `alpha` penalizes the distance from it. ``"discriminant"``
     stretches the directions that tell classes, or given constraints, apart, keeps all
-    others, and half-whitens the scatter within classes; it takes O(n · n_features² +
-    n_features³) time. ``"auto"`` is that for dense X of up to 4096 features, or of fewer
+    others, and half-whitens the scatter within classes. How much it does so follows from
+    how well classes left out are retrieved. It takes O(n · n_features² + n_features³) time. ``"auto"`` is that for dense X of up to 4096 features, or of fewer
     rows than features, else ``"identity"`` if all components are kept, else ``"pca"``.
     ``"lda"`` is linear discriminant analysis: better for retrieval of the classes trained
     on, worse for others. The classes of a continuous target are its deciles. All but an
@@ -65,7 +65,9 @@ alpha : float or "auto", default="auto"
     Weight of the penalty ``alpha / 2 * g * |W - W₀|² / |W₀|²``, which is added to the loss,
     with ``g = |W₀| * |gradient at W₀|``. At least 0. With alpha=1 and a constant gradient
     of the loss, W would be at the distance ``|W₀|`` from W₀, for any data and any loss.
-    ``"auto"`` is 1 for matches, which say nothing of most documents, else 0.1.""",
+    ``"auto"`` is 1 for matches, which say nothing of most documents, and for 4 to 7
+    classes, which say little about others. Beyond it falls with the square of the number
+    of classes, to 0.1 from 25 on; it is 0.1 otherwise, also for two or three classes.""",
     "target": """\
 target : {"auto", "classes", "continuous"}, default="auto"
     What y is. For ``"classes"`` a row belongs with the rows of its class. For

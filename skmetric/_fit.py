@@ -53,7 +53,6 @@ PARTITIONED_EPOCHS, PARTITIONED_UPDATES = 15, 200
 # near; of those that nobody matched the log says nothing, and they should stay.
 AUTO_FOR_OTHERS = {
     "loss": "hinge",
-    "alpha": 0.1,
     "negatives": "nearest",
     "n_neighbors": 4,
 }
@@ -523,7 +522,8 @@ def calibrate(alpha, problem, sums):
 
     Parameters
     ----------
-    alpha : float
+    alpha : float or "auto"
+        ``"auto"`` is what suits what is learnt from.
     problem : BaseProblem
     sums : callable
         ``sums(problem)``, as of :func:`sums_at_start`.
@@ -533,6 +533,8 @@ def calibrate(alpha, problem, sums):
         total, _, count = sums(problem)
         return total / max(count, 1)
 
+    if isinstance(alpha, str):
+        alpha = problem.target.default_alpha
     problem = problem.with_scaled_margins(mean_loss)
     _, gradient, count = sums(problem)
     steepness = float(np.linalg.norm(gradient)) / max(count, 1)

@@ -13,9 +13,12 @@ from ._scatter import decompose, in_discriminant_axes
 
 # Factors of the two constants of the discriminant map. The largest whitens in full.
 STRENGTHS = (0.0, 0.25, 0.5, 1.0, 2.0, 4.0, 8.0)
+NEAREST_FIRST = (1.0, 2.0, 0.5, 4.0, 0.25, 8.0, 0.0)
 # Fewer classes cannot be cut into two parts of two.
 FEWEST_CLASSES = 4
-# Parts of the classes, at most this many, are left out in turn until this many classes were.
+# With fewer classes the penalty is stronger, up to ten times.
+MANY_CLASSES = 25
+# Parts of the classes, at most this many, are left out until this many classes were.
 MOST_PARTS, ENOUGH_LEFT_OUT = 5, 15
 # At most this many rows make maps, and this many features are looked at.
 MAX_ROWS, MAX_FEATURES = 10_000, 1024
@@ -23,8 +26,19 @@ MAX_ROWS, MAX_FEATURES = 10_000, 1024
 MAX_CLASSES_JUDGED, MAX_JUDGED = 50, 500
 
 
+def default_alpha(n_classes):
+    """The weight of the penalty: .1 for many classes, 1 for a few.
+
+    What some classes teach the map is at the cost of others, the more so the fewer they
+    are. It is .1, too, for two or three classes, of which none can be left out to see that.
+    """
+    if n_classes < FEWEST_CLASSES:
+        return 0.1
+    return 0.1 * min(10.0, max(1.0, (MANY_CLASSES / n_classes) ** 2))
+
+
 def strength_of(labels, rows_at, rank):
-    """The largest strength that retrieves classes left out as well as the best one.
+    """The strength nearest to 1 that retrieves classes left out as well as the best one.
 
     As well means within one standard error of the mean difference of classes [1]_.
 
@@ -126,10 +140,10 @@ def r_precision(E, codes):
 
 
 def _one_standard_error(scores):
-    """The largest strength that is not clearly worse than the best."""
+    """The strength nearest to 1 that is not clearly worse than the best."""
     if scores.shape[1] == 0:
         return 1.0
-    best = scores[np.argmax(scores.mean(axis=1))]
-    losses = best - scores  # (n_strengths, n_judged)
+    losses = scores[np.argmax(scores.mean(axis=1))] - scores  # (n_strengths, n_judged)
     errors = losses.std(axis=1) / np.sqrt(scores.shape[1])
-    return STRENGTHS[np.flatnonzero(losses.mean(axis=1) <= errors)[-1]]
+    is_as_good = losses.mean(axis=1) <= errors
+    return next(s for s in NEAREST_FIRST if is_as_good[STRENGTHS.index(s)])

@@ -23,6 +23,8 @@ A kind of supervision is a class with these members:
 ``scatter(rows_at) -> (within, total)``
     Mean scatter of rows that belong together, and of all, each (d, d), of the rows
     ``rows_at(indices)``.
+``default_alpha``
+    The weight of the penalty if none is given.
 ``strength(rows_at, rank)``
     How strongly it may shape the discriminant map, see
     :mod:`skmetric._objective._strength`.
@@ -387,6 +389,8 @@ class GivenConstraints:
         part = self if batch is None else self.take(batch)
         rows, places = compact_indices(part.tuples, self.n_rows)
         return rows, replace(part, tuples=places).edge_lists()
+
+    default_alpha = 0.1
 
     def strength(self, rows_at, rank):
         """Given constraints name no classes to leave out."""

@@ -93,7 +93,8 @@ class PartitionedProblem(BaseProblem):
             part = partitions.restrict_to_span(W0, metric)
         super().__init__(W0, part)
         self._part = part
-        self.partitions, self.metric = partitions, metric
+        self.partitions = self.target = partitions
+        self.metric = metric
         self.constraints = constraints
         make_problem = partial(
             Problem, W0=W0, metric=metric, constraints=constraints, part=part

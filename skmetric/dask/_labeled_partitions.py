@@ -19,7 +19,7 @@ from .._objective._labels import Labels
 from .._objective._problem import is_centered
 from .._objective._rotation import moments_of_mapped
 from .._objective._span import restrict_to_range, second_moments
-from .._objective._strength import MAX_ROWS, some_of_each_class, strength_of
+from .._objective._strength import MAX_ROWS, default_alpha, some_of_each_class, strength_of
 from .._relations import first_copies
 from .._validation import (
     check_classes,
@@ -100,6 +100,11 @@ class LabeledPartitions(Partitions):
         return len(self)
 
     @property
+    def default_alpha(self):
+        """The weight of the penalty if none is given."""
+        return default_alpha(len(self._class_sizes))
+
+    @property
     def weights(self):
         """Each partition's share of all rows."""
         return [size / self.shape[0] for size in self.sizes]
@@ -145,7 +150,10 @@ class LabeledPartitions(Partitions):
         """How strongly the classes may shape the map, from some rows of each partition."""
         n_rows = -(-MAX_ROWS // len(self.sizes))
         sample = self.map_partitions(
-            _some_distinct_rows, (self.metric, n_rows), self.first_copies, self._original_labels
+            _some_distinct_rows,
+            (self.metric, n_rows),
+            self.first_copies,
+            self._original_labels,
         )
         rows, labels = self.reduce(sample, _merge_rows)
         X = np.concatenate(rows)

@@ -10,6 +10,7 @@ from skmetric import ContrastiveMetricLearner, TripletMetricLearner
 from skmetric._objective import _scatter
 from skmetric._objective._initialization import RowsInMemory
 from skmetric._objective._labels import Labels
+from skmetric._objective._strength import strength_of
 from skmetric._objective._supervision import Pairs, Triplets, mean_weights
 
 Y = np.repeat(np.arange(6), [9, 7, 12, 5, 11, 2])
@@ -36,6 +37,10 @@ def scatters(X, y):
     return within / n_degrees, centered.T @ centered / len(X)
 
 
+def strength(X, y):
+    return strength_of(Labels.of(X, y), X.__getitem__, X.shape[1])
+
+
 def by_definition(X, y):
     within, total = scatters(X, y)
     share, d = _scatter.SHRINKAGE, X.shape[1]
@@ -44,9 +49,9 @@ def by_definition(X, y):
     phi, U = eigh(total - within, S)
     V = fractional_matrix_power(S, 0.5) @ U
     np.testing.assert_allclose(V.T @ V, np.eye(d), atol=1e-9)
-    phi, trust = np.maximum(phi, 0), len(np.unique(y)) / _scatter.MANY_CLASSES
-    stretch = np.sqrt(1 + trust * _scatter.STRETCH * phi / (1 + phi)) - 1
-    power = fractional_matrix_power(S, -trust * _scatter.POWER)
+    phi, c = np.maximum(phi, 0), strength(X, y) * _scatter.STRETCH
+    stretch = np.sqrt(1 + c * phi / (1 + phi)) - 1
+    power = fractional_matrix_power(S, -min(strength(X, y) * _scatter.POWER, 0.5))
     return (np.eye(d) + V @ np.diag(stretch) @ V.T) @ power
 
 
@@ -103,7 +108,8 @@ def test_few_rows_of_many_features_against_all_features():
     rows, y = rng.normal(size=(24, 60)), np.arange(24) % 4
     labels = Labels.of(rows, y)
     within, total = labels.scatter(rows.__getitem__)
-    expected, _ = _scatter.discriminant(within, total, 23, labels.trust)
+    found = labels.strength(rows.__getitem__, 23)
+    expected, _ = _scatter.discriminant(within, total, 23, found)
     np.testing.assert_allclose(map_of(rows, y), expected, rtol=1e-7, atol=1e-8)
     for k in (5, 23, 30):
         W = map_of(rows, y, k)

@@ -129,7 +129,7 @@ def test_relations_without_groups_are_mined_by_blocks_or_edges():
 @pytest.mark.parametrize("learner", LEARNERS)
 def test_one_label_a_row_is_its_class(learner):
     y = np.argmax(Y, axis=1)
-    options = {"n_subsamples": 1, "init": "identity"}
+    options = {"n_subsamples": 1, "init": "identity", "alpha": 0.1}
     by_class, by_sets = (
         learner(**options).fit(X, labels).components_ for labels in (y, np.eye(6)[y])
     )
