@@ -211,12 +211,11 @@ def fit_map(settings, X, target, W0, start, random_state, history):
     result : Result
         Its parameters are the map.
     """
-    if target.side == "both":
-        centered = is_centered(X, settings.parameters.metric)
-        reduction = find_reduction(X, W0, start, centered)
-        if reduction is not None:
-            rest = X, target, start, random_state, history
-            return _fit_reduced(reduction, settings, *rest)
+    centered = target.side == "both" and is_centered(X, settings.parameters.metric)
+    reduction = find_reduction(X, W0, start, centered, target.side)
+    if reduction is not None:
+        rest = X, target, start, random_state, history
+        return _fit_reduced(reduction, settings, *rest)
     problem = _problem(settings, X, target, W0)
     return _fit_problem(settings, problem, start, random_state, history)
 
@@ -225,7 +224,9 @@ def _fit_reduced(reduction, settings, X, target, start, random_state, history):
     """The same in the span of the rows."""
     B0 = reduction.reduce(reduction.W0)
     B = B0 if start is reduction.W0 else reduction.reduce(start)
-    problem = _problem(settings, X @ reduction.rows, target, B0, part=B0)
+    # The span of the queries is a part of that of all rows.
+    part = B0 if target.side == "both" else None
+    problem = _problem(settings, X @ reduction.rows, target, B0, part=part)
     problem.given_rows, problem.expand = X, partial(reduction.expand, B0=B0)
     history.expand = problem.expand
     result = _fit_problem(settings, problem, B, random_state, history)
