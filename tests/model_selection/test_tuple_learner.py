@@ -232,9 +232,7 @@ def test_sides_of_matches_in_searches(side):
     documents = X[:20] + RNG.standard_normal((20, 4))
     matches = np.column_stack([np.arange(60), np.arange(60) % 20])
     grid = {"learner__alpha": [0.1, 10.0]}
-    learner = TupleLearner(
-        TripletMetricLearner(), X, documents, kind="matches", side=side
-    )
+    learner = TupleLearner(TripletMetricLearner(), X, documents, kind="matches", side=side)
     search = GridSearchCV(learner, grid, cv=CV, n_jobs=2).fit(matches)
     found = cross_validate(learner, matches, cv=CV, return_estimator=True)
     assert {fitted.learner_.side_ for fitted in found["estimator"]} == {side}
