@@ -126,11 +126,11 @@ max_iter : int, default=None
     and at most 200 updates, 300 updates from other maps, and up to 1200 while the fit still
     gains much; an iteration is then 20 updates, a part of an epoch or several. Below one
     epoch, a random part of the rows of each class is learnt from, at least two of each.
-tol : float, default=1e-4
+tol : float or "auto", default="auto"
     An iteration improves the loss if it lowers it by at least `tol` times the loss at the
     start. L-BFGS stops at the first that does not. After `n_iter_no_change` in a row that
     do not, the learning rate of the stochastic solvers falls to 0, in a quarter as many
-    iterations as there were, and the fit ends.
+    iterations as there were, and the fit ends. ``"auto"`` is 1e-3 for matches, else 1e-4.
 n_iter_no_change : int, default=10
     For the stochastic solvers: after how many iterations in a row without improvement the
     learning rate falls.

@@ -50,17 +50,20 @@ UPDATES_PER_ITERATION = 20
 # and updates.
 PARTITIONED_EPOCHS, PARTITIONED_UPDATES = 15, 200
 # What "auto" stands for. Of the documents that answer a query, only the nearest need to be
-# near; of those that nobody matched the log says nothing, and they should stay.
+# near; of those that nobody matched the log says nothing, and they should stay. New queries
+# gain nothing from the last iterations.
 AUTO_FOR_OTHERS = {
     "loss": "hinge",
     "alpha": 0.1,
     "negatives": "nearest",
     "n_neighbors": 4,
+    "tol": 1e-4,
 }
 AUTO_FOR_MATCHES = {
     "alpha": 1.0,
     "negatives": "all",
     "n_neighbors": 2,
+    "tol": 1e-3,
 }
 # About this many rows or constraints give the gradient at W₀ to stochastic solvers.
 ROWS_FOR_PENALTY = 1024
