@@ -61,7 +61,6 @@ AUTO_FOR_OTHERS = {
 }
 AUTO_FOR_MATCHES = {
     "alpha": 1.0,
-    "negatives": "all",
     "n_neighbors": 2,
     "tol": 1e-3,
 }
@@ -127,8 +126,8 @@ def resolve_auto(parameters, of_matches):
     """
     resolved = AUTO_FOR_OTHERS
     if of_matches:
-        loss = parameters._family.auto_loss_of_matches
-        resolved = {**AUTO_FOR_MATCHES, "loss": loss}
+        loss, negatives = parameters._family.auto_for_matches
+        resolved = AUTO_FOR_MATCHES | {"loss": loss, "negatives": negatives}
     for name, value in resolved.items():
         given = getattr(parameters, name)
         if isinstance(given, str) and given == "auto":
