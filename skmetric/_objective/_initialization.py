@@ -125,7 +125,7 @@ class RowsInMemory:
     def __init__(self, X, target, metric="sqeuclidean"):
         self.X, self.target, self.shape, self.dtype = X, target, X.shape, X.dtype
         self.metric = metric
-        self.labels = target if target is not None and target.mined else None
+        self.labels = target if target is not None and target.labeled else None
         self.y = None if self.labels is None else self.labels.codes
 
     def most_components(self, init):

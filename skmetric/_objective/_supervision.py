@@ -77,6 +77,8 @@ PART_ENTRIES = 2**20
 MAX_JUDGED = 2048
 # A continuous target is divided into this many strata of equal size.
 N_STRATA = 10
+# How much of the discriminant map matches are good for.
+TRUST_IN_MATCHES = 0.25
 # The least share of the weight on a kind of pairs of which their mean can be told.
 MIN_SHARE = 1e-100
 
@@ -438,6 +440,18 @@ class Matches:
         return len(self.rows)
 
     @property
+    def trust(self):
+        """Little: a log says nothing of the documents that nobody matched."""
+        return TRUST_IN_MATCHES
+
+    def scatter(self, rows_at):
+        """Mean scatter of queries and the documents matched with them, and of all rows."""
+        anchors, columns = self.matched.nonzero()  # (n_matches,)
+        pairs = np.column_stack([self.rows[anchors], self.candidates[columns]])
+        named = np.union1d(self.rows, self.candidates)
+        return scatter_of_pairs(rows_at, named, pairs, self.weights[anchors])
+
+    @property
     def n_pairs(self):
         """How many pairs of an anchor and a candidate there are."""
         return len(self) * len(self.candidates)
@@ -707,15 +721,9 @@ class GivenConstraints:
 
     def scatter(self, rows_at):
         """Mean scatter of rows that belong together, and of the rows named."""
-        named, at, within = np.unique(self.tuples), self.together, 0.0
-        size = max(1, PART_ENTRIES // rows_at(named[:1]).shape[1])
-        parts = (named[part] for part in gen_batches(len(named), size))
-        moments = reduce(merge_moments, (moments_of(rows_at(part)) for part in parts))
-        for part in gen_batches(len(at), size):
-            first, second = self.tuples[at[part], :2].T
-            apart = rows_at(first).astype(np.float64) - rows_at(second)
-            within += (apart.T * self.weights[at[part]]) @ apart
-        return within / (2 * self.weights[at].sum()), moments.scatter / moments.n
+        at = self.together
+        pairs, weights = self.tuples[at, :2], self.weights[at]
+        return scatter_of_pairs(rows_at, np.unique(self.tuples), pairs, weights)
 
     def batches(self, batch_size, random_state, share=1.0):
         """Batches of constraints, each with its share of every stratum."""
@@ -879,6 +887,30 @@ class TripletGroups(GivenConstraints):
         """How many triplets are in order."""
         triplets = Triplets(self.tuples, self.weights, self.n_rows)
         return triplets.judge(kept, X, metric, random_state)
+
+
+def scatter_of_pairs(rows_at, named, pairs, weights):
+    """Mean scatter of the rows of pairs that belong together, and of all that are named.
+
+    Parameters
+    ----------
+    rows_at : callable
+    named : ndarray of int of shape (n,)
+    pairs : ndarray of int of shape (m, 2)
+    weights : ndarray of shape (m,)
+
+    Returns
+    -------
+    within, total : ndarrays of shape (d, d)
+    """
+    within, size = 0.0, max(1, PART_ENTRIES // rows_at(named[:1]).shape[1])
+    parts = (named[part] for part in gen_batches(len(named), size))
+    moments = reduce(merge_moments, (moments_of(rows_at(part)) for part in parts))
+    for part in gen_batches(len(pairs), size):
+        first, second = pairs[part].T
+        apart = rows_at(first).astype(np.float64) - rows_at(second)  # (b, d)
+        within += (apart.T * weights[part]) @ apart
+    return within / (2 * weights.sum()), moments.scatter / moments.n
 
 
 def _starts(tuples):
