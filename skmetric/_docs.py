@@ -55,12 +55,13 @@ init : {"auto", "discriminant", "identity", "pca", "lda", "random"} or array-lik
 shape (n_components, n_features), default="auto"
     The map W₀ to start from. `alpha` penalizes the distance from it. ``"discriminant"``
     stretches the directions that tell classes, or given constraints, apart, keeps all
-    others, and half-whitens the scatter within classes; it takes O(n · n_features² +
-    n_features³) time. ``"auto"`` is that for dense X of up to 4096 features, or of fewer
-    rows than features, else ``"identity"`` if all components are kept, else ``"pca"``.
-    ``"lda"`` is linear discriminant analysis: better for retrieval of the classes trained
-    on, worse for others. The classes of a continuous target are its deciles. All but an
-    array are scaled so that the mean squared distance of two training rows is 1.
+    others, and half-whitens the scatter within classes; for matches it does so by a
+    quarter. It takes O(n · n_features² + n_features³) time. ``"auto"`` is that for dense X
+    of up to 4096 features, or of fewer rows than features, else ``"identity"`` if all
+    components are kept, else ``"pca"``. ``"lda"`` is linear discriminant analysis: better
+    for retrieval of the classes trained on, worse for others. The classes of a continuous
+    target are its deciles. All but an array are scaled so that the mean squared distance of
+    two training rows is 1.
 alpha : float or "auto", default="auto"
     Weight of the penalty ``alpha / 2 * g * |W - W₀|² / |W₀|²``, which is added to the loss,
     with ``g = |W₀| * |gradient at W₀|``. At least 0. With alpha=1 and a constant gradient

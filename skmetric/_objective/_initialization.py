@@ -116,7 +116,7 @@ class RowsInMemory:
     Parameters
     ----------
     X : ndarray or CSR of shape (n, d)
-    target : Labels, Triplets, Pairs or None
+    target : Labels, Matches, Triplets, Pairs or None
         Which only ``"lda"`` and ``"discriminant"`` need.
     metric : str, default="sqeuclidean"
         Under ``"cosine"`` the discriminant map is that of the unit rows.
