@@ -2,25 +2,28 @@
 Does the map help with classes it has never seen?
 =================================================
 
-The data are pictures of letters in sixteen fonts, each with a light from one side. The
-light changes most pixels of a picture, so the nearest picture by raw distance is commonly
-another letter in the same light. A map is learnt from small letters and digits, and tested
-on capital letters, which it has never seen. The tests are retrieval, and naming letters
-from a few examples of each.
+Customers of a bank ask questions with 77 intents. A map is learnt from 50 of them, and
+judged by questions with the other 27: each is a query, and the others should be ordered
+by intent. Precision@1 rises from .832 to .877, and MAP@R, the average precision among as
+many neighbours as the intent has questions, from .340 to .427.
 """
 
 # %%
-# The pictures are drawn here, with the fonts that matplotlib includes.
+# The questions are `banking77 <https://github.com/PolyAI-LDN/task-specific-datasets>`__
+# (© PolyAI, CC BY 4.0). Their vectors are TF-IDF of parts of words, and 300 leading
+# directions of these. Nothing is learnt from the intents that are judged by, not even the
+# vectors.
 
-import string
-from pathlib import Path
+import csv
+import gzip
 
-import matplotlib
 import matplotlib.pyplot as plt
 import numpy as np
-from PIL import Image, ImageDraw, ImageFont
+from sklearn.decomposition import TruncatedSVD
+from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.metrics import pairwise_distances_argmin
 from sklearn.model_selection import GridSearchCV
+from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import Normalizer
 
 from skmetric import TripletMetricLearner
@@ -28,121 +31,94 @@ from skmetric.metrics import retrieval_report, retrieval_scorer
 from skmetric.model_selection import ClassDisjointShuffleSplit
 from skmetric.plotting import RetrievalDisplay
 
-SIZE = 16
-FONTS = [
-    "DejaVuSans",
-    "DejaVuSans-Bold",
-    "DejaVuSans-Oblique",
-    "DejaVuSansMono",
-    "DejaVuSerif",
-    "DejaVuSerif-Bold",
-    "DejaVuSerif-Italic",
-    "STIXGeneral",
-    "STIXGeneralBol",
-    "STIXGeneralItalic",
-    "STIXGeneralBolIta",
-    "cmr10",
-    "cmss10",
-    "cmtt10",
-    "cmb10",
-    "cmti10",
-]
+with gzip.open("data/banking77.csv.gz", "rt", encoding="utf-8") as file:
+    rows = list(csv.DictReader(file))
+texts, intents, parts = (
+    np.array([row[key] for row in rows]) for key in ("text", "intent", "part")
+)
+known = np.random.default_rng(0).permutation(np.unique(intents))[:50]
+is_known, is_train = np.isin(intents, known), parts == "train"
+train, new = is_known & is_train, ~is_known & ~is_train
 
-
-def draw(letter, font, rng):
-    """A letter, turned and shifted a little."""
-    path = Path(matplotlib.get_data_path(), "fonts", "ttf", f"{font}.ttf")
-    image = Image.new("L", (64, 64))
-    font = ImageFont.truetype(str(path), int(rng.uniform(38, 46)))
-    ImageDraw.Draw(image).text((32, 32), letter, fill=255, font=font, anchor="mm")
-    turn, (right, down) = rng.uniform(-5, 5), rng.uniform(-2, 2, 2)
-    image = image.rotate(turn, Image.Resampling.BILINEAR, translate=(right, down))
-    return np.asarray(image.resize((SIZE, SIZE), Image.Resampling.BOX)) / 255
-
-
-def make_letters(letters, rng):
-    """Rows of pixels, and which letter each is."""
-    y = np.repeat(list(letters), len(FONTS))
-    images = np.stack([draw(letter, font, rng) for letter in letters for font in FONTS])
-    slopes = np.stack(np.meshgrid(*[np.linspace(-1, 1, SIZE)] * 2))
-    lights = 0.4 * rng.standard_normal((len(y), 2))
-    images += np.einsum("nk,kij->nij", lights, slopes)
-    return images.reshape(len(y), -1).astype(np.float32), y
-
-
-rng = np.random.default_rng(0)
-X_train, y_train = make_letters(string.ascii_lowercase + string.digits, rng)
-X_new, y_new = make_letters(string.ascii_uppercase, rng)
-print(f"to learn from: {len(X_train)} pictures of {len(set(y_train))} letters and digits")
-print(f"to judge by: {len(X_new)} pictures of {len(set(y_new))} capital letters")
+tfidf = TfidfVectorizer(
+    analyzer="char_wb", ngram_range=(3, 4), min_df=5, sublinear_tf=True, dtype=np.float32
+)
+reduce = make_pipeline(TruncatedSVD(300, random_state=0), Normalizer())
+X_train = reduce.fit_transform(tfidf.fit_transform(texts[train]))
+words_new = tfidf.transform(texts[new])
+X_new = reduce.transform(words_new)
+y_train, y_new = intents[train], intents[new]
+print(f"{len(X_train)} questions of 50 intents to learn from")
+print(f"{len(X_new)} questions of 27 other intents to judge by")
 
 # %%
 # Choose settings under the conditions in which the map will be used: in every split, the
-# classes for training and for scores are different.
-# :class:`~skmetric.model_selection.ClassDisjointShuffleSplit` makes such splits of the
-# training letters. The capital letters take no part in this.
+# intents for training and for scores are different.
+# :class:`~skmetric.model_selection.ClassDisjointShuffleSplit` makes such splits of the 50
+# intents. The other 27 take no part in this.
 
 search = GridSearchCV(
-    TripletMetricLearner(metric="cosine", solver="adam", random_state=0),
-    {"alpha": [0.05, 1.0]},
+    TripletMetricLearner(metric="cosine", random_state=0),
+    {"alpha": [0.1, 1.0], "negatives": ["nearest", "all"]},
     scoring=retrieval_scorer("map_at_r"),
-    cv=ClassDisjointShuffleSplit(3, test_size=0.3, random_state=0),
+    cv=ClassDisjointShuffleSplit(2, test_size=0.3, random_state=0),
 ).fit(X_train, y_train)
 results = search.cv_results_
 for setting, score in zip(results["params"], results["mean_test_score"], strict=True):
-    print(f"MAP@R on training letters left out {score:.3f}  {setting}")
-learner = search.best_estimator_
+    print(f"MAP@R on intents left out {score:.3f}  {setting}")
 
 # %%
-# Retrieval among the new letters: each picture is a query against all the others.
+# Raw TF-IDF is the stronger of the two raw spaces: reducing it to 300 directions loses
+# some of its order. The map more than makes up for that.
 
-maps = {"raw": Normalizer().fit(X_train), "learnt": learner}
-for name, transformer in maps.items():
-    report = retrieval_report(transformer.transform(X_new), y_new)
-    print(name, report, "", sep="\n")
+spaces = {
+    "raw TF-IDF": words_new,
+    "raw, 300 directions": X_new,
+    "learnt": search.best_estimator_.transform(X_new),
+}
+SCORES = ["precision_at_1", "precision_at_5", "map_at_r"]
+for name, E in spaces.items():
+    report = retrieval_report(E, y_new, scores=SCORES)
+    print(f"{name:<20}", *[f"{score} {value:.3f}" for score, value in report.items()])
 
 # %%
-# Queries are at the left, one of each of six letters. Their five nearest pictures follow in
-# order.
+# Eight of the new questions, drawn at random, and the two nearest to each.
 
-queries = [np.flatnonzero(y_new == letter)[3] for letter in "AEGKMS"]
-figure, axes = plt.subplots(1, 2, figsize=(10, 5), layout="constrained")
-figure.get_layout_engine().set(h_pad=0.15)
+shown = {name: spaces[name] for name in ("raw TF-IDF", "learnt")}
+figure, panels = plt.subplots(1, 2, figsize=(8, 5), layout="constrained")
 RetrievalDisplay.from_predictions(
-    {name: transformer.transform(X_new) for name, transformer in maps.items()},
-    y_new,
-    X_new.reshape(-1, SIZE, SIZE),
-    queries=queries,
-    ax=axes,
+    shown, y_new, list(texts[new]), queries=8, n_neighbors=2, random_state=0, ax=panels
 )
-for panel in axes:
-    panel.title.set_size(17)
+for axes, (name, E) in zip(panels, shown.items(), strict=True):
+    share = retrieval_report(E, y_new, scores=["precision_at_1"])["precision_at_1"]
+    title = f"{name}: {share:.0%} of {len(y_new)} have a hit first"
+    axes.set_title(title, size=11)
 plt.show()
 
 # %%
-# Few-shot classification names a letter by the nearest of one, two or five examples of each
-# letter, drawn 20 times. The map has not learnt what an *A* is, only how pictures of the
-# same letter can differ.
+# Few-shot classification names an intent by the nearest of one, two or five examples of
+# each, drawn 20 times. The map has not learnt what a new intent is, only which
+# differences between questions do not matter.
 
 
 def few_shot(E, n_shots, rng):
     """Mean accuracy of the nearest example."""
     scores = []
     for _ in range(20):
-        order = rng.permutation(len(E))
-        ranks = np.empty(len(E), dtype=int)
-        for letter in np.unique(y_new):
-            of_letter = order[y_new[order] == letter]
-            ranks[of_letter] = np.arange(len(of_letter))
-        shown = ranks < n_shots
-        nearest = pairwise_distances_argmin(E[~shown], E[shown])
-        scores.append(np.mean(y_new[shown][nearest] == y_new[~shown]))
+        order = rng.permutation(len(y_new))
+        ranks = np.empty(len(y_new), dtype=int)
+        for intent in np.unique(y_new):
+            of_intent = order[y_new[order] == intent]
+            ranks[of_intent] = np.arange(len(of_intent))
+        example = ranks < n_shots
+        nearest = pairwise_distances_argmin(E[~example], E[example])
+        scores.append(np.mean(y_new[example][nearest] == y_new[~example]))
     return np.mean(scores)
 
 
 for n_shots in (1, 2, 5):
-    before, after = (
-        few_shot(transformer.transform(X_new), n_shots, np.random.default_rng(0))
-        for transformer in maps.values()
+    found = [few_shot(E, n_shots, np.random.default_rng(0)) for E in spaces.values()]
+    print(
+        f"accuracy with {n_shots} of each:",
+        *[f"{name} {score:.3f}" for name, score in zip(spaces, found, strict=True)],
     )
-    print(f"accuracy with {n_shots} of each: raw {before:.3f}, learnt {after:.3f}")

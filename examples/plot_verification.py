@@ -1,71 +1,69 @@
 """
-Do two images show the same person? A threshold for new people
-==============================================================
+Do two questions ask the same? A threshold for new topics
+=========================================================
 
-Verification needs a threshold: pairs with a smaller distance are taken to be the same. The
-classes are split in three parts. A map is learnt on the first part, a threshold is
-calibrated on pairs of the second, and both are tested on the third.
+Verification needs a threshold: pairs with a smaller distance are taken to be the same,
+for example duplicates in a list of questions. The topics are split in three parts. A map
+is learnt on the first part, a threshold is calibrated on pairs of the second, and both
+are tested on the third. The equal error rate falls from .195 to .147.
 """
 
 # %%
-# The faces are made up, because real ones must be downloaded. There are 40 people, which
-# are smooth random fields of 16 x 16, and 10 images of each with a shift, a light from one
-# side, and noise. Images of a person differ in the same way for all people, so a map can
-# learn this from 20 people.
+# The questions are `banking77 <https://github.com/PolyAI-LDN/task-specific-datasets>`__
+# (© PolyAI, CC BY 4.0): customers of a bank, with 77 intents. The vectors are TF-IDF of
+# parts of words and 300 leading directions of these, of the first part alone.
+
+import csv
+import gzip
 
 import matplotlib.pyplot as plt
 import numpy as np
-from scipy.ndimage import gaussian_filter, shift
 from sklearn.datasets import load_digits
+from sklearn.decomposition import TruncatedSVD
+from sklearn.feature_extraction.text import TfidfVectorizer
+from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import Normalizer, normalize
 
 from skmetric import ContrastiveMetricLearner
 from skmetric.metrics import PairVerifier, equal_error_rate
-from skmetric.mining import mine_pairs
 from skmetric.plotting import PairDistanceDisplay
 
-N_PEOPLE, N_IMAGES, SIZE = 40, 10, 16
+with gzip.open("data/banking77.csv.gz", "rt", encoding="utf-8") as file:
+    rows = list(csv.DictReader(file))
+texts, y, parts = (
+    np.array([row[key] for row in rows]) for key in ("text", "intent", "part")
+)
+intents = np.random.default_rng(0).permutation(np.unique(y))
+groups = [np.isin(y, part) for part in np.split(intents, [50, 63])]
+learn = groups[0] & (parts == "train")
+calibration, test = (group & (parts == "test") for group in groups[1:])
 
-
-def smooth_fields(n, width, rng):
-    """Random images of shape (n, SIZE, SIZE), of variance 1."""
-    noise = rng.standard_normal((n, SIZE, SIZE))
-    fields = gaussian_filter(noise, (0, width, width))
-    return fields / fields.std(axis=(1, 2), keepdims=True)
-
-
-def make_faces(rng):
-    """Images, each of mean 0, and who is on them."""
-    people = 2 * smooth_fields(1, 3, rng) + smooth_fields(N_PEOPLE, 2, rng)
-    y = np.repeat(np.arange(N_PEOPLE), N_IMAGES)
-    slopes = np.stack(np.meshgrid(*[np.linspace(-1, 1, SIZE)] * 2))
-    faces = np.stack([shift(people[i], rng.uniform(-1, 1, 2), mode="nearest") for i in y])
-    faces += np.einsum("nk,kij->nij", 2 * rng.standard_normal((len(y), 2)), slopes)
-    faces += 0.3 * rng.standard_normal(faces.shape)
-    X = faces.reshape(len(y), -1).astype(np.float32)
-    return X - X.mean(axis=1, keepdims=True), y
-
-
-X, y = make_faces(np.random.default_rng(0))
-figure, grid = plt.subplots(3, 6, figsize=(6, 3.2), layout="constrained")
-for person, row in enumerate(grid):
-    for image, axes in zip(X[y == person], row, strict=False):
-        axes.imshow(image.reshape(SIZE, SIZE), cmap="gray")
-        axes.axis("off")
-figure.suptitle("three people, six images of each")
+tfidf = TfidfVectorizer(
+    analyzer="char_wb", ngram_range=(3, 4), min_df=5, sublinear_tf=True, dtype=np.float32
+)
+reduce = make_pipeline(TruncatedSVD(300, random_state=0), Normalizer())
+reduce.fit(tfidf.fit_transform(texts[learn]))
+words = tfidf.transform(texts)
+X = reduce.transform(words)
 
 # %%
 # :class:`~skmetric.metrics.PairVerifier` takes a fitted learner, or any fitted transformer,
 # and learns the threshold. Here the false match rate of the calibration pairs is at most
-# 5 %.
+# 1 %. On other intents it is about 2 %: the threshold of thirteen intents fits others only
+# roughly.
 
 
-def verify(transformer, X, y, calibration, test):
+def all_pairs(y):
+    """Two columns of row numbers, and which pairs have one label."""
+    i, j = np.triu_indices(len(y), 1)
+    return (i, j), y[i] == y[j]
+
+
+def verify(transformer, X, y, calibration, test, rate):
     """A calibrated verifier, and its errors on other classes."""
-    verifier = PairVerifier(transformer, criterion="tpr_at_fpr", rate=0.05)
-    pairs, similar = mine_pairs(X[calibration], y[calibration])
-    verifier.fit(pairs, similar, rows=X[calibration])
-    pairs, similar = mine_pairs(X[test], y[test])
+    verifier = PairVerifier(transformer, criterion="tpr_at_fpr", rate=rate)
+    verifier.fit(*all_pairs(y[calibration]), rows=X[calibration])
+    pairs, similar = all_pairs(y[test])
     nearness = verifier.decision_function(pairs, rows=X[test])
     accepted = verifier.predict(pairs, rows=X[test])
     return verifier, {
@@ -77,15 +75,19 @@ def verify(transformer, X, y, calibration, test):
 
 def show(name, errors):
     """Print errors."""
-    print(f"{name:<7}", ", ".join(f"{k} {v:.3f}" for k, v in errors.items()))
+    print(f"{name:<20}", ", ".join(f"{k} {v:.3f}" for k, v in errors.items()))
 
 
-people = np.random.default_rng(0).permutation(N_PEOPLE)
-learn, calibration, test = (np.isin(y, part) for part in np.split(people, [20, 30]))
-learner = ContrastiveMetricLearner(metric="cosine", solver="adam", random_state=0)
-maps = {"raw": Normalizer().fit(X), "learnt": learner.fit(X[learn], y[learn])}
-for name, transformer in maps.items():
-    verifier, errors = verify(transformer, X, y, calibration, test)
+learner = ContrastiveMetricLearner(
+    metric="cosine", positives="all", negatives="all", random_state=0
+)
+maps = {
+    "raw TF-IDF": (Normalizer().fit(words), words),
+    "raw, 300 directions": (Normalizer().fit(X), X),
+    "learnt": (learner.fit(X[learn], y[learn]), X),
+}
+for name, (transformer, rows) in maps.items():
+    verifier, errors = verify(transformer, rows, y, calibration, test, rate=0.01)
     show(name, errors)
 
 PairDistanceDisplay.from_estimator(verifier, X[test], y[test])
@@ -106,6 +108,6 @@ for seed in range(8):
     learn, calibration, test = (np.isin(y, part) for part in np.split(digits, [5, 7]))
     maps = {"raw": Normalizer().fit(X), "learnt": learner.fit(X[learn], y[learn])}
     for name, transformer in maps.items():
-        found[name].append(verify(transformer, X, y, calibration, test)[-1])
+        found[name].append(verify(transformer, X, y, calibration, test, rate=0.05)[-1])
 for name, errors in found.items():
     show(name, {kind: np.mean([e[kind] for e in errors]) for kind in errors[0]})

@@ -16,6 +16,7 @@ _MODULES = (
     "metrics",
     "mining",
     "model_selection",
+    "onnx",
     "plotting",
 )
 

@@ -5,6 +5,7 @@ from functools import wraps
 from inspect import signature
 
 import numpy as np
+from scipy.sparse import issparse
 from sklearn.base import (
     BaseEstimator,
     ClassNamePrefixFeaturesOutMixin,
@@ -33,10 +34,17 @@ from ._objective._initialization import (
     initial_map,
     knows_classes,
 )
-from ._objective._maps import comparable_rows, map_rows, mapped_distances
+from ._objective._labels import ContinuousTarget, Labels, SetsOfLabels
+from ._objective._maps import (
+    comparable_rows,
+    map_rows,
+    mapped_contributions,
+    mapped_distances,
+    mean_contributions,
+    nearest_rotation,
+)
+from ._objective._rotation import rotate_to
 from ._objective._supervision import (
-    ContinuousTarget,
-    Labels,
     Matches,
     MatchLog,
     Triplets,
@@ -54,13 +62,15 @@ from ._validation import (
     check_matches,
     check_option,
     check_parameters,
+    check_sets,
     check_tuples,
     check_values,
     class_weights_of,
     distinct_labels,
     float_dtypes,
     is_continuous,
-    one_label_a_row,
+    labeled_rows,
+    labels_or_sets,
     random_state_of,
     short,
     warn_about_labels,
@@ -137,9 +147,12 @@ class BaseMetricLearner(
         ----------
         X : {array-like, sparse matrix} of shape (n_samples, n_features)
             float32 stays float32; CSR is never made dense.
-        y : array-like of shape (n_samples,)
+        y : array-like of shape (n_samples,), or {array-like, sparse matrix} of shape \
+(n_samples, n_labels)
             Class labels of any type that can be hashed, or numbers to be near in, see
-            `target`. They must be given.
+            `target`. For several labels a row, 0 and 1 in a column for each label: rows
+            with a label in common belong together. They must be given. Rows with the label
+            `unlabeled`, or with 0 only, are left out.
 
         Returns
         -------
@@ -176,9 +189,10 @@ class BaseMetricLearner(
         X : {array-like, sparse matrix} of shape (n_samples, n_features)
             A chunk of rows. It must hold at least two classes, and should hold several
             rows of each: constraints are formed within a chunk.
-        y : array-like of shape (n_samples,)
-            Their labels or numbers, which must be given, and are compared within the chunk
-            only.
+        y : array-like of shape (n_samples,), or {array-like, sparse matrix} of shape \
+(n_samples, n_labels)
+            Their labels or numbers, as for `fit`, which must be given, and are compared
+            within the chunk only.
 
         Returns
         -------
@@ -358,13 +372,90 @@ class BaseMetricLearner(
         of `B` documents.
         """
         check_is_fitted(self)
-        A, B = self._rows_to_map(A), self._rows_to_map(B)
-        if A.shape != B.shape:
-            raise ValueError(
-                f"Got {A.shape[0]} rows in A and {B.shape[0]} in B, but expected as many: "
-                "row i of A and row i of B are a pair."
-            )
+        A, B = self._paired_rows(A, B)
         return mapped_distances(A, B, self.components_, self.metric, self.side_)
+
+    def pair_contributions(self, A, B):
+        r"""What each feature contributes to the learnt distances of pairs.
+
+        Parameters
+        ----------
+        A, B : {array-like, sparse matrix} of shape (n_pairs, n_features)
+
+        Returns
+        -------
+        contributions : ndarray of shape (n_pairs, n_features)
+            Each row sums to the distance of ``pair_distances``, under
+            ``metric="euclidean"`` to its square. Always dense.
+
+        Raises
+        ------
+        ValueError
+            As `pair_distances` does, and after a fit with ``side="queries"``.
+
+        See Also
+        --------
+        skmetric.plotting.ContributionDisplay : Draws them.
+
+        Notes
+        -----
+        With u = a - b the squared distance is uᵀMu, and the contribution of feature i is
+        uᵢ(Mu)ᵢ. Under ``metric="cosine"`` the distance is uᵀMu / 2 with
+        u = a/\|Wa\| - b/\|Wb\|. A product of two features counts half for each. So a
+        contribution is negative where a difference in this feature makes up for differences
+        in others that the metric weighs together with it.
+
+        Examples
+        --------
+        >>> from sklearn.datasets import load_iris
+        >>> from skmetric import TripletMetricLearner
+        >>> X, y = load_iris(as_frame=True, return_X_y=True)
+        >>> learner = TripletMetricLearner().fit(X, y)
+        >>> contributions = learner.pair_contributions(X[:1], X[50:51])
+        >>> learner.feature_names_in_[contributions[0].argmax()]
+        'petal length (cm)'
+        """
+        check_is_fitted(self)
+        self._check_both_sides("contributions of features")
+        A, B = self._paired_rows(A, B)
+        return mapped_contributions(A, B, self.components_, self.metric)
+
+    def mean_contributions(self, X):
+        """What each feature contributes to learnt distances, in the mean over all pairs.
+
+        Which features the metric uses, on these rows: both how much a feature varies and
+        how much the map weighs it count.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            At least two rows, such as those of the fit.
+
+        Returns
+        -------
+        contributions : ndarray of shape (n_features,)
+            The mean of ``pair_contributions`` over all pairs of different rows. They sum to
+            the mean distance, under ``metric="euclidean"`` to the mean of its square.
+
+        Raises
+        ------
+        ValueError
+            For a single row, and after a fit with ``side="queries"``.
+
+        Notes
+        -----
+        It takes O(n_samples · n_features · n_components) time, because only the covariance
+        C of the rows matters: the contribution of feature i is 2 Σⱼ MᵢⱼCᵢⱼ, or Σⱼ MᵢⱼCᵢⱼ
+        under ``metric="cosine"``, with C of the rows divided by their mapped lengths. A
+        feature with a negative contribution makes rows nearer on average: it is correlated
+        with others, and the metric takes the difference between them.
+        """
+        check_is_fitted(self)
+        self._check_both_sides("contributions of features")
+        X = self._rows_to_map(X)
+        if X.shape[0] < 2:
+            raise ValueError("Got one row in X, but expected at least two: a pair.")
+        return mean_contributions(X, self.components_, self.metric)
 
     def score_triplets(self, X, triplets):
         """Share of triplets in the right order under the learnt distance.
@@ -503,6 +594,9 @@ MultiIndex
         warn_about_fit(
             self, self._sample(X), target, result.converged, from_classes=from_classes
         )
+        if target.side == "both":
+            axes = self._rows(parameters, X, target).principal_axes(self.components_)
+            self.components_ = rotate_to(self.components_, axes)
         context.call_on_fit_task_end(
             estimator=self,
             reconstruction_attributes=lambda: {"components_": self.components_},
@@ -523,15 +617,18 @@ MultiIndex
             self._record([], [])
         self._check_side(target.side)
         goes_on = state and self.solver_ == settings.solver
+        W0, W = self.initial_components_, self.components_
+        if state is None and W is not W0 and target.side == "both":
+            W = nearest_rotation(W, W0)
         with np.errstate(**CHECKED_LATER):
-            check_under(self.components_, RowsInMemory(self._sample(X), None))
-            X = X.astype(self.components_.dtype, copy=False)
+            check_under(W, RowsInMemory(self._sample(X), None))
+            X = X.astype(W.dtype, copy=False)
             result, margins, learning_state = fit_chunk(
                 settings,
                 X,
                 target,
-                self.initial_components_,
-                self.components_,
+                W0,
+                W,
                 rng,
                 state=state[1] if goes_on else None,
             )
@@ -559,25 +656,40 @@ MultiIndex
                 "None: class labels, one for each row of X."
             )
         X = self._checked_rows(X, reset)
-        y = one_label_a_row(y)
+        y = labels_or_sets(y)
         check_consistent_length(X, y)
-        continuous = is_continuous(y, parameters.target)
-        if continuous:
-            target = ContinuousTarget.of(X, check_values(y))
-            check_distinct(target.n_distinct)
-        else:
-            classes, codes = distinct_labels(y)
-            weights = class_weights_of(
-                parameters.class_weight, classes, codes, whole=not chunk
-            )
-            target = Labels.of(X, codes, weights)
-            check_classes(codes[target.distinct])
+        X, y = labeled_rows(X, y, parameters.unlabeled)
         # Refuses unknown words before any work is done.
         constraints_for(parameters, X.shape[1])
-        if not continuous:
-            depth = 5 if chunk else 6
-            warn_about_labels(classes, len(codes), depth, parameters.target)
+        if issparse(y):
+            return X, self._sets_of_labels(X, y, parameters), parameters
+        if is_continuous(y, parameters.target):
+            target = ContinuousTarget.of(X, check_values(y))
+            check_distinct(target.n_distinct)
+            return X, target, parameters
+        classes, codes = distinct_labels(y)
+        weights = class_weights_of(parameters.class_weight, classes, codes, whole=not chunk)
+        target = Labels.of(X, codes, weights)
+        check_classes(codes[target.distinct])
+        depth = 5 if chunk else 6
+        warn_about_labels(classes, len(codes), depth, parameters.target)
         return X, target, parameters
+
+    def _sets_of_labels(self, X, indicator, parameters):
+        if parameters.target == "continuous":
+            raise ValueError(
+                f"Got target='continuous' and y of shape {indicator.shape}, but expected "
+                "one number for each row."
+            )
+        if parameters.class_weight is not None:
+            raise ValueError(
+                f"Got class_weight={short(parameters.class_weight)} and y with several "
+                "labels a row, but expected None: such rows have no one class to weigh by."
+            )
+        target = SetsOfLabels.of(X, indicator)
+        _, relation = target.relate()
+        check_sets(relation.indicator.sum(axis=0), relation)
+        return target
 
     def _checked_tuples(self, X, name, tuples, sample_weight, reset):
         parameters = self._checked_parameters()
@@ -658,6 +770,15 @@ MultiIndex
             dtype = float_dtypes(X)
             return validate_data(self, X, accept_sparse="csr", dtype=dtype, reset=False)
 
+    def _paired_rows(self, A, B):
+        A, B = self._rows_to_map(A), self._rows_to_map(B)
+        if A.shape != B.shape:
+            raise ValueError(
+                f"Got {A.shape[0]} rows in A and {B.shape[0]} in B, but expected as many: "
+                "row i of A and row i of B are a pair."
+            )
+        return A, B
+
     def _map(self, X):
         return map_rows(self._rows_to_map(X), self.components_, self.metric)
 
@@ -671,7 +792,8 @@ MultiIndex
                 f"the fit before, but expected {W0.shape}. Set warm_start=False to start "
                 "anew."
             )
-        return self.components_.astype(W0.dtype)
+        W = self.components_.astype(W0.dtype)
+        return W if side == "queries" else nearest_rotation(W, W0)
 
     def _check_side(self, side):
         """Refuse to go on from a map of another kind."""

@@ -40,8 +40,8 @@ class ContrastiveMetricLearner(BaseMetricLearner):
 
     - What to learn: `n_components`, `metric`, `loss`, `margin`, `pos_margin`, `init`,
       `alpha`.
-    - What to learn from: `target`, `class_weight`, `positives`, `negatives`, `n_neighbors`,
-      `n_impostors`, `negative_weight`.
+    - What to learn from: `target`, `unlabeled`, `class_weight`, `positives`, `negatives`,
+      `n_neighbors`, `n_impostors`, `negative_weight`.
     %(how)s
 
     Parameters
@@ -135,6 +135,7 @@ callable, default="auto"
         init="auto",
         alpha="auto",
         target="auto",
+        unlabeled=None,
         class_weight=None,
         positives="nearest",
         negatives="auto",
@@ -167,6 +168,7 @@ callable, default="auto"
         self.init = init
         self.alpha = alpha
         self.target = target
+        self.unlabeled = unlabeled
         self.class_weight = class_weight
         self.positives = positives
         self.negatives = negatives

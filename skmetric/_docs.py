@@ -73,7 +73,12 @@ target : {"auto", "classes", "continuous"}, default="auto"
     ``"continuous"``, as for k-NN regression, it belongs with the rows whose y is near: at
     most a tenth of the rows away in order of y. Rows more than a fifth away are its
     negatives, the others are neither. Only the order of y matters. ``"auto"`` is
-    ``"continuous"`` for floats of which some are fractional, else ``"classes"``.
+    ``"continuous"`` for floats of which some are fractional, else ``"classes"``. With
+    several labels a row, a column of 0 and 1 for each, a row belongs with those that have
+    a label in common with it. Those that have none are its negatives.
+unlabeled : object, default=None
+    The label in y of rows that have none, such as -1. They are left out: they are neither
+    positives nor negatives, and change neither W₀ nor the scale. None for none.
 class_weight : dict, "balanced" or None, default=None
     Weights of classes, by which their rows count as anchors: a dict from label to weight,
     greater than 0, where labels left out have 1, or ``"balanced"``, by which each class has
@@ -94,13 +99,15 @@ solver : {"auto", "lbfgs", "adam", "sgd"}, default="auto"
     ``"lbfgs"`` uses all rows in each iteration, which takes O(n²) time, or O(n)
     %(few)s. It mines constraints in up to 3 rounds,
     in O(n²) time each. ``"adam"`` and ``"sgd"`` use stratified mini-batches and mine within
-    each, in O(n · batch_size) time per epoch. Their learning rate stays as it is while the
-    fit gains, and then falls linearly to 0. ``"auto"`` is ``"adam"`` if an option of the
-    stochastic solvers differs from its default. Otherwise it is ``"lbfgs"`` up to 3000 rows
-    if X has at most 131,072 entries, up to 20,000 and 262,144 with the nearest negatives of
-    some positives, or up to 200,000 given %(tuples)s, or if matches are of n queries and m
-    documents with n * m of at most 2,097,152. It is ``"adam"`` above, where that is faster.
-    A warning names the options that are set but have no effect with the solver.
+    each, in O(n · batch_size) time per epoch. Rows of several labels are stratified by one
+    of them, drawn anew in each epoch, a rare one more often. The learning rate stays as it
+    is while the fit gains, and then falls linearly to 0. ``"auto"`` is ``"adam"`` if an
+    option of the stochastic solvers differs from its default. Otherwise it is ``"lbfgs"``
+    up to 3000 rows if X has at most 131,072 entries, up to 20,000 and 262,144 with the
+    nearest negatives of some positives, or up to 200,000 given %(tuples)s, or if matches
+    are of n queries and m documents with n * m of at most 2,097,152. It is ``"adam"``
+    above, where that is faster. A warning names the options that are set but have no effect
+    with the solver.
 n_subsamples : int or None, default=%(subsamples)s
     For ``solver="lbfgs"`` with labels. If greater than 1, this many maps are learnt, each
     from a random half of the rows of each class and with half of `n_neighbors` and
@@ -148,7 +155,8 @@ scoring : callable, default=None
     1-nearest-neighbour accuracy of at most 2048 of them, with neighbours among the rows
     that are learnt from, or for a continuous target R² of its nearest neighbour's value.
 warm_start : bool, default=False
-    Whether ``fit`` starts from the current map, if any. The penalty still refers to W₀.
+    Whether ``fit`` starts from the current map, if any, in the rotation that is nearest to
+    W₀. The penalty still refers to W₀.
 verbose : bool or int, default=0
     Whether to print a line per iteration.
 random_state : int, RandomState instance or None, default=None
@@ -156,7 +164,9 @@ random_state : int, RandomState instance or None, default=None
     `n_subsamples`, ``init="random"``, and the PCA of more than 1024 features.""",
     "attributes": """\
 components_ : ndarray of shape (n_components, n_features)
-    The learnt map W.
+    The learnt map W. After a fit its rows are in the order of the variance that they give
+    to the training rows, and the largest entry of each is positive, but for
+    ``side="queries"``.
 initial_components_ : ndarray of shape (n_components, n_features)
     W₀.
 solver_ : str
@@ -186,8 +196,8 @@ anchor it has the weight of all of them, as a positive or negative that of one. 
 may be oversampled. With L-BFGS, ``fit(np.repeat(X, 5, axis=0), ...)`` gives the same map as
 ``fit(X, ...)``. Mini-batches merge the copies that they contain.""",
     "unlabeled": """\
-`target`, `class_weight`, `positives`, `negatives`, `n_neighbors`, `n_impostors` and
-`n_subsamples` are ignored.
+`target`, `unlabeled`, `class_weight`, `positives`, `negatives`, `n_neighbors`,
+`n_impostors` and `n_subsamples` are ignored.
 ``init="lda"`` needs labels and is refused. An epoch of the stochastic solvers visits all
 %(tuples)s exactly once, in mini-batches of about `batch_size` of them.""",
     "X": """\

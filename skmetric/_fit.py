@@ -368,10 +368,14 @@ def warn_about_fit(estimator, sample, target, converged, from_classes=False):
         unit = "iterations" if estimator.max_iter is None else "epochs"
         if by_rounds:
             unit = "iterations, all rounds together"
+        longer = "Increase max_iter"
+        if estimator.max_iter is None:
+            counted = "iterations of a round" if by_rounds else "epochs"
+            longer = f"Set max_iter, a number of {counted}, to go beyond the default budget"
         warn(
             f"{name} with solver={estimator.solver_!r} did not converge in "
-            f"{estimator.n_iter_} {unit}. Increase max_iter, or scale the features, for "
-            "example with StandardScaler.",
+            f"{estimator.n_iter_} {unit}. {longer}, or scale the features, for example "
+            "with StandardScaler.",
             ConvergenceWarning,
             stacklevel=6,
         )

@@ -12,9 +12,9 @@ has these members:
     is ignored.
 ``max_per_anchor() -> (n_positives, n_negatives)``
     The largest numbers that any anchor has; an upper bound will do.
-``groups() -> list of ndarrays of int``
-    Rows in groups, such that the positives of a row are the others of its group. Only where
-    the candidates are the anchors' own table.
+``groups() -> list of ndarrays of int, or None``
+    Rows in groups, such that the positives of a row are the others of its group. None if
+    there are no such groups. Only where the candidates are the anchors' own table.
 
 The other kind, :class:`EdgeLists` with the layout ``"lists"``, lists the edges between
 anchors and candidates. Given pairs and triplets are such lists, and mined constraints
@@ -228,6 +228,9 @@ class RankRelation:
         is_positive[within, within + rows.start] = False
         return is_positive, is_negative
 
+    def groups(self):
+        """None: that two rows are near to a third does not make them so to each other."""
+
     def max_per_anchor(self):
         """The largest numbers of positives and of negatives that a row has."""
         ranks = np.sort(self._ranks).astype(np.int64)
@@ -237,6 +240,49 @@ class RankRelation:
             for bound in self._bounds
         )
         return int(n_near.max()) - 1, len(ranks) - int(n_not_far.min())
+
+
+@dataclass(frozen=True)
+class SharedLabelRelation:
+    """Rows of one table with several labels: positives share one, negatives none.
+
+    A row is neither positive nor negative to itself.
+
+    Parameters
+    ----------
+    indicator : CSR array of bool of shape (n, n_labels)
+        Which labels each row has, at least one.
+    weights : ndarray of float64 of shape (n,), default=None
+        Of the rows as anchors; None stands for 1 each.
+    """
+
+    indicator: object
+    weights: np.ndarray = field(default=None)
+
+    layout = "masks"
+
+    def __post_init__(self):
+        if self.weights is None:
+            object.__setattr__(self, "weights", np.ones(self.indicator.shape[0]))
+        object.__setattr__(self, "_rows_of_labels", self.indicator.T.tocsr())
+
+    def masks(self, rows):
+        """Which rows are positives and which are negatives of those of a slice."""
+        is_positive = (self.indicator[rows] @ self._rows_of_labels).toarray()  # (b, n)
+        is_negative = ~is_positive
+        within = np.arange(len(is_positive))
+        is_positive[within, within + rows.start] = False
+        return is_positive, is_negative
+
+    def groups(self):
+        """None: a row may have several labels."""
+
+    def max_per_anchor(self):
+        """Bounds of the largest numbers of positives and of negatives that a row has."""
+        sizes = np.diff(self._rows_of_labels.indptr)[self.indicator.indices]  # (n_entries,)
+        starts, n = self.indicator.indptr[:-1], len(self.weights)
+        most_positives = int((np.add.reduceat(sizes, starts)).max()) - 1
+        return min(most_positives, n - 1), n - int(np.maximum.reduceat(sizes, starts).min())
 
 
 @dataclass(frozen=True)

@@ -67,6 +67,7 @@ def in_units(distances, exponent, dtype, **words):
     Parameters
     ----------
     distances : ndarray of float64
+        Or parts of them, which may be negative.
     exponent : int
     dtype : dtype
     **words : str
@@ -84,7 +85,7 @@ def in_units(distances, exponent, dtype, **words):
     with np.errstate(over="ignore"):
         held = np.ldexp(distances, exponent).astype(dtype, copy=False)
     if distances.any():
-        check_apart(held.max(), dtype, squared=False, **words)
+        check_apart(np.abs(held).max(), dtype, squared=False, **words)
     return held
 
 

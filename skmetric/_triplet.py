@@ -32,8 +32,8 @@ class TripletMetricLearner(BaseMetricLearner):
 
     - What to learn: `n_components`, `metric`, `loss`, `margin`, `temperature`, `init`,
       `alpha`.
-    - What to learn from: `target`, `class_weight`, `positives`, `negatives`, `n_neighbors`,
-      `n_impostors`.
+    - What to learn from: `target`, `unlabeled`, `class_weight`, `positives`, `negatives`,
+      `n_neighbors`, `n_impostors`.
     %(how)s
 
     Parameters
@@ -142,6 +142,7 @@ class TripletMetricLearner(BaseMetricLearner):
         init="auto",
         alpha="auto",
         target="auto",
+        unlabeled=None,
         class_weight=None,
         positives="nearest",
         negatives="auto",
@@ -173,6 +174,7 @@ class TripletMetricLearner(BaseMetricLearner):
         self.init = init
         self.alpha = alpha
         self.target = target
+        self.unlabeled = unlabeled
         self.class_weight = class_weight
         self.positives = positives
         self.negatives = negatives

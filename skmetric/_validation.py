@@ -12,12 +12,12 @@ from numbers import Integral, Number, Real
 from warnings import warn
 
 import numpy as np
-from scipy.sparse import issparse
+from scipy.sparse import csr_array, issparse
 from sklearn.utils import (
     check_array,
-    check_consistent_length,
     check_random_state,
     column_or_1d,
+    gen_batches,
 )
 from sklearn.utils.class_weight import compute_class_weight
 
@@ -203,6 +203,7 @@ def check_parameters(estimator, words):
             "scoring(learner, X, y), for example "
             "skmetric.metrics.retrieval_scorer('map_at_r')."
         )
+    check_unlabeled(estimator.unlabeled)
     weights = estimator.class_weight
     if not (
         weights is None
@@ -687,6 +688,116 @@ def check_distinct(n_distinct):
         )
 
 
+def check_unlabeled(value):
+    """Return a label that may mark rows without one, or None."""
+    if value is None:
+        return value
+    try:
+        hash(value)
+    except TypeError:
+        raise TypeError(
+            f"Got unlabeled={short(value)}, but expected None or one label, such as -1."
+        ) from None
+    if _is_missing(value):
+        raise ValueError(
+            f"Got unlabeled={short(value)}, but expected None or a label that is equal to "
+            "itself, such as -1, as y must have no missing values. Put that label in their "
+            "place."
+        )
+    return value
+
+
+def labels_or_sets(y):
+    """Labels as an array of one dimension, or if rows have several, as an indicator.
+
+    Parameters
+    ----------
+    y : array-like or sparse matrix
+        Of shape (n,) or (n, 1); or (n, n_labels) of 0 and 1.
+
+    Returns
+    -------
+    y : ndarray of shape (n,) or CSR array of bool of shape (n, n_labels)
+
+    Raises
+    ------
+    ValueError
+        As :func:`one_label_a_row`.
+    """
+    indicator = _indicator_of(y)
+    return one_label_a_row(y) if indicator is None else indicator
+
+
+def _indicator_of(y):
+    """A CSR array of bool if y is 0s and 1s in two or more columns, else None."""
+    if len(getattr(y, "shape", (0, 0))) != 2:
+        return None
+    if not issparse(y):
+        try:
+            y = np.asarray(_unmasked(y))
+        except ValueError:  # Rows of different lengths.
+            return None
+    if y.ndim != 2 or y.shape[1] < 2 or y.dtype.kind not in "biufO":
+        return None
+    values = y.tocsr().data if issparse(y) else y.ravel()
+    if y.dtype.kind == "O":
+        are_flags = all(map(_is_truth_value, values))
+    else:
+        are_flags = ((values == 0) | (values == 1)).all()
+    if not are_flags:
+        return None
+    indicator = csr_array(y.astype(bool))
+    indicator.sum_duplicates()
+    indicator.eliminate_zeros()
+    return indicator
+
+
+def labeled_rows(X, y, unlabeled):
+    """The rows that have a label, and the labels of these.
+
+    Parameters
+    ----------
+    X : ndarray or CSR of shape (n, ...)
+    y : ndarray of shape (n,) or CSR array of shape (n, n_labels)
+        From :func:`labels_or_sets`.
+    unlabeled : object or None
+        The label of rows that have none, from :func:`check_unlabeled`.
+
+    Returns
+    -------
+    X, y : as given, if all rows have a label
+
+    Raises
+    ------
+    ValueError
+        If there is no such row.
+    """
+    if issparse(y):
+        is_labeled, marked = np.diff(y.indptr) > 0, "that are 0 throughout"
+    elif unlabeled is None:
+        return X, y
+    else:
+        # One by one, as numpy has no answer where types differ.
+        is_labeled = ~np.fromiter((_is_same(label, unlabeled) for label in y), bool, len(y))
+        marked = f"with the label {short(unlabeled)} of unlabelled ones"
+    if is_labeled.all():
+        return X, y
+    if not is_labeled.any():
+        raise ValueError(
+            f"Got y of {len(is_labeled)} rows {marked}, but expected some with a label: "
+            "unlabelled rows belong with no row and apart from none."
+        )
+    return X[is_labeled], y[is_labeled]
+
+
+def _is_same(a, b):
+    try:
+        same = a == b
+    except ArithmeticError:  # A signaling NaN.
+        return False
+    return isinstance(same, (bool, np.bool_)) and bool(same)
+
+
 def class_weights_of(class_weight, labels, codes, *, whole):
     """Weights of classes, with a mean of 1 over the rows.
 
@@ -761,11 +872,9 @@ def _array_of(y):
         array = np.asarray(y)
     except ValueError:
         raise _several_labels("rows of different lengths") from None
-    # Among strings numpy makes "nan" of NaN.
-    is_mixed = array.dtype.kind in "SU" and set(map(type, y)) - {str, bytes}
-    if is_mixed and any(map(_is_missing, np.asarray(y, dtype=object).flat)):
-        raise _missing_labels()
-    return array
+    # Among strings numpy makes "nan" of NaN, and "-1" of -1.
+    is_mixed = array.dtype.kind in "SU" and not all(isinstance(v, (str, bytes)) for v in y)
+    return np.asarray(y, dtype=object) if is_mixed else array
 
 
 def _distinct_objects(y):
@@ -833,8 +942,9 @@ def _complex_labels():
 def _several_labels(got):
     return ValueError(
         f"Got y of {got}, but expected one label for each row, an array of shape "
-        "(n_samples,). Of several labels of a row make one, for example a string of all. "
-        "Of several numbers to predict give one."
+        "(n_samples,). Of several labels of a row make one, for example a string of all, "
+        "or where that is possible a column of 0 and 1 for each. Of several numbers to "
+        "predict give one."
     )
 
 
@@ -870,8 +980,8 @@ def warn_about_labels(labels, n_rows, stacklevel, target=None):
     if are_numbers and n_classes > 3 and labels[0] == -1:
         warn(
             "Got y with -1 among non-negative integers: unlabelled rows? They count as a "
-            "class. If they are none, leave them out: X[y != -1] and y[y != -1]. If they "
-            "are, give it another number.",
+            "class. If they are none, set unlabeled=-1, or leave them out: X[y != -1] and "
+            "y[y != -1]. If they are, give it another number.",
             UserWarning,
             stacklevel=stacklevel,
         )
@@ -900,6 +1010,32 @@ def check_classes(y):
         )
 
 
+def check_sets(sizes, relation):
+    """Refuse sets of labels from which nothing can be learnt.
+
+    Parameters
+    ----------
+    sizes : ndarray of int of shape (n_labels,)
+        How many rows have each label.
+    relation : SharedLabelRelation
+        Of these rows.
+    """
+    if sizes.max() < 2:
+        raise ValueError(
+            f"Got {np.count_nonzero(sizes)} labels of one row each, where copies of a row "
+            "are one row, but expected at least one label of 2 rows: without a second row "
+            "there is nothing to pull together."
+        )
+    n = len(relation.weights)
+    blocks = gen_batches(n, max(1, 2**20 // n))
+    if not any(relation.masks(rows)[1].any() for rows in blocks):
+        raise ValueError(
+            "Got y in which every two rows have a label in common, but expected two that "
+            "have none: without these there is nothing to push away. Leave out labels that "
+            "nearly all rows have."
+        )
+
+
 def check_map_size(n_components, n_features):
     """Refuse a map that no machine should be asked to hold."""
     if n_components * n_features > MAX_MAP_SIZE:
@@ -908,13 +1044,3 @@ def check_map_size(n_components, n_features):
             f"{n_components * n_features * 8 / 2**30:.0f} GiB. Set n_components, for "
             "example n_components=128."
         )
-
-
-def check_embedding(E, y):
-    """An embedding in float64, and its labels as integers, to learn from both."""
-    E = check_rows(E, "E", dtype=np.float64)
-    labels, codes = distinct_labels(y)
-    check_consistent_length(E, codes)
-    check_classes(codes)
-    warn_about_labels(labels, len(codes), stacklevel=5)
-    return E, codes

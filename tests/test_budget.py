@@ -8,7 +8,8 @@ from sklearn.exceptions import ConvergenceWarning
 
 from skmetric import ContrastiveMetricLearner, TripletMetricLearner, _fit
 from skmetric._fit import MAX_UPDATES, MIN_UPDATES, UPDATES_PER_ITERATION
-from skmetric._objective._supervision import Labels, Pairs, Triplets
+from skmetric._objective._labels import Labels
+from skmetric._objective._supervision import Pairs, Triplets
 
 RNG = np.random.default_rng(0)
 Y = RNG.permutation(np.repeat(np.arange(8), 100))

@@ -7,7 +7,7 @@ from scipy.sparse import csr_array, csr_matrix
 from skmetric import ContrastiveMetricLearner, TripletMetricLearner
 from skmetric._objective._constraints import TripletConstraints
 from skmetric._objective._evaluate import evaluate, mine
-from skmetric._objective._supervision import Labels
+from skmetric._objective._labels import Labels
 from skmetric._relations import LabelRelation, first_copies
 from skmetric.mining._strategies import resolve_strategies
 

@@ -20,6 +20,7 @@ from skmetric._objective import _problem
 from skmetric.metrics import retrieval_scorer
 from skmetric.mining._sampler import stratified_part
 from skmetric.mining._strategies import row_blocks
+from tests.maps import metric_of
 
 LEARNERS = [TripletMetricLearner, ContrastiveMetricLearner]
 EUCLIDEAN = ["sqeuclidean", "euclidean"]
@@ -52,7 +53,8 @@ def short(learner, solver, **parameters):
 
 
 def moved(learner):
-    return not np.allclose(learner.components_, learner.initial_components_, rtol=0.05)
+    start = metric_of(learner.initial_components_)
+    return not np.allclose(learner.get_mahalanobis_matrix(), start, rtol=0.05)
 
 
 def accuracy(Z, y):
@@ -350,15 +352,17 @@ def test_lbfgs_finds_the_known_optimum(pulled, n_components):
     pulled.set_params(solver="lbfgs", tol=1e-12, max_iter=1000, n_components=n_components)
     pulled.fit(IRIS, IRIS_Y)
     W = closed_form(pulled.initial_components_, 0.5)
-    np.testing.assert_allclose(pulled.components_, W, atol=1e-7)
+    np.testing.assert_allclose(pulled.get_mahalanobis_matrix(), metric_of(W), atol=1e-7)
     assert moved(pulled)
 
 
 def test_adam_comes_near_the_known_optimum(pulled):
     pulled.set_params(solver="adam", batch_size=50, max_iter=200, tol=0)
     pulled.set_params(n_iter_no_change=200).fit(IRIS, IRIS_Y)
-    W, W0 = closed_form(pulled.initial_components_, 0.5), pulled.initial_components_
-    assert np.linalg.norm(pulled.components_ - W) < 0.05 * np.linalg.norm(W0 - W)
+    M0 = metric_of(pulled.initial_components_)
+    M = metric_of(closed_form(pulled.initial_components_, 0.5))
+    error = np.linalg.norm(pulled.get_mahalanobis_matrix() - M)
+    assert error < 0.05 * np.linalg.norm(M0 - M)
 
 
 def test_adam_and_lbfgs_agree(learner):
@@ -367,18 +371,21 @@ def test_adam_and_lbfgs_agree(learner):
     learner.set_params(n_subsamples=1)
     learner.set_params(tol=1e-9, max_iter=600)
     exact = learner.set_params(solver="lbfgs").fit(X, Y)
-    W, loss, first = exact.components_, exact.loss_, exact.loss_curve_[0]
+    M, loss = exact.get_mahalanobis_matrix(), exact.loss_
+    first = exact.loss_curve_[0]
     assert moved(exact)
     learner.set_params(batch_size=len(X), learning_rate_init=0.1, n_iter_no_change=600)
     near = learner.set_params(solver="adam").fit(X, Y)
     assert near.loss_ == pytest.approx(loss, rel=1e-4)
     assert first > loss + 0.01
-    assert np.linalg.norm(near.components_ - W) < 0.01 * np.linalg.norm(W)
+    error = np.linalg.norm(near.get_mahalanobis_matrix() - M)
+    assert error < 0.01 * np.linalg.norm(M)
 
 
 def test_a_strong_pull_keeps_the_initial_map(learner):
     short(learner, "lbfgs", alpha=1e6).fit(X, Y)
-    np.testing.assert_allclose(learner.components_, learner.initial_components_, atol=1e-4)
+    M0 = metric_of(learner.initial_components_)
+    np.testing.assert_allclose(learner.get_mahalanobis_matrix(), M0, atol=1e-4)
 
 
 @pytest.mark.parametrize("init", ["auto", "identity", "pca", "lda", "random"])
@@ -437,12 +444,13 @@ def test_partial_fit_improves_on_the_initial_map(learner, solver):
 
 def test_partial_fit_goes_on_from_a_fit(learner):
     short(learner, "adam").fit(X, Y)
-    W, W0, n = learner.components_.copy(), learner.initial_components_, learner.n_iter_
+    W0, n = learner.initial_components_, learner.n_iter_
+    M, M0 = learner.get_mahalanobis_matrix(), metric_of(W0)
     learner.partial_fit(X, Y)
     assert learner.initial_components_ is W0
     assert learner.n_iter_ == n + 1
-    change = np.linalg.norm(learner.components_ - W)
-    assert 0 < change < np.linalg.norm(W - W0)
+    change = np.linalg.norm(learner.get_mahalanobis_matrix() - M)
+    assert 0 < change < np.linalg.norm(M - M0)
 
 
 def test_a_fit_forgets_the_stream_before(learner):
@@ -469,7 +477,8 @@ def test_early_stopping_scores_every_epoch_and_keeps_the_best(learner, recorded)
     assert len(scores) == learner.n_iter_ < 60
     assert all(0 <= s <= 1 for s in scores)
     best = np.flatnonzero(np.equal(scores, max(scores)))[-1]
-    np.testing.assert_allclose(learner.components_, recorded[best])
+    M = metric_of(recorded[best])
+    np.testing.assert_allclose(learner.get_mahalanobis_matrix(), M, rtol=1e-7, atol=1e-12)
     assert learner.set_params(early_stopping=False).fit(X, Y).validation_scores_ is None
 
 
@@ -610,7 +619,8 @@ def test_nothing_to_learn_is_a_warning_with_a_remedy(solver):
     with pytest.warns(UserWarning, match="no active constraint.*Got margin=0.01, alpha"):
         learner.fit(blobs, y)
     assert learner.active_fraction_ == 0
-    np.testing.assert_allclose(learner.components_, learner.initial_components_)
+    M0 = metric_of(learner.initial_components_)
+    np.testing.assert_allclose(learner.get_mahalanobis_matrix(), M0, atol=1e-12)
 
 
 @pytest.mark.parametrize(
@@ -621,6 +631,14 @@ def test_a_budget_that_ends_first_is_a_warning(learner, solver, unit):
     learner.set_params(solver=solver, max_iter=1, positives="all", negatives="all")
     with pytest.warns(ConvergenceWarning, match=rf"in \d+ {unit}\. Increase max_iter"):
         learner.fit(X, Y)
+
+
+def test_a_default_budget_that_ends_first_names_the_parameter_to_set(learner, monkeypatch):
+    monkeypatch.setattr(_fit, "LBFGS_ITERATIONS", 1)
+    with pytest.warns(
+        ConvergenceWarning, match="Set max_iter, a number of iterations of a"
+    ):
+        learner.set_params(solver="lbfgs", max_iter=None).fit(X, Y)
 
 
 def test_warnings_point_at_the_call_of_fit(learner):

@@ -330,6 +330,11 @@ NAMES = [
     of_objects(lambda code: str(code) if code else Decimal("sNaN")),
     lambda codes: np.arange(len(codes)),
     lambda codes: np.zeros_like(codes),
+    lambda codes: np.eye(4)[codes],
+    lambda codes: (np.eye(4)[codes] + np.eye(4)[codes[::-1]] > 0).tolist(),
+    lambda codes: csr_matrix(np.eye(4)[codes, 1:]),
+    lambda codes: pd.DataFrame(np.eye(4)[codes, :2]),
+    lambda codes: np.eye(4)[codes] - 1,
     lambda codes: None,
     lambda codes: "labels",
     lambda codes: 1,
@@ -408,6 +413,7 @@ COMMON = {
     "init": ["identity", "pca", "lda", "random", np.ones((1, 3)), np.eye(4)],
     "alpha": [0, 0.1, 1e6],
     "target": ["auto", "classes", "continuous", "continuous"],
+    "unlabeled": [-1, 0, np.float32(0), "a", np.nan],
     "class_weight": ["balanced", {}, {0: 2, 1: 1e-3}, {0: 1e-300, 1: 1e300}, {0: -1}],
     "solver": ["lbfgs", "adam", "sgd"],
     "n_subsamples": [1, 2, np.int32(2)],
@@ -460,6 +466,8 @@ def mapped(learner, X):
     """Check what a fitted learner says of rows."""
     holds(learner.transform, X, owner=learner)
     holds(learner.pair_distances, X, X, owner=learner)
+    holds(learner.pair_contributions, X, X, owner=learner)
+    holds(learner.mean_contributions, X, owner=learner)
     holds(lambda: learner.get_mahalanobis_matrix(), owner=learner)
 
 
@@ -620,7 +628,7 @@ def test_mining(data):
     y = data.draw(labels(length_of(E)))
     is_triplet = data.draw(st.booleans())
     names = ("positives", "negatives", "n_neighbors", "n_impostors", "metric")
-    names += ("random_state",)
+    names += ("random_state", "unlabeled")
     options = {
         name: value_of(data.draw, COMMON[name])
         for name in names
@@ -667,6 +675,7 @@ def test_retrieval(data):
         values[1] = value_of(data.draw, [None, values[1]])
         values[3] = value_of(data.draw, [None, values[3]])
     metric = value_of(data.draw, [*COMMON["metric"], "manhattan"])
+    unlabeled = value_of(data.draw, [None] * 4 + COMMON["unlabeled"])
     word = data.draw(st.sampled_from([*FUNCTIONS, "report", "scorer"]))
     k = [value_of(data.draw, [1, 3, np.int64(2)])] if word.endswith("_k") else []
     scores = data.draw(st.lists(st.sampled_from(SCORES), min_size=1, max_size=3))
@@ -676,8 +685,9 @@ def test_retrieval(data):
         options = {"index": index, "index_labels": index_labels}
         options |= {"relevant": relevant, "grades": grades}
         if word == "scorer":
-            scorer = metrics.retrieval_scorer(scores, metric=metric)
+            scorer = metrics.retrieval_scorer(scores, metric=metric, unlabeled=unlabeled)
             return scorer.score_embedding(E, y, **options)
+        options["unlabeled"] = unlabeled
         if word == "report":
             return metrics.retrieval_report(E, y, scores=scores, metric=metric, **options)
         return FUNCTIONS[word](E, y, *k, metric=metric, **options)
@@ -756,6 +766,18 @@ def test_verifier(data):
         holds(verifier.predict, pairs, *options, owner=verifier)
         holds(verifier.predict_proba, pairs, *options, owner=verifier)
         holds(verifier.score, pairs, similar, *options, owner=verifier)
+        holds(verifier.find_duplicates, X, owner=verifier)
+        holds(verifier.find_duplicates, X, data.draw(tables(d=3)), owner=verifier)
+        holds(verifier.group_duplicates, X, owner=verifier)
+
+
+@budget
+@given(st.data())
+def test_pairs_within_a_radius(data):
+    d = data.draw(st.integers(1, 5))
+    E, index = data.draw(tables(d=d)), data.draw(st.none() | tables(d=d))
+    radius = value_of(data.draw, [0, 0.5, np.float32(2), 1e300])
+    holds(lambda E, index: metrics.pairs_within(E, radius, index=index), E, index)
 
 
 @budget
@@ -786,6 +808,7 @@ def test_splits(data):
     splitter = ClassDisjointShuffleSplit(
         value_of(data.draw, [1, 3]),
         test_size=value_of(data.draw, [0.5, 0.1, 1e-9]),
+        unlabeled=value_of(data.draw, [None] * 4 + COMMON["unlabeled"]),
         random_state=value_of(data.draw, COMMON["random_state"]),
     )
     y = data.draw(labels(n))

@@ -14,6 +14,7 @@ from sklearn.utils.estimator_checks import check_estimator, parametrize_with_che
 
 from skmetric import ContrastiveMetricLearner, TripletMetricLearner
 from tests.designs import covering
+from tests.maps import metric_of
 
 LEARNERS = [TripletMetricLearner, ContrastiveMetricLearner]
 SOLVERS = ["lbfgs", "adam", "sgd"]
@@ -182,8 +183,9 @@ def test_callbacks_hear_of_every_iteration(learner, recorder, solver, max_iter, 
     # Each iteration shows the map it reached, the last one the map of the fit.
     assert len(callback.maps) == learner.n_iter_ + 1
     np.testing.assert_array_equal(callback.maps[-1], learner.components_)
-    np.testing.assert_allclose(callback.maps[-2], learner.components_)
-    assert not np.array_equal(callback.maps[0], learner.components_)
+    M = learner.get_mahalanobis_matrix()
+    np.testing.assert_allclose(metric_of(callback.maps[-2]), M, atol=1e-12)
+    assert not np.allclose(metric_of(callback.maps[0]), M)
 
 
 @pytest.mark.parametrize("solver", ["lbfgs", "adam"])
@@ -191,4 +193,5 @@ def test_callbacks_may_stop_a_fit(learner, recorder, solver):
     callback = recorder(stop_at=2)
     learner.set_params(solver=solver).set_callbacks(callback).fit(X, Y)
     assert learner.n_iter_ == len(learner.loss_curve_) == 2
-    np.testing.assert_array_equal(callback.maps[1], learner.components_)
+    M = learner.get_mahalanobis_matrix()
+    np.testing.assert_allclose(metric_of(callback.maps[1]), M, atol=1e-12)

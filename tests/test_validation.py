@@ -459,16 +459,16 @@ INDICATOR = np.eye(3, dtype=int)[Y]
 @pytest.mark.parametrize(
     ("y", "got"),
     [
-        (INDICATOR, "shape (30, 3)"),
-        (INDICATOR.tolist(), "shape (30, 3)"),
-        (csr_matrix(INDICATOR), "type csr_matrix"),
+        (2 * INDICATOR, "shape (30, 3)"),
+        ((INDICATOR - 1).tolist(), "shape (30, 3)"),
+        (csr_matrix(2 * INDICATOR), "type csr_matrix"),
         (csr_matrix(INDICATOR[:, :1]), "type csr_matrix"),
         ([[0], *[[0, 1]] * 29], "rows of different lengths"),
         ([("a", 1)] * 30, "shape (30, 2)"),
         ("a", "type str"),
         (dict.fromkeys(range(30)), "type dict"),
     ],
-    ids=["indicator", "lists", "CSR", "CSR column", "ragged", "tuples", "word", "dict"],
+    ids=["counts", "lists", "CSR", "CSR column", "ragged", "tuples", "word", "dict"],
 )
 def test_several_labels_a_row(prepared, y, got):
     refused(prepared, [f"y of {got}", "one label for each row"], y=y)

@@ -173,7 +173,8 @@ def _by_sorting(D, keys, pos, is_active, out, weights, loss):
     """The same from one sort, the pairs of an anchor in order of their keys."""
     # An entry that is not active gets at least the largest key of a positive. So no
     # positive comes after it, and its gradient is 0.
-    all_keys = np.where(is_active, D, keys.max(initial=0))  # (b, n)
+    least = np.multiply(~is_active, keys.max(initial=0), dtype=D.dtype)  # (b, n)
+    all_keys = np.maximum(D, least, out=least)
     all_keys.reshape(-1)[pos[1]] = keys
     return _by_order(all_keys, pos, out, weights, loss)
 

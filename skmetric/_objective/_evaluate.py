@@ -149,7 +149,7 @@ def mine(W, X, relation, metric, constraints, random_state, candidates=None, sid
     constraints = _for_relation(constraints, relation)
     if B is A and _pays_by_trees(constraints, A):
         groups = relation.groups()
-        if len(A) >= ROWS_PER_ROOT_OF_GROUPS * len(groups) ** 0.5:
+        if groups and len(A) >= ROWS_PER_ROOT_OF_GROUPS * len(groups) ** 0.5:
             return _mine_by_trees(A, relation, constraints, groups)
     blocks = _Blocks(A, B, metric)
     if B is A and (groups := _cheap_groups(constraints, relation)):
@@ -319,12 +319,14 @@ def _mine_by_trees(E, relation, constraints, groups):
 
 
 def _cheap_groups(constraints, relation):
-    """The groups of a relation if it pays to evaluate by these, else None."""
+    """The groups of a relation if it has some and it pays to evaluate by these."""
     positives, negatives = constraints.strategies
     in_lists = is_nearest(negatives) or not (constraints.by_positive or negatives is None)
     if positives is not all_rows or not in_lists:
         return None
     groups, n = relation.groups(), len(relation.weights)
+    if groups is None:
+        return None
     sizes = np.array([len(group) for group in groups])
     p, q = sizes.max() - 1, n_nearest(negatives) or 1
     # Distances that take about as long, per anchor: by groups, edges and blocks.

@@ -29,6 +29,7 @@ from .._validation import (
 )
 from ..distances import embed
 from . import _scatter
+from ._rotation import principal_axes
 from ._span import row_basis
 
 INITS = ("auto", "discriminant", "identity", "pca", "lda", "random")
@@ -111,7 +112,7 @@ def _mean_distance(rows, W):
 
 
 class RowsInMemory:
-    """What :func:`initial_map` asks of rows, of those in memory.
+    """What :func:`initial_map` asks of rows, of those in memory, and the axes they end on.
 
     Parameters
     ----------
@@ -126,7 +127,7 @@ class RowsInMemory:
         self.X, self.target, self.shape, self.dtype = X, target, X.shape, X.dtype
         self.metric = metric
         self.labels = target if target is not None and target.labeled else None
-        self.y = None if self.labels is None else self.labels.codes
+        self.y = None if self.labels is None else self.labels.classes
 
     def most_components(self, init):
         """How many `init` has to give."""
@@ -164,7 +165,8 @@ class RowsInMemory:
             rows_at = X.__getitem__
         within, total = self.target.scatter(rows_at)
         rank = _scatter.rank_of(total)
-        W, scale = _scatter.discriminant(within, total, rank, self.target.trust)
+        strength = self.target.strength(rows_at, rank)
+        W, scale = _scatter.discriminant(within, total, rank, strength)
         r = len(W)
         if k < d:
             W = _scatter.leading(W, total, min(k, r))
@@ -228,11 +230,15 @@ class RowsInMemory:
         n_copies = 0 if self.labels is None else self.labels.n_pairs_of_copies
         return mean_squared_distance(self.X, W) / share_of_distinct(self.shape[0], n_copies)
 
+    def principal_axes(self, W):
+        """Principal axes of the mapped rows, (r, k)."""
+        return principal_axes(self.X, W, self.metric)
+
     def _check_lda(self):
         if self.y is None:
             raise ValueError(
-                "Got init='lda' without labels, but LDA needs a label for each row. Use "
-                "init='pca' or 'identity'."
+                "Got init='lda' without labels of classes, but LDA needs one for each row. "
+                "Use init='pca' or 'identity'."
             )
         if issparse(self.X):
             raise ValueError(

@@ -71,8 +71,7 @@ def mapped_distances(A, B, W, metric, side="both"):
         E = map_rows(A, W, metric)
         others = map_rows(B, W, metric) if side == "both" else embed(_dense(B), metric)[0]
         return paired_distances(E, others, metric).astype(dtype, copy=False)
-    if issparse(A) != issparse(B):
-        A, B = (X.toarray() if issparse(X) else X for X in (A, B))
+    A, B = _of_one_kind(A, B)
     if side == "queries":
         distances = paired_distances(map_rows(A, W, metric), _dense(B), metric)
         return distances.astype(dtype, copy=False)
@@ -81,6 +80,94 @@ def mapped_distances(A, B, W, metric, side="both"):
         distances = paired_distances(apart @ W.T, 0, metric)
     exponent *= 1 if metric == "euclidean" else 2
     return in_units(distances, exponent, dtype, what="A and B", where=UNDER)
+
+
+def mapped_contributions(A, B, W, metric):
+    """What each feature adds to the distance of mapped rows of `A` and of `B`.
+
+    Parameters
+    ----------
+    A, B : ndarrays or CSR of shape (n, d)
+    W : ndarray of shape (k, d)
+    metric : str
+
+    Returns
+    -------
+    contributions : ndarray of shape (n, d)
+        Of the common dtype of `A` and `B`. Each row sums to a distance, under
+        ``"euclidean"`` to its square.
+
+    Raises
+    ------
+    ValueError
+        For distances that this dtype cannot hold.
+    """
+    dtype = np.result_type(A.dtype, B.dtype)
+    A, B, W = (X.astype(np.float64) for X in (A, B, W))
+    A, B = _of_one_kind(A, B)
+    with np.errstate(over="ignore"):
+        if metric == "cosine":
+            # Half of |e_a - e_b|**2.
+            apart, exponent, factor = _onto_sphere(A, W) - _onto_sphere(B, W), 0, 0.5
+        else:
+            (apart, exponent), factor = to_scale(A - B), 1
+        contributions = factor * _dense(apart) * ((apart @ W.T) @ W)
+    return in_units(contributions, 2 * exponent, dtype, what="A and B", where=UNDER)
+
+
+def mean_contributions(X, W, metric):
+    """What each feature adds to the distance of two rows, in the mean over all pairs.
+
+    Parameters
+    ----------
+    X : ndarray or CSR of shape (n, d)
+        At least two rows.
+    W : ndarray of shape (k, d)
+    metric : str
+
+    Returns
+    -------
+    contributions : ndarray of shape (d,)
+        As those of :func:`mapped_contributions`.
+
+    Notes
+    -----
+    The mean of (x - x')(x - x')ᵀ over all pairs of different rows is twice the covariance
+    C of the rows, divided by n - 1. So these are the sums of the rows of 2 M * C, found
+    without a matrix of all features.
+    """
+    dtype = X.dtype
+    X, W = X.astype(np.float64), W.astype(np.float64)
+    if metric == "cosine":
+        X, exponent, factor = _onto_sphere(X, W), 0, 1
+    else:
+        (X, exponent), factor = to_scale(X), 2
+    if not issparse(X):
+        X = center_on_most(X)
+    n, d = X.shape
+    mean, total = np.asarray(X.mean(axis=0)).reshape(-1), np.zeros(d)
+    for block in gen_batches(n, 2048):
+        apart = _dense(X[block]) - mean  # (b, d)
+        total += np.einsum("ij,ij->j", apart, (apart @ W.T) @ W)
+    return in_units(factor * total / (n - 1), 2 * exponent, dtype, where=UNDER)
+
+
+def _onto_sphere(X, W):
+    """Rows divided by their mapped length, so that they are mapped to length 1, or to 0."""
+    X, _ = rows_to_scale(X)
+    _, lengths = embed(X @ W.T, "cosine")  # (n, 1)
+    inverse = np.divide(1, lengths, out=np.zeros_like(lengths), where=lengths > 0)
+    if issparse(X):
+        X.data *= np.repeat(inverse[:, 0], np.diff(X.indptr))
+        return X
+    return X * inverse
+
+
+def _of_one_kind(A, B):
+    """Two tables, both dense unless both are sparse."""
+    if issparse(A) == issparse(B):
+        return A, B
+    return tuple(X.toarray() if issparse(X) else X for X in (A, B))
 
 
 def _dense(X):
@@ -156,5 +243,14 @@ def mean_map(maps, W0):
     _, scales, directions = np.linalg.svd(np.vstack(maps), full_matrices=False)
     k = len(W0)
     W = (scales[:k] / len(maps) ** 0.5)[:, None] * directions[:k]
-    left, _, right = np.linalg.svd(W0 @ W.T, full_matrices=False)
+    return nearest_rotation(W, W0)
+
+
+def nearest_rotation(W, W0):
+    """Of the maps that have the metric of a map W, the one nearest to W₀.
+
+    It is the solution of the orthogonal Procrustes problem. Maps are of shape (k, d).
+    """
+    nearness = to_scale(W0)[0] @ to_scale(W)[0].T
+    left, _, right = np.linalg.svd(nearness, full_matrices=False)
     return left @ right @ W

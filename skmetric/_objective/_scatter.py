@@ -14,6 +14,8 @@ from sklearn.utils import gen_batches
 
 from .._validation import check_apart, distinct_labels, merge_labels
 
+# At most this many entries of X at a time are looked at for their scatter.
+PART_ENTRIES = 2**20
 # At most this many features where arrays of their number squared are needed.
 MAX_SCATTER = 1024
 # Directions in which classes spread less than this are dropped, as scikit-learn's LDA
@@ -150,8 +152,6 @@ def over_all(W, features):
 # Constants of the discriminant map: how far the scatter within classes is drawn to a
 # multiple of the identity, the power of it that whitens, and how much stretches most.
 SHRINKAGE, POWER, STRETCH = 0.1, 0.25, 4.0
-# Fewer classes than these say less about others: power and stretch fall in proportion.
-MANY_CLASSES = 25
 
 
 def within_scatter(moments, classes):
@@ -171,17 +171,11 @@ def rank_of(scatter):
     return max(1, np.count_nonzero(values > FLAT**2 * values[-1]))
 
 
-def trust_in(n_classes):
-    """How much some classes say about others, up to 1."""
-    return min(1.0, n_classes / MANY_CLASSES)
-
-
-def discriminant(within, total, rank, trust=1.0):
-    """A map that whitens by half and stretches what tells classes apart.
+def decompose(within, total, rank):
+    """What a discriminant map is made of.
 
     With S the scatter within classes drawn to the identity, and the scatter between classes
-    in units of it ``S**-1/2 @ (total - within) @ S**-1/2 = V @ diag(phi) @ V.T``, it is
-    ``(1 + V @ diag(sqrt(1 + c * phi / (1 + phi)) - 1) @ V.T) @ S**-p``.
+    in units of it, it is ``S**-1/2 @ (total - within) @ S**-1/2 = V @ diag(phi) @ V.T``.
 
     Parameters
     ----------
@@ -189,28 +183,66 @@ def discriminant(within, total, rank, trust=1.0):
         Mean scatter of rows.
     rank : int
         Of `total`.
-    trust : float, default=1.0
-        Factor of c and p, from :func:`trust_in`.
 
     Returns
     -------
-    W : ndarray of shape (d, d)
-    scale : float
-        What W would be in further directions, in which rows have no scatter.
+    values, vectors : ndarrays of shape (d,) and (d, d)
+        Eigenvalues and eigenvectors of S.
+    phi, V : ndarrays of shape (d,) and (d, d)
+    level : float
+        What S is in further directions, in which rows have no scatter.
     """
-    if not np.trace(total) > 0:
-        return np.eye(len(total)), 1.0
     # Rows that hardly differ within classes give no level of their own.
     level = SHRINKAGE * max(np.trace(within), FLAT * np.trace(total)) / rank
     values, vectors = np.linalg.eigh(within)
     values = (1 - SHRINKAGE) * np.maximum(values, 0) + level
     whiten = (vectors / np.sqrt(values)) @ vectors.T
     phi, V = np.linalg.eigh(whiten @ (total - within) @ whiten)
-    phi = np.maximum(phi, 0)
-    stretch, power = trust * STRETCH, trust * POWER
-    stretched = (V * (np.sqrt(1 + stretch * phi / (1 + phi)) - 1)) @ V.T
+    return values, vectors, np.maximum(phi, 0), V, level
+
+
+def discriminant_map(values, vectors, phi, V, level, strength=1.0):
+    """A map that whitens by half and stretches what tells classes apart.
+
+    That is ``(1 + V @ diag(sqrt(1 + c * phi / (1 + phi)) - 1) @ V.T) @ S**-p``.
+
+    Parameters
+    ----------
+    values, vectors, phi, V, level
+        From :func:`decompose`.
+    strength : float, default=1.0
+        Factor of c and p, see :mod:`skmetric._objective._strength`.
+
+    Returns
+    -------
+    W : ndarray of shape (d, d)
+    scale : float
+        What W would be in further directions, in which the rows have no scatter.
+    """
+    stretch, power = _stretch_and_power(phi, strength)
     half_white = (vectors * values**-power) @ vectors.T
-    return half_white + stretched @ half_white, level**-power
+    return half_white + (V * (stretch - 1)) @ V.T @ half_white, level**-power
+
+
+def _stretch_and_power(phi, strength):
+    stretch = np.sqrt(1 + strength * STRETCH * phi / (1 + phi))
+    return stretch, min(strength * POWER, 0.5)
+
+
+def in_discriminant_axes(X, values, vectors, phi, V, level, strength):
+    """Rows mapped by the same map and turned by V, which is cheaper for some rows."""
+    stretch, power = _stretch_and_power(phi, strength)
+    return ((X @ vectors) * values**-power) @ (vectors.T @ V) * stretch
+
+
+def discriminant(within, total, rank, strength=1.0):
+    """The discriminant map of some scatter, and its scale in further directions.
+
+    For parameters see :func:`decompose` and :func:`discriminant_map`.
+    """
+    if not np.trace(total) > 0:
+        return np.eye(len(total)), 1.0
+    return discriminant_map(*decompose(within, total, rank), strength)
 
 
 def leading(W, total, k):

@@ -20,8 +20,8 @@ from .._fit import (
     sums_at_start,
 )
 from .._objective._evaluate import add_evaluations
+from .._objective._labels import Labels
 from .._objective._problem import BaseProblem, Problem
-from .._objective._supervision import Labels
 from .._solvers._minimize import minimize_stochastic, run_epoch
 from ._partitions import add_entries, random_state_from
 

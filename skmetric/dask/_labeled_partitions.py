@@ -15,11 +15,19 @@ from .._objective._initialization import (
     rows_of_discriminant,
     share_of_distinct,
 )
+from .._objective._labels import Labels
 from .._objective._problem import is_centered
+from .._objective._rotation import moments_of_mapped
 from .._objective._span import restrict_to_range, second_moments
-from .._objective._supervision import Labels
+from .._objective._strength import MAX_ROWS, some_of_each_class, strength_of
 from .._relations import first_copies
-from .._validation import check_classes, encode_labels, float_dtype, warn_about_labels
+from .._validation import (
+    check_classes,
+    distinct_labels,
+    encode_labels,
+    float_dtype,
+    warn_about_labels,
+)
 from ._partitions import Partitions
 
 # At most this share of the rows may be dropped with partitions of a single class.
@@ -129,9 +137,20 @@ class LabeledPartitions(Partitions):
             _scatter.within_scatter(moments, classes),
             moments.scatter / moments.n,
         )
-        trust = _scatter.trust_in(np.count_nonzero(self._class_sizes))
-        W, _ = _scatter.discriminant(within, total, _scatter.rank_of(total), trust)
+        rank = _scatter.rank_of(total)
+        W, _ = _scatter.discriminant(within, total, rank, self._strength(rank))
         return W if k == len(W) else _scatter.leading(W, total, k)
+
+    def _strength(self, rank):
+        """How strongly the classes may shape the map, from some rows of each partition."""
+        n_rows = -(-MAX_ROWS // len(self.sizes))
+        sample = self.map_partitions(
+            _some_distinct_rows, (self.metric, n_rows), self.first_copies, self._original_labels
+        )
+        rows, labels = self.reduce(sample, _merge_rows)
+        X = np.concatenate(rows)
+        codes = distinct_labels(np.concatenate(labels))[1]
+        return strength_of(Labels.of(X, codes), X.__getitem__, rank)
 
     def lda(self, k):
         """Directions that separate the classes, from moments within and between them."""
@@ -141,11 +160,16 @@ class LabeledPartitions(Partitions):
 
     def mean_squared_distance(self, W):
         """Mean of |W x_i - W x_j|² over all pairs of rows that are not copies."""
-        results = self.map_partitions(_moments_of_mapped, W)
+        results = self.map_partitions(_moments_of_products, W)
         moments = self.reduce(results, _scatter.merge_moments)
         counts = self.map_partitions(_n_pairs_of_copies, None, self.first_copies)
         distinct = share_of_distinct(moments.n, int(self.reduce(counts, np.add)))
         return _scatter.mean_squared_distance(moments) / distinct
+
+    def principal_axes(self, W):
+        """Principal axes of the mapped rows, from their moments."""
+        results = self.map_partitions(_moments_of_mapped, (W, self.metric))
+        return _scatter.pca(self.reduce(results, _scatter.merge_moments), len(W))
 
     def restrict_to_span(self, W0, metric):
         """W₀ on the span of the rows, or `W0` itself if there are many features."""
@@ -214,6 +238,17 @@ def _distinct_class_moments(metric, X, codes, first, labels):
     return _scatter.class_moments_of(X, labels[at])
 
 
+def _some_distinct_rows(metric_and_number, X, codes, first, labels):
+    metric, n_rows = metric_and_number
+    X, at = _distinct_rows(metric, X, first)
+    some = some_of_each_class(codes[at], n_rows)
+    return [X[some]], [labels[at[some]]]
+
+
+def _merge_rows(a, b):
+    return a[0] + b[0], a[1] + b[1]
+
+
 def _distinct_rows(metric, X, first):
     """Rows that are no copies, on the unit sphere under the cosine, and which these are."""
     at = np.flatnonzero(first == np.arange(len(first)))
@@ -228,5 +263,10 @@ def _moments_of_rows(_, X, y):
     return _scatter.moments_of(X)
 
 
-def _moments_of_mapped(W, X, y):
+def _moments_of_products(W, X, y):
     return _scatter.moments_of(X @ W.T)
+
+
+def _moments_of_mapped(value, X, y):
+    W, metric = value
+    return moments_of_mapped(X, W, metric)

@@ -147,11 +147,13 @@ class DaskLearnerMixin:
         for name, refused in {
             "target": parameters.target == "continuous",
             "class_weight": parameters.class_weight is not None,
+            "unlabeled": parameters.unlabeled is not None,
         }.items():
             if refused:
                 raise ValueError(
                     f"Got {name}={short(getattr(self, name))}, but expected the default: "
-                    f"{type(self).__name__} learns from class labels of one weight. Use "
+                    f"{type(self).__name__} learns from class labels of one weight, which "
+                    "each row has. Leave out rows without one, or use "
                     f"{self._local_class.__name__} on a sample in memory."
                 )
 
@@ -202,8 +204,9 @@ class DaskTripletMetricLearner(
     them in the memory of the workers if they fit there. `n_subsamples` has no effect:
     L-BFGS takes all rows. An `init` given by name takes one or two more passes, and
     ``"pca"`` and ``"lda"`` need O(n_features²) memory on each worker. With `early_stopping`
-    rows are held out, and scored, within partitions. ``target="continuous"``, fractional y
-    and `class_weight` are refused.
+    rows are held out, and scored, within partitions. ``target="continuous"``, fractional y,
+    several labels a row, `unlabeled` and `class_weight` are refused. Leave out unlabelled
+    rows, as ``X[y != -1]`` and ``y[y != -1]``.
 
     References
     ----------

@@ -109,7 +109,7 @@ class QueriesOfPartitions:
 
     n_relevant: np.ndarray
     n_ranked: int
-    itself = True
+    itself, n_unlabeled = True, 0
 
     def ideal_gains(self, queries, k):
         """The gains at the ranks 1 to k of an ideal ranking, shape (b, k)."""

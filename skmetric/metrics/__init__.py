@@ -5,9 +5,10 @@ Retrieval scores tell whether the nearest rows are of the class of a query. Ther
 scorer for ``scoring=``.
 
 Verification decides whether two rows belong together. There are error rates over thresholds
-on the distance, and :class:`PairVerifier` learns a threshold.
+on the distance, and :class:`PairVerifier` learns a threshold and finds duplicates.
 """
 
+from ._duplicates import pairs_within
 from ._pair_verifier import PairVerifier
 from ._retrieval import RetrievalReport, retrieval_report
 from ._scorers import retrieval_scorer
@@ -38,6 +39,7 @@ __all__ = [
     "mean_average_precision_at_r",
     "mean_reciprocal_rank",
     "ndcg_at_k",
+    "pairs_within",
     "precision_at_k",
     "r_precision",
     "recall_at_k",

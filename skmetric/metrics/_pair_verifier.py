@@ -3,20 +3,33 @@
 from collections.abc import Sequence
 
 import numpy as np
-from scipy.sparse import csr_array, issparse
 from sklearn import get_config
 from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.isotonic import IsotonicRegression
 from sklearn.metrics import accuracy_score
-from sklearn.utils import check_array, check_consistent_length, gen_batches
+from sklearn.utils import check_array, check_consistent_length
 from sklearn.utils.validation import check_is_fitted
 
 from .._base import rollback_on_error
 from .._compat import PAGE
+from .._objective._maps import map_rows
 from .._validation import check_index_tuples, check_similar, short
-from ..distances import paired_distances
+from ._duplicates import (
+    EPS,
+    candidate_pairs,
+    check_same_width,
+    concatenate,
+    group_rows,
+    in_scale,
+    paired_euclidean,
+    select_within,
+    squared_norms,
+)
+from ._ranking import center_and_scale
 from ._shared_rows import shared_rows, unshared
 from ._verification import check_criterion, find_threshold
+
+NO_PAIRS = np.empty((0, 2), dtype=int)
 
 
 class PairVerifier(ClassifierMixin, BaseEstimator):
@@ -56,9 +69,15 @@ default=None
         The probability of a match at each of them, falling.
     classes_ : ndarray of shape (2,)
         False and True.
+    radius_ : float
+        The threshold as a Euclidean distance of two rows of ``transform``, for a search for
+        neighbors: √`threshold_` for a learner with ``metric="sqeuclidean"``,
+        √(2 `threshold_`) with ``"cosine"``, and `threshold_` otherwise. A threshold below 0
+        accepts no pair, and neither does its radius, which is below 0, too.
 
     See Also
     --------
+    pairs_within : All pairs of rows within a given radius.
     verification_threshold : The threshold for given distances.
     skmetric.model_selection.TupleLearner : Learns the distance itself from pairs.
 
@@ -84,6 +103,13 @@ default=None
     True
     >>> verifier.predict((X[:3], X[3:6])).shape
     (3,)
+
+    All pairs of rows that it takes for the same, and the groups that these form:
+
+    >>> found, distances = verifier.find_duplicates(X)
+    >>> groups = verifier.group_duplicates(X)
+    >>> len(found) == len(distances), len(groups) == len(X)
+    (True, True)
 
     Cross-validation, which clones the verifier:
 
@@ -219,6 +245,102 @@ default=None
         predicted = self.predict(pairs, rows)
         return float(accuracy_score(check_similar(similar, len(predicted)), predicted))
 
+    @property
+    def radius_(self):
+        check_is_fitted(self)
+        squared = {"sqeuclidean": 1, "cosine": 2}.get(_metric(self.estimator))
+        if squared is None:
+            return self.threshold_
+        return float(np.copysign(np.sqrt(squared * abs(self.threshold_)), self.threshold_))
+
+    def find_duplicates(self, X=None, index=None):
+        """All pairs of rows that are predicted similar.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix, dataframe} of shape (n_samples, n_features), \
+default=None
+            Rows. None means `rows` of the constructor.
+        index : {array-like, sparse matrix, dataframe} of shape (n_index, n_features), \
+default=None
+            Rows known already: find pairs of a row of `X` and a row of `index`. None finds
+            pairs of two rows of `X`, each pair once.
+
+        Returns
+        -------
+        pairs : ndarray of int of shape (n_pairs, 2)
+            Row numbers in increasing order. Without `index` the first of a pair is the
+            smaller.
+        distances : ndarray of shape (n_pairs,)
+            In the unit of `threshold_`, at most that.
+
+        Raises
+        ------
+        ValueError, TypeError
+            For rows that the estimator refuses, and tables that do not fit together.
+
+        Notes
+        -----
+        These are the pairs for which :meth:`predict` is true, also at the threshold itself.
+        Most of all pairs of rows are different. If 1 % of these are accepted, a row among
+        1,000 others has about 10 false duplicates. So choose the criterion ``"tpr_at_fpr"``
+        and a `rate` well below 1 / n_samples.
+
+        For time and memory see :func:`pairs_within`.
+        """
+        return concatenate(list(self._similar_blocks(X, index)))
+
+    def group_duplicates(self, X=None):
+        """Number the groups of rows that are connected by similar pairs.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix, dataframe} of shape (n_samples, n_features), \
+default=None
+            Rows. None means `rows` of the constructor.
+
+        Returns
+        -------
+        labels : ndarray of int of shape (n_samples,)
+            The group of each row: from 0, in the order in which groups appear. A row
+            without a duplicate has a group of its own.
+
+        Raises
+        ------
+        ValueError, TypeError
+            For rows that the estimator refuses.
+
+        Notes
+        -----
+        Two rows of a group need not be similar themselves: a chain of similar pairs may
+        connect them, as in single linkage. One false pair joins two groups. A few groups
+        that are far larger than the others show that the threshold is too large.
+
+        Memory is O(n_samples) and a block of pairs, however many pairs there are.
+        """
+        blocks = self._similar_blocks(X, None)
+        n_rows = _count_rows("X", self._table(X))
+        return group_rows((pairs for pairs, _ in blocks), n_rows)
+
+    def _table(self, X):
+        return unshared(self.rows if X is None else X)
+
+    def _similar_blocks(self, X, index):
+        """Pairs that are predicted similar and their distances, in blocks of rows."""
+        check_is_fitted(self)
+        distance = _distance_function(self.estimator)
+        tables = [_indexable("X", self._table(X))]
+        if index is not None:
+            tables.append(_indexable("index", index))
+        radius = self.radius_  # Refuses an estimator without one.
+        E, exponent, slack = _rows_to_search(self.estimator, tables)
+        radius = in_scale(radius, exponent)
+        # Not even equal rows are at a distance below 0.
+        searched = candidate_pairs(E, radius, slack) if radius >= 0 else [NO_PAIRS]
+        for pairs in searched:
+            distances = _in_blocks(distance, tables[0], tables[-1], pairs)
+            yield select_within(pairs, distances, self.threshold_)
+
     def _distances(self, pairs, rows):
         if rows is None and not (self.rows is not None and _are_two_tables(pairs)):
             rows = self.rows
@@ -244,19 +366,84 @@ def distances_of_pairs(estimator, pairs, rows=None):
     if rows is None:
         return distance(*_check_two_arrays(pairs))
     n_rows = _count_rows("rows", rows)
-    rows = rows.tocsr() if hasattr(rows, "tocsr") else rows
+    rows = _indexable("rows", rows)
     meaning = "row indices into `rows`. To give two arrays (A, B), leave rows out"
     pairs = check_index_tuples("pairs", pairs, 2, n_rows, meaning, table="`rows`")
+    return _in_blocks(distance, rows, rows, pairs)
+
+
+def _in_blocks(distance, A, B, pairs):
+    """The distance of each pair of a row of A and a row of B, in blocks of pairs.
+
+    Parameters
+    ----------
+    distance : callable
+    A, B : ndarrays, CSR, dataframes or lists of rows
+    pairs : ndarray of int of shape (n_pairs, 2)
+
+    Returns
+    -------
+    distances : ndarray of shape (n_pairs,)
+    """
     # An entry takes about 64 bytes with all temporary arrays.
     entries = get_config()["working_memory"] * 2**20 / 64
-    block_size = max(1, int(entries / _row_size(rows)))
-    return np.concatenate(
-        [
-            # The two columns of a block of pairs give A and B, with a row per pair.
-            distance(*(_take_rows(rows, column) for column in pairs[block].T))
-            for block in gen_batches(len(pairs), block_size)
-        ]
-    )
+    block_size = max(1, int(entries / max(_row_size(A), _row_size(B))))
+    distances = [np.empty(0)]
+    for start in range(0, len(pairs), block_size):
+        i, j = pairs[start : start + block_size].T
+        distances.append(distance(_take_rows(A, i), _take_rows(B, j)))
+    return np.concatenate(distances)
+
+
+def _metric(estimator):
+    """The metric of the distance of an estimator, see `_distance_function`."""
+    if not hasattr(estimator, "pair_distances"):
+        return "euclidean"
+    if not hasattr(estimator, "components_") or not hasattr(estimator, "metric"):
+        raise TypeError(
+            f"Got {type(estimator).__name__}, but expected a learner of skmetric or a "
+            "transformer without pair_distances: the distances of others are not those of "
+            "rows of transform."
+        )
+    return estimator.metric
+
+
+def _rows_to_search(estimator, tables):
+    """Rows whose Euclidean distances are those of an estimator, up to rounding.
+
+    Parameters
+    ----------
+    estimator : estimator instance
+        Fitted, with ``pair_distances`` or ``transform``.
+    tables : list of one or two tables of rows
+
+    Returns
+    -------
+    E : list of {ndarrays or CSR} of float64 of shape (n, k)
+    exponent : int
+        Distances times ``2.0**exponent`` are those of the rows of ``transform``.
+    slack : float
+        Bound of the rounding errors of `E`.
+    """
+    if not hasattr(estimator, "pair_distances"):
+        E = [check_array(estimator.transform(X), accept_sparse="csr") for X in tables]
+        check_same_width(E[0], E[-1])
+        # A row may be rounded otherwise among other rows.
+        eps = max(np.finfo(np.result_type(Z.dtype, np.float16)).eps for Z in E)
+        E = [Z.astype(np.float64) for Z in E]
+        slack = 16 * float(eps) * max(abs(Z).max() for Z in E) * E[0].shape[1] ** 0.5
+        E, exponent = center_and_scale(E, "euclidean")
+        return E, exponent, in_scale(slack, exponent)
+    W = estimator.components_.astype(np.float64)
+    k, d = W.shape
+    X = [estimator._rows_to_map(table).astype(np.float64) for table in tables]
+    if estimator.metric == "cosine":
+        return [map_rows(table, W, "cosine") for table in X], 0, (d + k) * EPS
+    X, exponent = center_and_scale(X, "euclidean")
+    lengths = np.sqrt(max(squared_norms(table).max() for table in X))
+    E, shrunk = center_and_scale([table @ W.T for table in X], "euclidean")
+    slack = (d + k) * EPS * np.linalg.norm(W) * lengths  # Of sums of d products.
+    return E, exponent + shrunk, in_scale(slack, shrunk)
 
 
 def _are_two_tables(pairs):
@@ -295,15 +482,7 @@ def _distance_function(estimator):
         )
     if hasattr(estimator, "pair_distances"):
         return lambda A, B: np.asarray(estimator.pair_distances(A, B), dtype=np.float64)
-    return lambda A, B: _euclidean(estimator.transform(A), estimator.transform(B))
-
-
-def _euclidean(A, B):
-    A, B = (check_array(Z, accept_sparse="csr", dtype=np.float64) for Z in (A, B))
-    if not (issparse(A) or issparse(B)):
-        return paired_distances(A, B, "euclidean")
-    difference = csr_array(A) - csr_array(B)  # (n_pairs, k)
-    return np.sqrt(np.asarray(difference.multiply(difference).sum(axis=1)).ravel())
+    return lambda A, B: paired_euclidean(estimator.transform(A), estimator.transform(B))
 
 
 def _check_two_arrays(pairs):
@@ -333,6 +512,12 @@ def _count_rows(name, X):
     if n_rows == 0:
         raise ValueError(f"Got no rows in {name}, but expected at least one.")
     return n_rows
+
+
+def _indexable(name, X):
+    """Rows that can be taken by number, at least one."""
+    _count_rows(name, X)
+    return X.tocsr() if hasattr(X, "tocsr") else X
 
 
 def _row_size(X):

@@ -21,9 +21,17 @@ from sklearn.neighbors import NearestNeighbors
 from sklearn.utils import check_consistent_length, gen_batches
 
 from .._scales import rows_to_scale, to_scale
-from .._validation import check_option, check_rows, encode_labels, short
+from .._validation import (
+    check_option,
+    check_rows,
+    check_unlabeled,
+    encode_labels,
+    labeled_rows,
+    labels_or_sets,
+    short,
+)
 from ..distances import center_on_most
-from ._relevance import SameLabel, listed_rows
+from ._relevance import SameLabel, SharedLabel, listed_rows
 
 SEARCH_METRICS = ("euclidean", "sqeuclidean", "cosine", "manhattan")
 # A search deeper than this share of the index is slower than a sort of all distances.
@@ -39,10 +47,12 @@ class RetrievalTask:
     E : {ndarray, sparse matrix} of shape (n_queries, k)
         The queries.
     index : {ndarray, sparse matrix} of shape (n_index, k)
-    relevance : SameLabel or ListedRows
+    relevance : SameLabel, SharedLabel or ListedRows
     metric : str
     itself : bool
         Whether query i is row i of the index. That row is then left out of its ranking.
+    n_unlabeled : int
+        Number of queries that were dropped because they have no label.
     """
 
     E: object
@@ -50,6 +60,7 @@ class RetrievalTask:
     relevance: object
     metric: str
     itself: bool
+    n_unlabeled: int = 0
 
     @property
     def n_ranked(self):
@@ -73,6 +84,7 @@ def make_retrieval_task(
     index_labels=None,
     relevant=None,
     grades=None,
+    unlabeled=None,
     metric="euclidean",
 ):
     """Check the arguments of a score, and scale the rows.
@@ -86,7 +98,7 @@ def make_retrieval_task(
     if check_option("metric", metric, SEARCH_METRICS) == "sqeuclidean":
         metric = "euclidean"  # The ranking is the same.
     itself = index is None
-    _check_combination(y, itself, index_labels, relevant, grades)
+    _check_combination(y, itself, index_labels, relevant, grades, unlabeled)
     E = _check_embedding(E, "E")
     if not itself:
         index = _check_embedding(index, "index")
@@ -95,38 +107,37 @@ def make_retrieval_task(
                 f"Got {E.shape[1]} columns in E and {index.shape[1]} in index, but "
                 "expected as many: embed both by the same map."
             )
+    n_queries = E.shape[0]
     if relevant is not None:
         n_index = (E if itself else index).shape[0]
-        relevance = listed_rows(relevant, grades, E.shape[0], n_index, itself)
-    elif itself:
-        codes, _ = _check_labels(y, E)
-        relevance = SameLabel(codes, codes, itself)
+        relevance = listed_rows(relevant, grades, n_queries, n_index, itself)
     else:
-        labels = [_check_labels(index_labels, index)[1], _check_labels(y, E)[1]]
-        # Encode both together, so that a label has the same code in both.
-        both = encode_labels(np.concatenate(labels))  # (n_index + n_queries,)
-        index_y, y = np.split(both, [len(labels[0])])
-        relevance = SameLabel(y, index_y, itself)
+        unlabeled = check_unlabeled(unlabeled)
+        E, y = _with_labels(E, y, unlabeled)
+        if not itself:
+            index, index_labels = _with_labels(index, index_labels, unlabeled)
+        relevance = _relevance_by_labels(y, index_labels, itself)
+    n_unlabeled = n_queries - E.shape[0]
     if not relevance.n_relevant.any():
         where = "row in E" if itself else "row in index"
         raise ValueError(
-            f"Got {E.shape[0]} queries of which none has a further {where} with its label, "
+            f"Got {n_queries} queries of which none has a further {where} with its label, "
             "but expected at least one: without a relevant row there is no score."
         )
     if itself:
         (E,), _ = center_and_scale([E], metric)
-        return RetrievalTask(E, E, relevance, metric, itself)
+        return RetrievalTask(E, E, relevance, metric, itself, n_unlabeled)
     (E, index), _ = center_and_scale([E, index], metric)
-    return RetrievalTask(E, index, relevance, metric, itself)
+    return RetrievalTask(E, index, relevance, metric, itself, n_unlabeled)
 
 
-def _check_combination(y, itself, index_labels, relevant, grades):
+def _check_combination(y, itself, index_labels, relevant, grades, unlabeled):
     """Refuse anything but either labels or a list of relevant rows."""
     if relevant is not None:
-        if y is not None or index_labels is not None:
+        if not (y is None and index_labels is None and unlabeled is None):
             raise ValueError(
-                "Got labels and relevant, but expected one of them: either labels say "
-                "which rows are relevant to a query, or relevant lists them."
+                "Got labels, or unlabeled, and relevant, but expected one of them: either "
+                "labels say which rows are relevant to a query, or relevant lists them."
             )
         return
     if grades is not None:
@@ -150,12 +161,35 @@ def _check_embedding(E, name):
     return check_rows(E, name, dtype=np.float64, accept_sparse="csr")
 
 
-def _check_labels(y, E):
-    """Labels as codes, and as objects."""
-    codes = encode_labels(y)
-    check_consistent_length(E, codes)
-    # Labels of two arrays can be concatenated as objects without a change of type.
-    return codes, np.asarray(y, dtype=object).reshape(-1)
+def _with_labels(E, y, unlabeled):
+    """The rows with a label, and the labels of these."""
+    y = labels_or_sets(y)
+    check_consistent_length(E, y)
+    return labeled_rows(E, y, unlabeled)
+
+
+def _relevance_by_labels(y, index_y, itself):
+    """Which rows have the label of a query, or one in common; `index_y` may be None."""
+    index_y = y if itself else index_y
+    if issparse(y) or issparse(index_y):
+        if not (issparse(y) and issparse(index_y) and y.shape[1] == index_y.shape[1]):
+            raise ValueError(
+                f"Got y of shape {y.shape} and index_labels of shape {index_y.shape}, but "
+                "expected a column for each of the same labels in both, or one label for "
+                "each row in both."
+            )
+        return SharedLabel(y, index_y, itself)
+    if itself:
+        codes = encode_labels(y)
+        return SameLabel(codes, codes, itself)
+    for labels in (index_y, y):
+        encode_labels(labels)
+    # Encode both together, so that a label has the same code in both. As objects they can
+    # be concatenated without a change of type.
+    both = [np.asarray(labels, dtype=object) for labels in (index_y, y)]
+    both = encode_labels(np.concatenate(both))  # (n_index + n_queries,)
+    index_y, y = np.split(both, [len(index_y)])
+    return SameLabel(y, index_y, itself)
 
 
 def center_and_scale(arrays, metric):

@@ -1,15 +1,20 @@
 """Which rows of an index are relevant to a query, and what each of them gains.
 
-There are two kinds: the rows with the label of the query, and rows that are listed. Both
-have `n_relevant`, `dtype` and the same methods.
+There are three kinds: the rows with the label of the query, those with a label in common
+with it, and rows that are listed. All have `n_relevant`, `dtype` and the same methods.
 """
 
 from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
+from scipy.sparse import csr_array
+from sklearn.utils import gen_batches
 
 from .._validation import check_indices, check_rows, join_tuples
+
+# At most this many pairs of a query and a row are compared at a time.
+MASK_ENTRIES = 2**22
 
 
 @dataclass(frozen=True)
@@ -65,6 +70,58 @@ class SameLabel:
 
     def ideal_gains(self, queries, k):
         """The gains at the ranks 1 to k of an ideal ranking, shape (b, k)."""
+        return ideal_hits(self.n_relevant[queries], k)
+
+
+@dataclass(frozen=True)
+class SharedLabel:
+    """The rows with a label in common with a query, without the query itself.
+
+    Parameters
+    ----------
+    y : CSR array of bool of shape (n_queries, n_labels)
+        Which labels each query has, at least one.
+    index_y : CSR array of bool of shape (n_index, n_labels)
+    itself : bool
+        Whether query i is row i of the index.
+    """
+
+    y: csr_array
+    index_y: csr_array
+    itself: bool
+    dtype = bool
+
+    @cached_property
+    def _rows_of_labels(self):
+        return self.index_y.T.tocsr()  # (n_labels, n_index)
+
+    @cached_property
+    def n_relevant(self):
+        """R, the number of relevant rows per query, shape (n_queries,)."""
+        n, m = self.y.shape[0], self.index_y.shape[0]
+        parts = gen_batches(n, max(1, MASK_ENTRIES // m))
+        counts = [np.diff((self.y[part] @ self._rows_of_labels).indptr) for part in parts]
+        return np.concatenate(counts) - self.itself
+
+    def gains_of(self, queries, rows):
+        """As :meth:`SameLabel.gains_of`."""
+        repeated = np.repeat(queries, rows.shape[1])  # (b * depth,)
+        shared = self.y[repeated].multiply(self.index_y[rows.ravel()])
+        return (shared.sum(axis=1) > 0).reshape(rows.shape)
+
+    def rows_of(self, query):
+        """As :meth:`SameLabel.rows_of`."""
+        is_relevant = self.mask([query])[0]
+        if self.itself:
+            is_relevant[query] = False
+        return np.flatnonzero(is_relevant), True
+
+    def mask(self, queries):
+        """Whether each row is relevant, shape (b, n_index). A query is so to itself."""
+        return (self.y[queries] @ self._rows_of_labels).toarray()
+
+    def ideal_gains(self, queries, k):
+        """As :meth:`SameLabel.ideal_gains`."""
         return ideal_hits(self.n_relevant[queries], k)
 
 

@@ -18,7 +18,8 @@ class RetrievalReport(Mapping):
     n_queries : int
         Number of queries that were scored.
     n_left_out : int
-        Number of queries that were left out because no row is relevant to them.
+        Number of queries that were left out because no row is relevant to them, or because
+        they have no label.
     """
 
     def __init__(self, scores, n_queries, n_left_out):
@@ -50,6 +51,7 @@ def retrieval_report(
     index_labels=None,
     relevant=None,
     grades=None,
+    unlabeled=None,
     metric="euclidean",
 ):
     """Several retrieval scores from one search for neighbors.
@@ -63,16 +65,19 @@ def retrieval_report(
     ----------
     E : {array-like, sparse matrix} of shape (n_queries, k)
         An embedding. Computations are in float64.
-    y : array-like of shape (n_queries,), default=None
-        Labels of any type, needed without `relevant`.
+    y : array-like of shape (n_queries,) or {array-like, sparse matrix} of shape \
+(n_queries, n_labels), default=None
+        Labels of any type, needed without `relevant`. Or several labels a row: 0 and 1 in a
+        column for each. Rows with a label in common are then relevant to each other.
     scores : sequence of str, default=("precision_at_1", "r_precision", "map_at_r")
         Of ``"precision_at_k"``, ``"success_at_k"``, ``"recall_at_k"`` and
         ``"ndcg_at_k"``, each with a number for k, ``"r_precision"``, ``"map_at_r"``,
         ``"map"`` and ``"mrr"``.
     index : {array-like, sparse matrix} of shape (n_index, k), default=None
         Rows to search in place of the other rows of `E`. No query is excluded from them.
-    index_labels : array-like of shape (n_index,), default=None
-        Their labels, needed with `index` and `y`.
+    index_labels : array-like of shape (n_index,) or {array-like, sparse matrix} of shape \
+(n_index, n_labels), default=None
+        Their labels, as those of `y`, needed with `index` and `y`.
     relevant : array-like of int of shape (n_relevant, 2), default=None
         In place of labels: a row of `E`, the query, and a row of `index` that is relevant
         to it. Without `index`, a different row of `E`, which need not be a query itself. It
@@ -80,6 +85,9 @@ def retrieval_report(
     grades : array-like of shape (n_relevant,), default=None
         How relevant each is, at least 0. nDCG has the grade as the gain. Other scores count
         all grades above 0 alike.
+    unlabeled : object, default=None
+        The label of rows that have none, such as -1. They are neither queries nor in the
+        index, and neither are rows that have none of several labels.
     metric : {"euclidean", "sqeuclidean", "cosine", "manhattan"}, default="euclidean"
         The distance of scikit-learn's search for neighbors. The first two rank alike.
 
@@ -136,12 +144,14 @@ def retrieval_report(
     2 queries, 0 left out
     """
     parsed = parse_scores(scores)
-    task = make_retrieval_task(E, y, index, index_labels, relevant, grades, metric)
+    task = make_retrieval_task(
+        E, y, index, index_labels, relevant, grades, unlabeled, metric
+    )
     return report_of_hits(task, parsed, ranked_hits(task, depth_of(task, parsed.values())))
 
 
 def report_of_hits(task, parsed, blocks):
     """Report of blocks of queries and hits, with the arguments of :func:`mean_scores`."""
     n_queries = int(np.count_nonzero(task.n_relevant))
-    n_left_out = len(task.n_relevant) - n_queries
+    n_left_out = len(task.n_relevant) - n_queries + task.n_unlabeled
     return RetrievalReport(mean_scores(task, parsed, blocks), n_queries, n_left_out)

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from .._validation import check_option
+from .._validation import check_option, check_unlabeled
 from ._ranking import SEARCH_METRICS
 from ._retrieval import retrieval_report
 from ._scores import parse_score, parse_scores
@@ -38,10 +38,12 @@ class RetrievalScorer:
     ----------
     scores : str or tuple of str
     metric : str
+    unlabeled : object
     """
 
     scores: object
     metric: str
+    unlabeled: object
 
     def __call__(self, estimator, X, y=None):
         """Score ``estimator.transform(X)``, each row a query against the others.
@@ -52,8 +54,8 @@ class RetrievalScorer:
             Fitted, with ``transform``, or a `TupleLearner` of matches.
         X : {array-like, sparse matrix, dataframe} of shape (n_samples, n_features)
             Or matches, of shape (n_matches, 2): which documents are relevant.
-        y : array-like of shape (n_samples,), default=None
-            Class labels. Ignored for matches.
+        y : array-like, default=None
+            Labels, as for :func:`retrieval_report`. Ignored for matches.
 
         Returns
         -------
@@ -102,6 +104,7 @@ class RetrievalScorer:
             index_labels=index_labels,
             relevant=relevant,
             grades=grades,
+            unlabeled=self.unlabeled,
             metric=self.metric,
         )
         return NamedScore(report[self.scores], self.scores) if single else dict(report)
@@ -109,10 +112,11 @@ class RetrievalScorer:
     def __repr__(self):
         scores = self.scores if isinstance(self.scores, str) else list(self.scores)
         metric = "" if self.metric == "euclidean" else f", metric={self.metric!r}"
-        return f"retrieval_scorer({scores!r}{metric})"
+        unlabeled = "" if self.unlabeled is None else f", unlabeled={self.unlabeled!r}"
+        return f"retrieval_scorer({scores!r}{metric}{unlabeled})"
 
 
-def retrieval_scorer(scores, *, metric="euclidean"):
+def retrieval_scorer(scores, *, metric="euclidean", unlabeled=None):
     """Make a scorer for ``scoring=`` in scikit-learn's model selection.
 
     The scorer embeds rows with ``estimator.transform`` and takes each as a query against
@@ -130,6 +134,8 @@ def retrieval_scorer(scores, *, metric="euclidean"):
     metric : {"euclidean", "sqeuclidean", "cosine", "manhattan"}, default="euclidean"
         The distance of embedded rows. A learner with ``metric="cosine"`` returns rows of
         length 1, which the default ranks as the cosine distance does.
+    unlabeled : object, default=None
+        The label of rows that have none, such as -1, which are left out.
 
     Returns
     -------
@@ -168,4 +174,5 @@ def retrieval_scorer(scores, *, metric="euclidean"):
         parse_score(scores)
     else:
         scores = tuple(parse_scores(scores))
-    return RetrievalScorer(scores, check_option("metric", metric, SEARCH_METRICS))
+    metric = check_option("metric", metric, SEARCH_METRICS)
+    return RetrievalScorer(scores, metric, check_unlabeled(unlabeled))

@@ -197,16 +197,20 @@ Parameters
 ----------
 E : {array-like, sparse matrix} of shape (n_queries, n_components)
     An embedding.
-y : array-like of shape (n_queries,), or None
-    Labels of any type. None with `relevant`.%(k)s
+y : array-like of shape (n_queries,), {array-like, sparse matrix} of shape \
+(n_queries, n_labels), or None
+    Labels of any type, or several labels a row: 0 and 1 in a column for each. None with
+    `relevant`.%(k)s
 index : {array-like, sparse matrix} of shape (n_index, n_components), default=None
     Rows to search in place of the other rows of `E`.
-index_labels : array-like of shape (n_index,), default=None
-    Their labels, needed with `index` and `y`.
+index_labels : array-like, default=None
+    Their labels, as `y`, needed with `index` and `y`.
 relevant : array-like of int of shape (n_relevant, 2), default=None
     In place of labels: a row of `E` and a row of `index` that is relevant to it.
 grades : array-like of shape (n_relevant,), default=None
     How relevant each is, at least 0. Only nDCG depends on it.
+unlabeled : object, default=None
+    The label of rows that have none, such as -1, which are left out.
 metric : {"euclidean", "sqeuclidean", "cosine", "manhattan"}, default="euclidean"
     The distance of scikit-learn's search for neighbors.
 
@@ -248,6 +252,7 @@ def precision_at_k(
     index_labels=None,
     relevant=None,
     grades=None,
+    unlabeled=None,
     metric="euclidean",
 ):
     """Share of hits among the k nearest rows, averaged over queries.
@@ -264,9 +269,8 @@ def precision_at_k(
     >>> precision_at_k(E, y, k=1)
     0.4
     """
-    return _mean_score(
-        "precision_at_k", k, E, y, index, index_labels, relevant, grades, metric
-    )
+    options = index, index_labels, relevant, grades, unlabeled, metric
+    return _mean_score("precision_at_k", k, E, y, *options)
 
 
 @_with_shared_sections
@@ -279,6 +283,7 @@ def success_at_k(
     index_labels=None,
     relevant=None,
     grades=None,
+    unlabeled=None,
     metric="euclidean",
 ):
     """Share of queries with a hit among the k nearest rows.
@@ -295,9 +300,8 @@ def success_at_k(
     >>> success_at_k(E, y, k=2)
     0.6
     """
-    return _mean_score(
-        "success_at_k", k, E, y, index, index_labels, relevant, grades, metric
-    )
+    options = index, index_labels, relevant, grades, unlabeled, metric
+    return _mean_score("success_at_k", k, E, y, *options)
 
 
 @_with_shared_sections
@@ -310,6 +314,7 @@ def recall_at_k(
     index_labels=None,
     relevant=None,
     grades=None,
+    unlabeled=None,
     metric="euclidean",
 ):
     """Share of the relevant rows that are among the k nearest, averaged over queries.
@@ -326,9 +331,8 @@ def recall_at_k(
     >>> recall_at_k(E, y, k=2)
     0.4
     """
-    return _mean_score(
-        "recall_at_k", k, E, y, index, index_labels, relevant, grades, metric
-    )
+    options = index, index_labels, relevant, grades, unlabeled, metric
+    return _mean_score("recall_at_k", k, E, y, *options)
 
 
 @_with_shared_sections
@@ -341,6 +345,7 @@ def ndcg_at_k(
     index_labels=None,
     relevant=None,
     grades=None,
+    unlabeled=None,
     metric="euclidean",
 ):
     """Normalized discounted cumulative gain of the k nearest rows.
@@ -357,7 +362,8 @@ def ndcg_at_k(
     >>> round(ndcg_at_k(E, y, k=2), 4)
     0.3714
     """
-    return _mean_score("ndcg_at_k", k, E, y, index, index_labels, relevant, grades, metric)
+    options = index, index_labels, relevant, grades, unlabeled, metric
+    return _mean_score("ndcg_at_k", k, E, y, *options)
 
 
 @_with_shared_sections
@@ -369,6 +375,7 @@ def r_precision(
     index_labels=None,
     relevant=None,
     grades=None,
+    unlabeled=None,
     metric="euclidean",
 ):
     """Share of hits among the R nearest rows, averaged over queries.
@@ -385,9 +392,8 @@ def r_precision(
     >>> r_precision(E, y)
     0.2
     """
-    return _mean_score(
-        "r_precision", None, E, y, index, index_labels, relevant, grades, metric
-    )
+    options = index, index_labels, relevant, grades, unlabeled, metric
+    return _mean_score("r_precision", None, E, y, *options)
 
 
 @_with_shared_sections
@@ -399,6 +405,7 @@ def mean_average_precision_at_r(
     index_labels=None,
     relevant=None,
     grades=None,
+    unlabeled=None,
     metric="euclidean",
 ):
     """MAP@R: average precision over the R nearest rows, averaged over queries.
@@ -421,9 +428,8 @@ def mean_average_precision_at_r(
     >>> mean_average_precision_at_r(E, y)
     0.2
     """
-    return _mean_score(
-        "map_at_r", None, E, y, index, index_labels, relevant, grades, metric
-    )
+    options = index, index_labels, relevant, grades, unlabeled, metric
+    return _mean_score("map_at_r", None, E, y, *options)
 
 
 @_with_shared_sections
@@ -435,6 +441,7 @@ def mean_average_precision(
     index_labels=None,
     relevant=None,
     grades=None,
+    unlabeled=None,
     metric="euclidean",
 ):
     """Average precision over all rows, averaged over queries.
@@ -456,7 +463,8 @@ def mean_average_precision(
     >>> round(mean_average_precision(E, y), 4)
     0.55
     """
-    return _mean_score("map", None, E, y, index, index_labels, relevant, grades, metric)
+    options = index, index_labels, relevant, grades, unlabeled, metric
+    return _mean_score("map", None, E, y, *options)
 
 
 @_with_shared_sections
@@ -468,6 +476,7 @@ def mean_reciprocal_rank(
     index_labels=None,
     relevant=None,
     grades=None,
+    unlabeled=None,
     metric="euclidean",
 ):
     """One over the rank of the first hit, averaged over queries.
@@ -483,7 +492,8 @@ def mean_reciprocal_rank(
     >>> round(mean_reciprocal_rank(E, y), 4)
     0.6333
     """
-    return _mean_score("mrr", None, E, y, index, index_labels, relevant, grades, metric)
+    options = index, index_labels, relevant, grades, unlabeled, metric
+    return _mean_score("mrr", None, E, y, *options)
 
 
 def _mean_score(key, k, *arguments):

@@ -17,14 +17,15 @@ be passed in place of a word:
 ``positives(distances, candidates, random_state) -> (anchors, positives)``
     `distances` and the boolean `candidates` have shape (n_anchors, n_rows). The functions
     of this module compute distances in float64, a fit in the dtype of X.
-    ``candidates[a, p]`` is true where row p has the class of anchor a and is not the anchor
-    itself. Returns two integer arrays of the same length: pairs for which `candidates` is
-    true, ordered by anchor.
+    ``candidates[a, p]`` is true where row p belongs with anchor a, for example has its
+    class, and is not the anchor itself. Returns two integer arrays of the same length:
+    pairs for which `candidates` is true, ordered by anchor.
 
 ``negatives(distances, candidates, anchors, positives, random_state) -> negatives``
-    Here `candidates` is true for the rows of other classes. Returns one column for each of
-    the given (anchor, positive) pairs. For pairs there is no positive to compare with. The
-    contrastive learner passes ``positives=None`` and every anchor once.
+    Here `candidates` is true for the negatives, such as the rows of other classes. Returns
+    one column for each of the given (anchor, positive) pairs. For pairs there is no
+    positive to compare with. The contrastive learner passes ``positives=None`` and every
+    anchor once.
 
 A strategy must return the same for the same arguments, because L-BFGS calls it again for
 indices that do not fit in memory. `distances` and `candidates` are read-only. The number of
@@ -47,11 +48,25 @@ from functools import partial
 from numbers import Integral
 
 import numpy as np
+from scipy.sparse import issparse
+from sklearn.utils import check_consistent_length
 from sklearn.utils.random import sample_without_replacement
 
-from .._relations import LabelRelation
+from .._relations import LabelRelation, SharedLabelRelation
 from .._scales import in_units, to_scale
-from .._validation import check_embedding, check_number, check_option, random_state_of
+from .._validation import (
+    check_classes,
+    check_number,
+    check_option,
+    check_rows,
+    check_sets,
+    check_unlabeled,
+    distinct_labels,
+    labeled_rows,
+    labels_or_sets,
+    random_state_of,
+    warn_about_labels,
+)
 from ..distances import METRICS, center_on_most, close_distances, embed, gram_factors
 from ._ordering import max_per_group, slices
 from ._strategies import (
@@ -82,6 +97,7 @@ def mine_triplets(
     n_neighbors=4,
     n_impostors=8,
     metric="sqeuclidean",
+    unlabeled=None,
     max_triplets=None,
     random_state=None,
 ):
@@ -91,8 +107,9 @@ def mine_triplets(
     ----------
     E : array-like of shape (n_samples, k)
         An embedding, or any rows whose distances are meaningful.
-    y : array-like of shape (n_samples,)
-        Class labels of any type.
+    y : array-like of shape (n_samples,), or {array-like, sparse matrix} of shape \
+(n_samples, n_labels)
+        Class labels of any type, or several labels a row: 0 and 1 in a column for each.
     positives : {"all", "nearest", "hard", "random"} or callable, default="nearest"
     negatives : {"all", "nearest", "semihard", "hard", "random", "distance_weighted"} or \
 callable, default="nearest"
@@ -100,6 +117,9 @@ callable, default="nearest"
     n_neighbors, n_impostors : int, default=4, 8
         How many positives and how many negatives ``"nearest"`` takes per anchor.
     metric : {"sqeuclidean", "euclidean", "cosine"}, default="sqeuclidean"
+    unlabeled : object, default=None
+        The label of rows that have none, such as -1. They are in no constraint, and neither
+        are rows with none of several labels.
     max_triplets : int, default=None
         At most this many triplets are returned. If there are more, they are drawn
         uniformly without replacement. With ``negatives="all"``, the other triplets
@@ -132,9 +152,10 @@ callable, default="nearest"
            [2, 3, 1],
            [3, 2, 1]])
     """
-    strategies, distances_of, y, rng = _prepare(
+    strategies, distances_of, relation, labeled, rng = _prepare(
         E,
         y,
+        unlabeled,
         metric,
         random_state,
         pairs=False,
@@ -145,7 +166,6 @@ callable, default="nearest"
     )
     if max_triplets is not None:
         max_triplets = check_number("max_triplets", max_triplets, kind=Integral, at_least=1)
-    relation = LabelRelation(y)
     strategies = all_for_nearest(*strategies, relation)
     # With every negative, pairs are collected here, and triplets are made of them below.
     every_negative = strategies[1] is None
@@ -153,17 +173,21 @@ callable, default="nearest"
     *strategy_rngs, sample_rng = split_random_state(
         rng, [*map(draws, strategies), limit is not None]
     )
-    found = _Sample(limit)
-    for rows in row_blocks(len(y), len(y)):
-        selection = select(
-            distances_of(rows), relation.masks(rows), strategies, strategy_rngs, True
-        )
+    found, n_negatives, n = _Sample(limit), [], len(labeled)
+    for rows in row_blocks(n, n):
+        masks = relation.masks(rows)
+        if every_negative:
+            n_negatives.append(masks[1].sum(axis=1))
+        selection = select(distances_of(rows), masks, strategies, strategy_rngs, True)
         for triplets in _in_portions(selection, limit):  # (n_triplets, 3) or (n_pairs, 2)
             triplets[:, 0] += rows.start  # From rows of the block to rows of E.
             found.add(triplets, sample_rng)
+    triplets = found.rows
     if every_negative:
-        return _with_every_negative(found.rows, y, max_triplets, rng)
-    return found.rows
+        triplets = _with_every_negative(
+            triplets, np.concatenate(n_negatives), relation, max_triplets, rng
+        )
+    return labeled[triplets]
 
 
 def mine_pairs(
@@ -175,6 +199,7 @@ def mine_pairs(
     n_neighbors=4,
     n_impostors=8,
     metric="sqeuclidean",
+    unlabeled=None,
     max_pairs=None,
     random_state=None,
 ):
@@ -187,8 +212,9 @@ def mine_pairs(
     ----------
     E : array-like of shape (n_samples, k)
         An embedding, or any rows whose distances are meaningful.
-    y : array-like of shape (n_samples,)
-        Class labels of any type.
+    y : array-like of shape (n_samples,), or {array-like, sparse matrix} of shape \
+(n_samples, n_labels)
+        Class labels of any type, or several labels a row: 0 and 1 in a column for each.
     positives : {"all", "nearest", "hard", "random"} or callable, default="all"
     negatives : {"all", "nearest", "hard", "random", "distance_weighted"} or callable, \
 default="all"
@@ -198,6 +224,9 @@ default="all"
     n_neighbors, n_impostors : int, default=4, 8
         How many positives and how many negatives ``"nearest"`` takes per anchor.
     metric : {"sqeuclidean", "euclidean", "cosine"}, default="sqeuclidean"
+    unlabeled : object, default=None
+        The label of rows that have none, such as -1. They are in no constraint, and neither
+        are rows with none of several labels.
     max_pairs : int, default=None
         At most this many pairs are returned. If there are more, they are drawn
         uniformly without replacement.
@@ -209,7 +238,7 @@ default="all"
     pairs : ndarray of int of shape (n_pairs, 2)
         Row indices.
     similar : ndarray of bool of shape (n_pairs,)
-        True where both rows have the same class.
+        True where both rows have the same class, or a label in common.
 
     Raises
     ------
@@ -232,9 +261,10 @@ default="all"
     >>> similar
     array([ True, False, False])
     """
-    strategies, distances_of, y, rng = _prepare(
+    strategies, distances_of, relation, labeled, rng = _prepare(
         E,
         y,
+        unlabeled,
         metric,
         random_state,
         pairs=True,
@@ -245,41 +275,58 @@ default="all"
     )
     if max_pairs is not None:
         max_pairs = check_number("max_pairs", max_pairs, kind=Integral, at_least=1)
-    relation = LabelRelation(y)
     # With "all", each pair is found from both its ends and must be kept once.
     once = [strategy in (None, all_rows) for strategy in strategies]
     limited = max_pairs is not None
     # For each side, one to find the pairs and one to sample of them.
     rngs = split_random_state(rng, [*map(draws, strategies), limited, limited])
     found = _Sample(max_pairs)
-    for rows in row_blocks(len(y), len(y)):
+    n = len(labeled)
+    for rows in row_blocks(n, n):
         selection = select(
             distances_of(rows), relation.masks(rows), strategies, rngs[:2], False
         )
         sides = selection.positives, selection.negatives
         if selection.layout == "all":
             sides = selection.positives, np.nonzero(relation.masks(rows)[1])
-        for (anchors, columns), is_once, rng in zip(sides, once, rngs[2:], strict=True):
-            pairs = np.stack([anchors + rows.start, columns], axis=1)  # (n_pairs, 2)
+        kinds = zip((True, False), sides, once, rngs[2:], strict=True)
+        for is_similar, (anchors, columns), is_once, rng in kinds:
+            kind = np.full(len(anchors), is_similar)
+            pairs = np.stack([anchors + rows.start, columns, kind], axis=1)  # (n_pairs, 3)
             found.add(pairs[pairs[:, 0] < pairs[:, 1]] if is_once else pairs, rng)
-    pairs = found.rows
-    similar = y[pairs[:, 0]] == y[pairs[:, 1]]
     # Similar pairs first. They were found block by block.
-    order = np.argsort(~similar, kind="stable")
-    return pairs[order], similar[order]
+    pairs = found.rows
+    pairs = pairs[np.argsort(-pairs[:, 2], kind="stable")]
+    return labeled[pairs[:, :2]], pairs[:, 2].astype(bool)
 
 
-def _prepare(E, y, metric, random_state, pairs, **words):
+def _prepare(E, y, unlabeled, metric, random_state, pairs, **words):
     check_option("metric", metric, METRICS)
     for name in ("n_neighbors", "n_impostors"):
         words[name] = check_number(name, words[name], kind=Integral, at_least=1)
-    E, y = check_embedding(E, y)
+    E, relation, labeled = _check_labels(E, y, unlabeled)
     strategies = resolve_strategies(
         **words, metric=metric, n_components=E.shape[1], pairs=pairs
     )
     rng = random_state_of(random_state)
     unscaled = callable(words["positives"]) or callable(words["negatives"])
-    return strategies, _distances_of(E, metric, unscaled), y, rng
+    return strategies, _distances_of(E, metric, unscaled), relation, labeled, rng
+
+
+def _check_labels(E, y, unlabeled):
+    """The labeled rows of an embedding in float64, their relation, and which they are."""
+    E, y = check_rows(E, "E", dtype=np.float64), labels_or_sets(y)
+    check_consistent_length(E, y)
+    labeled, y = labeled_rows(np.arange(len(E)), y, check_unlabeled(unlabeled))
+    E = E[labeled]
+    if issparse(y):
+        relation = SharedLabelRelation(y)
+        check_sets(y.sum(axis=0), relation)
+        return E, relation, labeled
+    labels, codes = distinct_labels(y)
+    check_classes(codes)
+    warn_about_labels(labels, len(codes), stacklevel=5)
+    return E, LabelRelation(codes), labeled
 
 
 def _distances_of(E, metric, unscaled):
@@ -356,23 +403,35 @@ def _in_portions(selection, limit):
         yield np.column_stack(with_each(anchors[part], columns[part], negatives))
 
 
-def _with_every_negative(pairs, y, limit, rng):
-    """Each (anchor, positive) with each negative, or `limit` of these triplets."""
-    by_class = np.argsort(y, kind="stable")  # Row indices, class after class.
-    sizes = np.bincount(y)  # (n_classes,)
-    starts = np.cumsum(sizes) - sizes  # Where each class starts in `by_class`.
-    labels = y[pairs[:, 0]]  # (n_pairs,)
+def _with_every_negative(pairs, n_negatives, relation, limit, rng):
+    """Each (anchor, positive) with each negative, or `limit` of these triplets.
+
+    Parameters
+    ----------
+    pairs : ndarray of int of shape (n_pairs, 2)
+        Ordered by anchor.
+    n_negatives : ndarray of int of shape (n,)
+        How many negatives each row has.
+    relation : LabelRelation or SharedLabelRelation
+    limit : int or None
+    rng : RandomState
+    """
     # Number all triplets, pair after pair: those of pair i end before ends[i].
-    ends = np.cumsum(len(y) - sizes[labels])
+    counts = n_negatives[pairs[:, 0]]  # (n_pairs,)
+    ends = np.cumsum(counts)
     total = int(ends[-1]) if len(ends) else 0
     if limit is None or total <= limit:
         numbers = np.arange(total)
     else:
         numbers = np.sort(sample_without_replacement(total, limit, random_state=rng))
     pair = np.searchsorted(ends, numbers, side="right")  # (n_triplets,)
-    labels = labels[pair]
-    # Number of the negative among those of the pair, in order of class.
-    rank = numbers - (ends[pair] - (len(y) - sizes[labels]))
-    # From there on `by_class` also has the class of the anchor, which is skipped.
-    rank += np.where(rank >= starts[labels], sizes[labels], 0)
-    return np.column_stack([pairs[pair], by_class[rank]])
+    # Number of the negative among those of the anchor, in order of the rows.
+    rank = numbers - (ends - counts)[pair]
+    anchors, n = pairs[pair, 0], len(n_negatives)
+    negatives = np.empty(len(pair), dtype=np.intp)
+    for rows in row_blocks(n, n):
+        part = slice(*np.searchsorted(anchors, [rows.start, rows.stop]))
+        columns = np.flatnonzero(relation.masks(rows)[1]) % n  # Row after row.
+        starts = np.cumsum(n_negatives[rows]) - n_negatives[rows]
+        negatives[part] = columns[starts[anchors[part] - rows.start] + rank[part]]
+    return np.column_stack([pairs[pair], negatives])

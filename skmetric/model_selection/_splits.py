@@ -11,8 +11,11 @@ from .._validation import (
     check_integers,
     check_number,
     check_option,
+    check_unlabeled,
     encode_labels,
     join_tuples,
+    labeled_rows,
+    one_label_a_row,
     random_state_of,
 )
 
@@ -32,6 +35,8 @@ class ClassDisjointShuffleSplit:
     test_size : float, default=0.5
         Share of the classes to test on, in (0, 1). Their number is rounded, with at least
         one class on each side.
+    unlabeled : object, default=None
+        The label of rows that have none, such as -1. They are always trained on.
     random_state : int, RandomState instance or None, default=None
         An int gives the same splits at every call.
 
@@ -55,9 +60,10 @@ class ClassDisjointShuffleSplit:
     11 11 set()
     """
 
-    def __init__(self, n_splits=10, *, test_size=0.5, random_state=None):
+    def __init__(self, n_splits=10, *, test_size=0.5, unlabeled=None, random_state=None):
         self.n_splits = n_splits
         self.test_size = test_size
+        self.unlabeled = unlabeled
         self.random_state = random_state
 
     def split(self, X, y, groups=None):
@@ -85,8 +91,12 @@ class ClassDisjointShuffleSplit:
         """
         n_splits = check_number("n_splits", self.n_splits, kind=Integral, at_least=1)
         test_size = check_number("test_size", self.test_size, above=0, below=1)
-        codes = encode_labels(y)  # (n_samples,)
-        sizes = np.bincount(codes)  # (n_classes,)
+        y = one_label_a_row(y)
+        unlabeled = check_unlabeled(self.unlabeled)
+        labeled, labels = labeled_rows(np.arange(len(y)), y, unlabeled)
+        codes = np.full(len(y), -1)  # (n_samples,)
+        codes[labeled] = encode_labels(labels)
+        sizes = np.bincount(codes[labeled])  # (n_classes,)
         if len(sizes) < 2:
             raise ValueError(
                 "Got labels of 1 class, but expected at least 2 classes: one to train on "
@@ -113,9 +123,10 @@ class ClassDisjointShuffleSplit:
         return self.n_splits
 
     def __repr__(self):
+        unlabeled = "" if self.unlabeled is None else f"unlabeled={self.unlabeled!r}, "
         return (
             f"{type(self).__name__}(n_splits={self.n_splits}, "
-            f"test_size={self.test_size}, random_state={self.random_state})"
+            f"test_size={self.test_size}, {unlabeled}random_state={self.random_state})"
         )
 
 

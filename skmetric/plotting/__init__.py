@@ -9,17 +9,21 @@ A display with several panels takes an array of axes as ``ax``, such as ``plt.su
 returns.
 """
 
-from ._curves import LossCurveDisplay, MarginSweepDisplay
+from ._contributions import ContributionDisplay
+from ._curves import LossCurveDisplay
 from ._embedding import EmbeddingDisplay
 from ._pair_distances import PairDistanceDisplay
 from ._retrieval import RetrievalDisplay
+from ._searches import MarginSweepDisplay, SearchHeatmapDisplay
 
 __all__ = [
+    "ContributionDisplay",
     "EmbeddingDisplay",
     "LossCurveDisplay",
     "MarginSweepDisplay",
     "PairDistanceDisplay",
     "RetrievalDisplay",
+    "SearchHeatmapDisplay",
 ]
 
 

@@ -71,6 +71,22 @@ def figure_and_axes(ax, panels, height=3.2):
     return axes[0].figure, axes
 
 
+def widen(low, high, least=0.1):
+    """A range about the same middle that is at least so wide.
+
+    Without it, an axis of scores would make a large difference of a small one.
+    """
+    margin = max(0, least - (high - low)) / 2
+    return low - margin, high + margin
+
+
+def start_at_zero(axes):
+    """Let the y axis start at 0, with a margin above the largest value."""
+    axes.update_datalim([(axes.dataLim.x0, 0)])
+    axes.autoscale_view(scalex=False)
+    axes.set_ylim(bottom=0)
+
+
 def despine(axes):
     """Hide the top and right lines of the frame."""
     axes.spines[["top", "right"]].set_visible(False)

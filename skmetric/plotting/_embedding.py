@@ -5,7 +5,8 @@ from scipy.sparse import issparse
 from sklearn.decomposition import PCA
 from sklearn.utils import check_array, check_consistent_length
 
-from .._validation import check_option, distinct_labels
+from .._validation import check_option, distinct_labels, encode_labels
+from ..metrics import retrieval_report
 from ._common import (
     COLORS,
     MARKERS,
@@ -25,6 +26,9 @@ KEY_COLUMNS = 4
 class EmbeddingDisplay:
     """Scatter plot of an embedding and its classes, raw beside learnt.
 
+    Two dimensions can mislead, so the title of a panel carries a retrieval score of the
+    rows in all of their dimensions.
+
     Each class has a color and a marker, and its label is at the median of its rows. Colors
     and markers are distinct for up to 56 classes. If there are more than 12 classes, and
     labels longer than 4 characters, the labels are replaced by numbers, with a key below
@@ -38,6 +42,10 @@ class EmbeddingDisplay:
         Labels of any type.
     titles : dict of str, default=None
         Titles by name of the panel. By default, the title is the name.
+    scores : dict of float, default=None
+        By name of the panel: the retrieval score in its title.
+    score_name : str, default="map_at_r"
+        What the scores are.
 
     Attributes
     ----------
@@ -58,13 +66,17 @@ class EmbeddingDisplay:
     ['raw', 'learnt']
     """
 
-    def __init__(self, embeddings, y, *, titles=None):
+    def __init__(self, embeddings, y, *, titles=None, scores=None, score_name="map_at_r"):
         self.embeddings = embeddings
         self.y = y
         self.titles = titles
+        self.scores = scores
+        self.score_name = score_name
 
     @classmethod
-    def from_estimator(cls, estimator, X, y, *, projection="pca", ax=None):
+    def from_estimator(
+        cls, estimator, X, y, *, projection="pca", score="map_at_r", ax=None
+    ):
         """Draw rows before and after a learner.
 
         Parameters
@@ -79,6 +91,10 @@ class EmbeddingDisplay:
         projection : {"pca", "first"}, default="pca"
             Draw the first two principal components of each panel, or its first two
             columns. Two columns are drawn unchanged.
+        score : str or None, default="map_at_r"
+            A score of :func:`skmetric.metrics.retrieval_report`, each row a query against
+            the others. It takes as long as a sort of all distances of n_samples rows. None
+            leaves it out.
         ax : array-like of two matplotlib axes, default=None
             Axes to draw on. None makes a figure.
 
@@ -95,10 +111,12 @@ class EmbeddingDisplay:
             If the estimator has no `transform`.
         """
         panels = raw_and_learnt(estimator, X)
-        return cls.from_predictions(panels, y, projection=projection, ax=ax)
+        return cls.from_predictions(panels, y, projection=projection, score=score, ax=ax)
 
     @classmethod
-    def from_predictions(cls, embeddings, y, *, projection="pca", ax=None):
+    def from_predictions(
+        cls, embeddings, y, *, projection="pca", score="map_at_r", ax=None
+    ):
         """Draw given embeddings.
 
         Parameters
@@ -109,6 +127,8 @@ class EmbeddingDisplay:
             Labels of any type.
         projection : {"pca", "first"}, default="pca"
             As for `from_estimator`.
+        score : str or None, default="map_at_r"
+            As for `from_estimator`. It goes by Euclidean distance.
         ax : array-like of matplotlib axes, default=None
             One axes per panel. None makes a figure.
 
@@ -119,11 +139,17 @@ class EmbeddingDisplay:
         """
         import_pyplot()
         check_option("projection", projection, ("pca", "first"))
-        projected, titles = {}, {}
+        codes = encode_labels(y)
+        # Without two rows of a class there is nothing to retrieve.
+        has_score = score is not None and len(np.unique(codes)) < len(codes)
+        projected, titles, scores = {}, {}, {}
         for name, E in as_panels(embeddings).items():
             projected[name], method = _project(E, projection)
             titles[name] = f"{name} ({method})" if method else name
-        return cls(projected, y, titles=titles).plot(ax=ax)
+            if has_score:
+                scores[name] = retrieval_report(E, codes, scores=[score])[score]
+        display = cls(projected, y, titles=titles, scores=scores, score_name=score)
+        return display.plot(ax=ax)
 
     def plot(self, ax=None):
         """Draw the embeddings.
@@ -142,6 +168,7 @@ class EmbeddingDisplay:
         labels, codes = distinct_labels(self.y)
         check_consistent_length(codes, *panels.values())
         titles = check_dict("titles", self.titles)
+        scores = check_dict("scores", self.scores)
         classes = [str(label) for label in labels]
         needs_key = len(classes) > 12 and max(map(len, classes)) > 4
         self.labels_ = [str(i) for i in range(len(classes))] if needs_key else classes
@@ -150,7 +177,10 @@ class EmbeddingDisplay:
         for axes, (name, E) in zip(self.axes_, panels.items(), strict=True):
             _draw_classes(axes, E, codes, self.labels_)
             axes.set(xticks=[], yticks=[])
-            set_title(axes, titles.get(name, name))
+            title = titles.get(name, name)
+            if name in scores:
+                title += f"\n{self.score_name} {scores[name]:.3f}"
+            set_title(axes, title)
         # Axes that were passed may leave no space below them for a key.
         if needs_key and ax is None:
             _draw_key(self.figure_, self.axes_[0], classes)

@@ -387,13 +387,21 @@ def test_numbers_that_are_hardly_classes(labels, words):
 
 
 @pytest.mark.parametrize(
-    "words", [{"target": "continuous"}, {"class_weight": "balanced"}], ids=list
+    "words",
+    [{"target": "continuous"}, {"class_weight": "balanced"}, {"unlabeled": -1}],
+    ids=list,
 )
 def test_what_is_for_rows_in_memory_is_refused(words):
     with pytest.raises(
         ValueError, match=r"^Got .*Triplet.*learns from class labels of one"
     ):
         triplets(**words).fit(*parted(60))
+
+
+def test_several_labels_a_row_are_refused():
+    X, y = da.zeros((60, 3), chunks=(20, 3)), da.ones((60, 2), chunks=(20, 2))
+    with pytest.raises(ValueError, match=r"y of shape \(60, 2\), but expected one label"):
+        triplets().fit(X, y)
 
 
 def test_fractional_targets_are_refused():
@@ -917,12 +925,13 @@ def test_the_mean_of_equal_partitions_is_the_local_fit(solver):
     assert there.n_iter_ == here.n_iter_
 
 
-def test_partitions_weigh_as_many_as_they_have_rows():
+def test_partitions_weigh_as_many_as_they_have_rows(monkeypatch):
     """One step of gradient descent from each, without a penalty."""
     more = settings(
         solver="sgd", momentum=0.0, alpha=0, batch_size=1000, init=np.eye(6) / 5, max_iter=1
     )
     sizes = (40, 150, 50)
+    monkeypatch.setattr("skmetric._base.rotate_to", lambda W, axes: W)
     there = skdask.DaskTripletMetricLearner(**more).fit(*parted(sizes)).components_
     ends = np.cumsum(sizes)
     maps = [
@@ -931,6 +940,15 @@ def test_partitions_weigh_as_many_as_they_have_rows():
     ]
     expected = np.average([m.components_ for m in maps], axis=0, weights=sizes)
     np.testing.assert_allclose(there, expected, rtol=1e-9, atol=1e-12)
+
+
+def test_components_have_falling_variance_over_all_partitions():
+    for metric in ("sqeuclidean", "cosine"):
+        learner = triplets(metric=metric).fit(*parted((40, 150, 50)))
+        covariance = np.cov(learner.to_local().transform(X), rowvar=False)
+        variances = np.diag(covariance)
+        np.testing.assert_allclose(covariance, np.diag(variances), atol=1e-9)
+        assert (np.diff(variances) < 0).all()
 
 
 def test_epochs_are_drawn_from_the_random_state(client):

@@ -6,6 +6,7 @@ from itertools import product
 
 import numpy as np
 import pytest
+from scipy.sparse import csr_matrix
 from sklearn import config_context
 from sklearn.metrics import ndcg_score
 
@@ -270,3 +271,79 @@ def test_bad_input(options, error, match):
     options = {"index": np.zeros((N_DOCUMENTS, 3))} | options
     with pytest.raises(error, match=match):
         retrieval_report(np.zeros((N_QUERIES, 3)), **options)
+
+
+# Several labels a row, and rows without one
+
+
+@pytest.mark.parametrize(
+    ("metric", "itself", "path"),
+    covering(product(METRICS, [0, 1], ["search", "sort"])),
+    indirect=["path"],
+)
+def test_rows_with_a_label_in_common(metric, itself, path):
+    rng = np.random.default_rng(0)
+    E, index = rng.standard_normal((30, 3)), rng.standard_normal((45, 3))
+    y, index_y = rng.random((30, 5)) < 0.15, rng.random((45, 5)) < 0.15
+    labeled, among = y.any(axis=1), index_y.any(axis=1)
+    if itself:
+        index, index_y, among = E, y, labeled
+    shared = (y[labeled].astype(int) @ index_y[among].T.astype(int)) > 0
+    if itself:
+        np.fill_diagonal(shared, False)
+    listed = {"relevant": np.argwhere(shared)}
+    options = {"metric": metric, "scores": WORDS}
+    if not itself:
+        listed["index"] = index[among]
+        options |= {"index": index}
+    for make in (np.asarray, csr_matrix):
+        labels = {} if itself else {"index_labels": make(index_y)}
+        found = retrieval_report(E, make(y), **options, **labels)
+        expected = retrieval_report(E[labeled], metric=metric, scores=WORDS, **listed)
+        assert dict(found) == pytest.approx(dict(expected))
+        assert 0 < found.n_queries == expected.n_queries
+        assert found.n_left_out == len(E) - expected.n_queries > (~labeled).sum() - 1
+    assert call(
+        WORDS[0], E, y, **{k: v for k, v in options.items() if k != "scores"}, **labels
+    )
+
+
+@pytest.mark.parametrize("itself", [0, 1])
+def test_unlabelled_rows_are_neither_queries_nor_found(itself):
+    rng = np.random.default_rng(0)
+    E, index = rng.standard_normal((30, 3)), rng.standard_normal((45, 3))
+    y, index_y = rng.integers(-1, 4, 30), rng.integers(-1, 4, 45)
+    given = {} if itself else {"index": index, "index_labels": index_y}
+    labeled = {} if itself else {"index": index[index_y >= 0]}
+    if not itself:
+        labeled["index_labels"] = index_y[index_y >= 0]
+    found = retrieval_report(E, y, scores=WORDS, unlabeled=-1, **given)
+    expected = retrieval_report(E[y >= 0], y[y >= 0], scores=WORDS, **labeled)
+    assert dict(found) == dict(expected)
+    assert found.n_left_out == (y < 0).sum() + expected.n_left_out
+    scorer = retrieval_scorer(WORDS, unlabeled=-1)
+    assert scorer.score_embedding(E, y, **given) == dict(expected)
+    assert repr(scorer).endswith(", unlabeled=-1)")
+    for word in WORDS:
+        assert call(word, E, y, unlabeled=-1, **given) == pytest.approx(expected[word])
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ({"y": [1, -1], "unlabeled": np.nan}, "unlabeled=nan, but expected"),
+        ({"y": [-1, -1], "unlabeled": -1}, "Got y of 2 rows with the label -1"),
+        ({"relevant": [[0, 1]], "unlabeled": -1}, "expected one of them"),
+        (
+            {"y": np.eye(2), "index": [[0.0]], "index_labels": np.ones((1, 3))},
+            r"y of shape \(2, 2\) and index_labels of shape \(1, 3\)",
+        ),
+        (
+            {"y": np.eye(2), "index": [[0.0]], "index_labels": [1]},
+            r"y of shape \(2, 2\) and index_labels of shape \(1,\)",
+        ),
+    ],
+)
+def test_labels_that_do_not_fit(given, message):
+    with pytest.raises(ValueError, match=message):
+        retrieval_report([[0.0], [1.0]], **given)

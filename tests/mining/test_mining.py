@@ -596,3 +596,77 @@ def test_anchors_without_candidates_are_drawn_none(data):
         D, candidates, np.array([1, 1]), None, np.random.RandomState(0), 3
     )
     assert set(found) <= {2, 3}
+
+
+# Rows without a label, and with several
+
+
+@pytest.fixture(scope="module")
+def sets(data):
+    """Sets of labels, some of them empty."""
+    n = len(data[0])
+    return np.random.default_rng(3).random((n, 4)) < [0.4, 0.3, 0.1, 0.05]
+
+
+def by_label_sets(E, sets, positives, negatives, n_neighbors):
+    """Triplets by loops, of rows with a label."""
+    D = distances(E, "sqeuclidean")
+    labeled = sets.any(axis=1).nonzero()[0]
+    triplets = set()
+    for a in labeled:
+        near = [p for p in labeled if p != a and (sets[a] & sets[p]).any()]
+        far = [p for p in labeled if not (sets[a] & sets[p]).any()]
+        by_distance = [sorted(side, key=lambda p: (D[a, p], p)) for side in (near, far)]
+        if positives == "nearest":
+            near = by_distance[0][:n_neighbors]
+        far = by_distance[1][: {"all": None, "nearest": N_IMPOSTORS, "hard": 1}[negatives]]
+        triplets |= {(a, p, n) for p in near for n in far}
+    return triplets
+
+
+@pytest.mark.parametrize("memory", [1024, 1e-4])
+@pytest.mark.parametrize("negatives", ["all", "nearest", "hard"])
+@pytest.mark.parametrize("positives", ["all", "nearest"])
+def test_triplets_of_several_labels(data, sets, positives, negatives, memory):
+    E, _ = data
+    words = {"positives": positives, "negatives": negatives, "n_neighbors": 3}
+    with config_context(working_memory=memory):
+        found = mine_triplets(E, sets, n_impostors=N_IMPOSTORS, **words)
+    expected = by_label_sets(E, sets, **words)
+    assert len(found) == len(expected) > 0
+    assert set(map(tuple, found.tolist())) == expected
+    assert (np.diff(found[:, 0]) >= 0).all()
+    few = mine_triplets(
+        E, sets, n_impostors=N_IMPOSTORS, max_triplets=20, random_state=0, **words
+    )
+    assert len(few) == len(set(map(tuple, few.tolist()))) == 20
+    assert set(map(tuple, few.tolist())) < expected
+
+
+def test_pairs_of_several_labels(data, sets):
+    E, _ = data
+    pairs, similar = mine_pairs(E, sets)
+    labeled = sets.any(axis=1).nonzero()[0].tolist()
+    expected = {
+        (i, j): bool((sets[i] & sets[j]).any())
+        for i, j in itertools.combinations(labeled, 2)
+    }
+    found = zip(map(tuple, pairs.tolist()), similar.tolist(), strict=True)
+    assert dict(found) == expected
+    assert (np.diff(similar.astype(int)) <= 0).all()
+    assert len(mine_pairs(E, sets, max_pairs=7, random_state=0)[0]) == 7
+
+
+@pytest.mark.parametrize("mine", [mine_triplets, mine_pairs])
+def test_unlabelled_rows_are_in_no_constraint(data, mine):
+    E, y = data
+    labeled = np.random.default_rng(0).random(len(y)) < 0.7
+    found = mine(E, np.where(labeled, y, "?"), unlabeled="?")
+    expected = mine(E[labeled], y[labeled])
+    pairs = mine is mine_pairs
+    rows = labeled.nonzero()[0][expected[0] if pairs else expected]
+    np.testing.assert_array_equal(found[0] if pairs else found, rows)
+    if pairs:
+        np.testing.assert_array_equal(found[1], expected[1])
+    with pytest.raises(ValueError, match=f"Got y of {len(y)} rows with the label"):
+        mine(E, np.full(len(y), "?"), unlabeled="?")

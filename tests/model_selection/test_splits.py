@@ -244,3 +244,14 @@ def test_it_is_a_splitter_of_matches():
 def test_bad_matches(options, matches, error, match):
     with pytest.raises(error, match=match):
         next(MatchShuffleSplit(**options).split(matches))
+
+
+def test_unlabelled_rows_are_always_trained_on():
+    y = np.array(list("aabbccdd????"))
+    splits = ClassDisjointShuffleSplit(20, unlabeled="?", random_state=0)
+    plain = ClassDisjointShuffleSplit(20, random_state=0)
+    both = zip(splits.split(y, y), plain.split(y[:8], y[:8]), strict=True)
+    for (train, test), (expected_train, expected_test) in both:
+        np.testing.assert_array_equal(test, expected_test)
+        np.testing.assert_array_equal(train, [*expected_train, 8, 9, 10, 11])
+    assert "unlabeled='?'" in repr(splits)

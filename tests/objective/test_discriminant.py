@@ -9,8 +9,8 @@ from scipy.stats import ortho_group
 from skmetric import ContrastiveMetricLearner, TripletMetricLearner
 from skmetric._objective import _scatter
 from skmetric._objective._initialization import RowsInMemory
+from skmetric._objective._labels import Labels
 from skmetric._objective._supervision import (
-    Labels,
     Matches,
     MatchLog,
     Pairs,

@@ -7,8 +7,8 @@ from scipy.sparse import csr_matrix
 from skmetric import TripletMetricLearner
 from skmetric._objective import _scatter
 from skmetric._objective._initialization import RowsInMemory, pca
+from skmetric._objective._labels import Labels
 from skmetric._objective._scatter import MAX_SCATTER
-from skmetric._objective._supervision import Labels
 
 MANY = MAX_SCATTER + 76
 

@@ -9,9 +9,9 @@ from sklearn import config_context
 
 from skmetric._objective._constraints import PairConstraints, TripletConstraints
 from skmetric._objective._evaluate import Deferred, evaluate, mine
+from skmetric._objective._labels import MAX_JUDGED, Labels
 from skmetric._objective._maps import map_rows, mean_map, nearest_labels
 from skmetric._objective._problem import Problem
-from skmetric._objective._supervision import MAX_JUDGED, Labels
 from skmetric._relations import LabelRelation
 from skmetric.distances import block_pullback, grad_by_square
 from skmetric.losses import contrastive_loss, triplet_loss

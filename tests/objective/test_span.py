@@ -11,6 +11,7 @@ from skmetric import ContrastiveMetricLearner, TripletMetricLearner
 from skmetric._objective._problem import is_centered
 from skmetric._objective._span import find_reduction, restrict_to_span
 from tests.designs import covering
+from tests.maps import metric_of
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 LEARNERS = (TripletMetricLearner, ContrastiveMetricLearner)
@@ -77,7 +78,7 @@ def test_dead_columns_change_nothing(Learner, solver, make):
         learner = learner_of(Learner, solver).fit(dead, Y)
         # The same rows of fewer features would be reduced.
         assert_near(learner.get_mahalanobis_matrix()[:6, :6], expected, 1e-6)
-        moved = learner.components_ - learner.initial_components_
+        moved = learner.get_mahalanobis_matrix() - metric_of(learner.initial_components_)
         assert np.abs(moved).max() > 1e-3
         assert not moved[6:].any() or np.abs(moved[6:]).max() < 1e-9
 
@@ -118,7 +119,7 @@ def test_fewer_rows_than_features_against_the_whole_problem(
     X, y = make(rows(21, 40)), Y[:21]
     learner = learner_of(Learner, metric=metric, loss=loss, alpha=0.3, **INITS[init])
     reduced = learner.fit(X, y)
-    found, loss_found = reduced.components_, reduced.loss_curve_
+    found, loss_found = reduced.get_mahalanobis_matrix(), reduced.loss_curve_
     W0 = reduced.initial_components_
     centered = is_centered(X, metric)
     if make is np.asarray or len(W0) > 21:
@@ -130,8 +131,9 @@ def test_fewer_rows_than_features_against_the_whole_problem(
     )
     whole = learner.fit(X, y)
     np.testing.assert_allclose(loss_found, whole.loss_curve_, rtol=1e-6)
-    assert_near(found, whole.components_, 1e-6)
-    assert np.linalg.norm(found - W0) > 1e-2 * np.linalg.norm(W0)
+    assert_near(found, whole.get_mahalanobis_matrix(), 1e-6)
+    M0 = metric_of(W0)
+    assert np.linalg.norm(found - M0) > 1e-2 * np.linalg.norm(M0)
 
 
 @pytest.mark.parametrize(

@@ -15,6 +15,7 @@ from skmetric import ContrastiveMetricLearner, TripletMetricLearner
 from skmetric._objective import _problem
 from skmetric._validation import check_tuples, short
 from tests.designs import covering
+from tests.maps import metric_of
 
 METRICS = ("sqeuclidean", "euclidean", "cosine")
 LOSSES = ("hinge", "squared_hinge", "softplus")
@@ -75,7 +76,8 @@ def fitted(learner, kind, rows=X, constraints=None, method="fit", **options):
 
 
 def moved(learner):
-    return not np.allclose(learner.components_, learner.initial_components_, rtol=0.05)
+    start = metric_of(learner.initial_components_)
+    return not np.allclose(learner.get_mahalanobis_matrix(), start, rtol=0.05)
 
 
 # What is learnt
@@ -114,7 +116,7 @@ def test_triplets_find_the_known_optimum(n_components):
     S, W0 = scatter(a, p, weights) - scatter(a, n, weights), learner.initial_components_
     pull = alpha * np.linalg.norm(2 * W0 @ S) / np.linalg.norm(W0)
     W = W0 @ np.linalg.inv(np.eye(6) + 2 / pull * S)
-    np.testing.assert_allclose(learner.components_, W, atol=2e-6)
+    np.testing.assert_allclose(learner.get_mahalanobis_matrix(), metric_of(W), atol=2e-6)
     assert moved(learner)
 
 
@@ -133,7 +135,9 @@ def test_pairs_find_the_known_optimum(solver):
     pull = 0.5 * np.linalg.norm(2 * W0 @ S) / np.linalg.norm(W0)
     W = W0 @ np.linalg.inv(np.eye(6) + 2 / pull * S)
     share = {"lbfgs": 1e-5, "adam": 0.05}[solver]
-    assert np.linalg.norm(learner.components_ - W) < share * np.linalg.norm(W0 - W)
+    M, M0 = metric_of(W), metric_of(W0)
+    error = np.linalg.norm(learner.get_mahalanobis_matrix() - M)
+    assert error < share * np.linalg.norm(M0 - M)
 
 
 def test_a_weight_is_a_repetition(kind):
@@ -222,8 +226,9 @@ def test_rows_that_are_not_named_give_the_unit_only(kind, solver):
     # Rows that no constraint names, far away, with the initial map given.
     far = np.vstack([X, 1e3 + np.zeros((500, 6))])
     learner = learner_of(kind, solver, init=np.eye(6) / 10, metric="cosine")
-    W = fitted(learner, kind).components_
-    np.testing.assert_allclose(fitted(learner, kind, far).components_, W, atol=1e-6)
+    M = fitted(learner, kind).get_mahalanobis_matrix()
+    found = fitted(learner, kind, far).get_mahalanobis_matrix()
+    np.testing.assert_allclose(found, M, atol=1e-6)
 
 
 # Streams, second fits, validation
@@ -301,7 +306,8 @@ def test_callbacks(kind):
     recorder = Recorder()
     learner = fitted(learner_of(kind).set_callbacks(recorder), kind)
     assert learner.n_iter_ == 3
-    np.testing.assert_array_equal(recorder.maps[2], learner.components_)
+    M = learner.get_mahalanobis_matrix()
+    np.testing.assert_allclose(metric_of(recorder.maps[2]), M, atol=1e-12)
 
 
 # Scores

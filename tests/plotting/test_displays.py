@@ -59,6 +59,7 @@ def displays_on(ax):
     yield plotting.PairDistanceDisplay.from_predictions(both, similar, ax=ax)
     yield plotting.EmbeddingDisplay.from_estimator(learner, X, Y, ax=ax)
     yield plotting.RetrievalDisplay.from_estimator(learner, X, Y, items, ax=ax)
+    yield plotting.ContributionDisplay.from_estimator(learner, X[:9], X[9:18], ax=ax)
 
 
 def test_given_axes_are_drawn_on_and_no_figure_is_made():
@@ -75,7 +76,7 @@ def test_given_axes_are_drawn_on_and_no_figure_is_made():
 
 def test_without_axes_each_has_a_figure_of_its_own():
     figures = {id(display.figure_) for display in displays_on(None)}
-    assert len(figures) == len(plt.get_fignums()) == 5
+    assert len(figures) == len(plt.get_fignums()) == 6
 
 
 def test_too_few_axes_are_refused(learner):
@@ -97,6 +98,11 @@ def displays_with(text):
     curves = {text: distances, "b": distances}
     yield plotting.LossCurveDisplay([1], [1], name=text).plot()
     yield plotting.MarginSweepDisplay([text, 1.0], [1, 2], [0, 0], score_name=text).plot()
+    scores = {text: [1, 2], "b": [3, 4]}
+    yield plotting.MarginSweepDisplay([1.0, 2.0], scores, scores).plot()
+    names = {"row_name": text, "column_name": text, "score_name": text}
+    yield plotting.SearchHeatmapDisplay([[1]], [text], [text], **names).plot()
+    yield plotting.ContributionDisplay({text: [1, 2]}, [text, "b"]).plot()
     yield plotting.PairDistanceDisplay(curves, similar, margins={text: 1.0}).plot()
     yield plotting.PairDistanceDisplay.from_predictions({text: distances}, similar)
     yield plotting.EmbeddingDisplay({text: E, "b": E}, [text, "b"] * 6).plot()
@@ -119,15 +125,17 @@ def bad_arguments():
     E, y = np.arange(24.0).reshape(12, 2), [0, 1] * 6
     loss, margins = plotting.LossCurveDisplay, plotting.MarginSweepDisplay
     pairs, embedding = plotting.PairDistanceDisplay, plotting.EmbeddingDisplay
+    contributions, heatmap = plotting.ContributionDisplay, plotting.SearchHeatmapDisplay
     for none in (None, {}, {1, 2}, "text", 3.0, iter([1.0]), [[1], [1, 2]]):
         got = f"={short(none)}, but expected"
         yield f"loss{got}", lambda none=none: loss(none, [1]).plot()
         yield f"active_fraction{got}", lambda none=none: loss([1], none).plot()
         yield f"margins{got}", lambda none=none: margins(none, [1], [1]).plot()
-        yield f"scores{got}", lambda none=none: margins([1], none, [1]).plot()
-        yield f"spreads{got}", lambda none=none: margins([1], [1], none).plot()
         if none == {}:
             continue
+        yield f"scores{got}", lambda none=none: margins([1], none, [1]).plot()
+        yield f"spreads{got}", lambda none=none: margins([1], [1], none).plot()
+        yield f"contributions{got}", lambda none=none: contributions(none).plot()
         yield f"distances{got}", lambda none=none: pairs(none, similar).plot()
     yield "of shape (1, 1), but", lambda: loss([[1]], [1]).plot()
     yield "no score but NaN", lambda: margins([1, 2], [np.nan] * 2, [0, 0]).plot()
@@ -152,6 +160,19 @@ def bad_arguments():
     )
     yield "gap=-1, but", lambda: pairs(distances, similar, gap=-1).plot()
     yield "an empty dict", lambda: embedding({}, y).plot()
+    yield "an empty dict", lambda: margins([1], {}, [1]).plot()
+    yield "an empty dict", lambda: contributions({}).plot()
+    yield (
+        "lines [['a'], ['b']], but expected those of the scores, ['a']",
+        (lambda: margins([1], {"a": [1]}, {"b": [1]}).plot()),
+    )
+    yield "raw_score='raw', but", lambda: margins([1], [1], [1], raw_score="raw").plot()
+    yield "inconsistent numbers", lambda: contributions([1, 2], ["a"]).plot()
+    yield "max_features=0, but", lambda: contributions([1], max_features=0).plot()
+    yield "feature_names=3, but", lambda: contributions([1], 3).plot()
+    yield "scores of shape (2, 1), but", lambda: heatmap([[1], [2]], [1], [1]).plot()
+    yield "no score but NaN", lambda: heatmap([[np.nan]], [1], [1]).plot()
+    yield "scores=3, but expected a table", lambda: heatmap(3, [1], [1]).plot()
     yield "embeddings of shape (12, 3)", lambda: embedding(np.ones((12, 3)), y).plot()
     yield "inconsistent numbers", lambda: embedding(E, y[1:]).plot()
     yield "titles='raw', but", lambda: embedding(E, y, titles="raw").plot()

@@ -11,6 +11,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import Normalizer, StandardScaler, normalize
 
 from skmetric import TripletMetricLearner, plotting
+from skmetric.metrics import mean_average_precision_at_r, mean_reciprocal_rank
 
 X, Y = load_iris(return_X_y=True)
 
@@ -29,9 +30,12 @@ def test_an_embedding_of_two_columns_is_drawn_unchanged():
     expected = PCA(2).fit_transform(X)
     for c, drawn in enumerate(points_by_class(raw)):
         np.testing.assert_allclose(np.abs(drawn), np.abs(expected[c == Y]), atol=1e-9)
-    assert learnt.get_title() == "learnt"
+    scores = [mean_average_precision_at_r(E, Y) for E in (X, learner.transform(X))]
+    assert learnt.get_title() == f"learnt\nmap_at_r {scores[1]:.3f}"
     explained = PCA(2).fit(X).explained_variance_ratio_.sum()
-    assert raw.get_title() == f"raw (PCA, {100 * explained:.0f} % of variance)"
+    title = f"raw (PCA, {100 * explained:.0f} % of variance)\nmap_at_r {scores[0]:.3f}"
+    assert raw.get_title() == title
+    assert list(display.scores.values()) == scores
     for c, text in enumerate(learnt.texts):
         middle = np.median(learner.transform(X)[c == Y], axis=0)
         np.testing.assert_allclose(text.get_position(), middle)
@@ -42,7 +46,8 @@ def test_an_embedding_of_two_columns_is_drawn_unchanged():
 @pytest.mark.parametrize("n", [1, 2, 9])
 def test_rows_that_are_all_equal_are_one_point(n, container):
     E = container(np.full((n, 4), 3.0))
-    display = plotting.EmbeddingDisplay.from_predictions(E, np.arange(n) % 2)
+    y = np.arange(n) % 2
+    display = plotting.EmbeddingDisplay.from_predictions(E, y, score=None)
     display.figure_.canvas.draw()
     np.testing.assert_array_equal(display.embeddings["learnt"], np.zeros((n, 2)))
     assert display.axes_[0].get_title() == "learnt (all rows are equal)"
@@ -123,6 +128,15 @@ def test_classes_without_an_order_are_drawn_one_by_one():
     for label, points in zip(sets, display.axes_[0].collections, strict=True):
         of_class = rows[[other == label for other in y]]
         np.testing.assert_array_equal(points.get_offsets(), of_class)
+
+
+def test_titles_carry_the_score_of_all_dimensions(learner):
+    display = plotting.EmbeddingDisplay.from_estimator(learner, X, Y, score="mrr")
+    expected = mean_reciprocal_rank(learner.transform(X), Y)
+    assert display.scores["learnt"] == expected
+    assert display.axes_[1].get_title().endswith(f"\nmrr {expected:.3f}")
+    with pytest.raises(ValueError, match="Got score"):
+        plotting.EmbeddingDisplay.from_estimator(learner, X, Y, score="accuracy")
 
 
 def test_an_unknown_projection_is_refused(learner):
