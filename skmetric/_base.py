@@ -570,7 +570,9 @@ MultiIndex
 
         `parameters` is a copy of the estimator, from :func:`check_parameters`.
         """
-        from_classes = knows_classes(self._rows(parameters, X, target), self.init)
+        from_classes = (target.labeled or not target.mined) and knows_classes(
+            self._rows(parameters, X, target), self.init
+        )
         settings = resolve_settings(parameters, X, target, from_classes)
         check_options(settings, target)
         rng = random_state_of(self.random_state)
@@ -737,8 +739,7 @@ MultiIndex
 
     def _rows(self, parameters, X, target):
         """What an initial map is found from."""
-        tells = target if target.labeled or not target.mined else None
-        return RowsInMemory(X, tells, parameters.metric)
+        return RowsInMemory(X, target, parameters.metric)
 
     def _identity(self, parameters, X):
         """The map of queries that leaves them where they are."""

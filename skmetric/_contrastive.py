@@ -52,7 +52,7 @@ class ContrastiveMetricLearner(BaseMetricLearner):
         ``log(1 + exp(v))``. The slack is ``d - pos_margin`` for similar rows and
         ``margin - d`` for dissimilar ones. The loss is the mean over the similar pairs plus
         `negative_weight` times the mean over the dissimilar pairs. ``"auto"`` is
-        ``"hinge"``.
+        ``"squared_hinge"`` for matches, else ``"hinge"``.
     margin : float or "auto", default="auto"
         How far apart dissimilar rows must be. Greater than `pos_margin`. Distances have
         the scale of W₀, see `init`, but are between 0 and 2 under ``"cosine"``. ``"auto"``
@@ -67,8 +67,7 @@ class ContrastiveMetricLearner(BaseMetricLearner):
 callable, default="auto"
         Which rows of other classes are its negatives: all, the `n_impostors` nearest, the
         nearest, a random one, or one drawn by distance (``metric="cosine"`` only).
-        ``"auto"`` is ``"all"`` for matches, else ``"nearest"``. See :mod:`skmetric.mining`
-        for callables.
+        ``"auto"`` is ``"nearest"``. See :mod:`skmetric.mining` for callables.
     %(n_neighbors)s
     n_impostors : int, default=8
         For ``negatives="nearest"``, likewise.
@@ -152,7 +151,7 @@ callable, default="auto"
         beta_2=0.999,
         epsilon=1e-8,
         max_iter=None,
-        tol=1e-4,
+        tol="auto",
         n_iter_no_change=10,
         early_stopping=False,
         validation_fraction=0.1,

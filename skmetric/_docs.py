@@ -55,8 +55,9 @@ init : {"auto", "discriminant", "identity", "pca", "lda", "random"} or array-lik
 shape (n_components, n_features), default="auto"
     The map W₀ to start from. `alpha` penalizes the distance from it. ``"discriminant"``
     stretches the directions that tell classes, or given constraints, apart, keeps all
-    others, and half-whitens the scatter within classes. How much it does so follows from
-    how well classes left out are retrieved. It takes O(n · n_features² + n_features³) time. ``"auto"`` is that for dense X of up to 4096 features, or of fewer
+    others, and half-whitens the scatter within classes. It does so as much as serves to
+    retrieve classes left out, and by a quarter for matches, in O(n · n_features² +
+    n_features³) time. ``"auto"`` is that for dense X of up to 4096 features, or of fewer
     rows than features, else ``"identity"`` if all components are kept, else ``"pca"``.
     ``"lda"`` is linear discriminant analysis: better for retrieval of the classes trained
     on, worse for others. The classes of a continuous target are its deciles. All but an
@@ -135,11 +136,11 @@ max_iter : int, default=None
     and at most 200 updates, 300 updates from other maps, and up to 1200 while the fit still
     gains much; an iteration is then 20 updates, a part of an epoch or several. Below one
     epoch, a random part of the rows of each class is learnt from, at least two of each.
-tol : float, default=1e-4
+tol : float or "auto", default="auto"
     An iteration improves the loss if it lowers it by at least `tol` times the loss at the
     start. L-BFGS stops at the first that does not. After `n_iter_no_change` in a row that
     do not, the learning rate of the stochastic solvers falls to 0, in a quarter as many
-    iterations as there were, and the fit ends.
+    iterations as there were, and the fit ends. ``"auto"`` is 1e-3 for matches, else 1e-4.
 n_iter_no_change : int, default=10
     For the stochastic solvers: after how many iterations in a row without improvement the
     learning rate falls.

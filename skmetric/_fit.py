@@ -50,16 +50,16 @@ UPDATES_PER_ITERATION = 20
 # and updates.
 PARTITIONED_EPOCHS, PARTITIONED_UPDATES = 15, 200
 # What "auto" stands for. Of the documents that answer a query, only the nearest need to be
-# near; of those that nobody matched the log says nothing, and they should stay.
+# near. New queries gain nothing from the last iterations.
 AUTO_FOR_OTHERS = {
     "loss": "hinge",
     "negatives": "nearest",
     "n_neighbors": 4,
+    "tol": 1e-4,
 }
 AUTO_FOR_MATCHES = {
-    "alpha": 1.0,
-    "negatives": "all",
     "n_neighbors": 2,
+    "tol": 1e-3,
 }
 # About this many rows or constraints give the gradient at W₀ to stochastic solvers.
 ROWS_FOR_PENALTY = 1024
@@ -123,8 +123,8 @@ def resolve_auto(parameters, of_matches):
     """
     resolved = AUTO_FOR_OTHERS
     if of_matches:
-        loss = parameters._family.auto_loss_of_matches
-        resolved = {**AUTO_FOR_MATCHES, "loss": loss}
+        loss, negatives = parameters._family.auto_for_matches
+        resolved = AUTO_FOR_MATCHES | {"loss": loss, "negatives": negatives}
     for name, value in resolved.items():
         given = getattr(parameters, name)
         if isinstance(given, str) and given == "auto":
@@ -210,12 +210,11 @@ def fit_map(settings, X, target, W0, start, random_state, history):
     result : Result
         Its parameters are the map.
     """
-    if target.side == "both":
-        centered = is_centered(X, settings.parameters.metric)
-        reduction = find_reduction(X, W0, start, centered)
-        if reduction is not None:
-            rest = X, target, start, random_state, history
-            return _fit_reduced(reduction, settings, *rest)
+    centered = target.side == "both" and is_centered(X, settings.parameters.metric)
+    reduction = find_reduction(X, W0, start, centered, target.side)
+    if reduction is not None:
+        rest = X, target, start, random_state, history
+        return _fit_reduced(reduction, settings, *rest)
     problem = _problem(settings, X, target, W0)
     return _fit_problem(settings, problem, start, random_state, history)
 
@@ -224,7 +223,9 @@ def _fit_reduced(reduction, settings, X, target, start, random_state, history):
     """The same in the span of the rows."""
     B0 = reduction.reduce(reduction.W0)
     B = B0 if start is reduction.W0 else reduction.reduce(start)
-    problem = _problem(settings, X @ reduction.rows, target, B0, part=B0)
+    # The span of the queries is a part of that of all rows.
+    part = B0 if target.side == "both" else None
+    problem = _problem(settings, X @ reduction.rows, target, B0, part=part)
     problem.given_rows, problem.expand = X, partial(reduction.expand, B0=B0)
     history.expand = problem.expand
     result = _fit_problem(settings, problem, B, random_state, history)

@@ -157,7 +157,7 @@ class TripletMetricLearner(BaseMetricLearner):
         beta_2=0.999,
         epsilon=1e-8,
         max_iter=None,
-        tol=1e-4,
+        tol="auto",
         n_iter_no_change=10,
         early_stopping=False,
         validation_fraction=0.1,

@@ -189,7 +189,7 @@ def check_parameters(estimator, words):
     of_pairs = hasattr(estimator, "pos_margin")
     for name, bounds in NUMBERS.items():
         if hasattr(estimator, name):
-            open_ended = name in ("alpha", "n_neighbors") or (
+            open_ended = name in ("alpha", "n_neighbors", "tol") or (
                 of_pairs and name.endswith("margin")
             )
             word = "auto" if open_ended else None

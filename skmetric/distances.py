@@ -228,7 +228,8 @@ def block_pullback(dA, dB, G, A, B, rows):
     Parameters
     ----------
     dA, dB : ndarrays of shapes (n, k) and (m, k)
-        Added to in place; the same array if `A` and `B` are.
+        Added to in place; the same array if `A` and `B` are. Without `dB`, None, only
+        that of `A` is.
     G : ndarray or sparse array of shape (b, m)
         Gradient with respect to the squared distances between ``A[rows]`` and ``B``.
     A, B : ndarrays of shapes (n, k) and (m, k)
@@ -241,11 +242,10 @@ def block_pullback(dA, dB, G, A, B, rows):
         C *= -2
         dA += C @ A
         return
-    transposed = G.T
-    for to, own, block, other in (
-        (dA[rows], A[rows], G, B),
-        (dB, B, transposed, A[rows]),
-    ):
+    sides = [(dA[rows], A[rows], G, B)]
+    if dB is not None:
+        sides.append((dB, B, G.T, A[rows]))
+    for to, own, block, other in sides:
         # Faster than the sum of a sparse array.
         sums = block @ np.ones(len(other), dtype=other.dtype)
         part = sums[:, None] * own

@@ -424,7 +424,7 @@ COMMON = {
     "beta_2": [0, 0.5],
     "epsilon": [1e-8, 1.0],
     "max_iter": [1, 2, np.int64(3)],
-    "tol": [0, 1.0],
+    "tol": ["auto", 0, 1.0],
     "n_iter_no_change": [1, 3],
     "early_stopping": [True, np.False_],
     "validation_fraction": [0.3, 0.9],
@@ -795,6 +795,7 @@ def test_tuple_learner(data):
         X,
         value_of(data.draw, [None, X]),
         kind=value_of(data.draw, [kind]),
+        side=value_of(data.draw, ["both", "queries"]),
     )
     if holds(learner.fit, tuples, similar, owner=learner) is not None:
         holds(learner.score, tuples, similar, owner=learner)

@@ -26,8 +26,14 @@ X = rng.standard_normal((36, 4)) + 2 * np.eye(3, 4)[Y]
 TRIPLETS = mine_triplets(X, Y, max_triplets=60, random_state=0)
 PAIRS, SIMILAR = mine_pairs(X, Y, max_pairs=60, random_state=0)
 GUARDED = rollback_on_error(BaseMetricLearner._fit).__code__
-FIT, PARTIAL_FIT = BaseMetricLearner._fit, BaseMetricLearner._partial_fit
-GIVEN = {"triplets": (X, TRIPLETS), "pairs": (X, PAIRS, SIMILAR)}
+METHODS = ("_fit", "_partial_fit", "_checked_matches", "_checked_log", "_checked_rows")
+CODES = [getattr(BaseMetricLearner, name).__code__ for name in METHODS]
+MATCHES = np.column_stack([np.arange(24), 24 + np.arange(24) % 12])
+GIVEN = {
+    "triplets": (X, TRIPLETS),
+    "pairs": (X, PAIRS, SIMILAR),
+    "matches": (X, X, MATCHES),
+}
 # How to learn in each of the ways there are: a learner, its solver, its method, from what.
 WAYS = [
     (TripletMetricLearner, "lbfgs", "fit", (X, Y)),
@@ -38,6 +44,8 @@ WAYS = [
     (TripletMetricLearner, "sgd", "partial_fit_triplets", GIVEN["triplets"]),
     (ContrastiveMetricLearner, "lbfgs", "fit_pairs", GIVEN["pairs"]),
     (ContrastiveMetricLearner, "adam", "partial_fit_pairs", GIVEN["pairs"]),
+    (TripletMetricLearner, "lbfgs", "fit_matches", GIVEN["matches"]),
+    (ContrastiveMetricLearner, "adam", "partial_fit_matches", GIVEN["matches"]),
 ]
 ways = pytest.mark.parametrize("way", WAYS, ids=[f"{way[2]}-{way[1]}" for way in WAYS])
 
@@ -97,7 +105,7 @@ def test_ctrl_c_at_any_line_leaves_the_learner_as_it_was(way, fitted):
     if fitted:
         learn()
     before = state_of(learner)
-    for _ in at_each_line(learn, FIT.__code__, PARTIAL_FIT.__code__):
+    for _ in at_each_line(learn, *CODES):
         assert state_of(learner) == before
     assert state_of(learner) != before
 

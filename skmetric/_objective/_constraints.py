@@ -6,8 +6,8 @@ A family of constraints, triplets or pairs, is an object with:
     Those of a learner's parameters.
 ``losses``
     The names of the losses that there are.
-``auto_loss_of_matches``
-    What ``loss="auto"`` stands for with matches.
+``auto_for_matches``
+    What ``loss="auto"`` and ``negatives="auto"`` stand for with matches.
 ``strategies``, ``by_positive``
     What :func:`skmetric.mining._strategies.select` chooses with.
 ``count(selection, masks, weights) -> ndarray``
@@ -91,7 +91,7 @@ class TripletConstraints(Costs):
     foot: float = 0.0
 
     losses = (*LOSSES, "softmax")
-    auto_loss_of_matches = "softmax"
+    auto_for_matches = ("softmax", "all")
     by_positive = True
     widest_foot = TRIPLET_FOOT
 
@@ -325,7 +325,7 @@ class PairConstraints(Costs):
     foot: float = 0.0
 
     losses = tuple(LOSSES)
-    auto_loss_of_matches = "hinge"
+    auto_for_matches = ("squared_hinge", "nearest")
     by_positive = False
     widest_foot = PAIR_FOOT
 

@@ -201,7 +201,7 @@ def evaluate(
         loss, active, dA = evaluate_groups(A, mined, metric, constraints)
     else:
         loss, active, dA, dB, mined = _by_block(
-            A, B, relation, metric, constraints, mined, random_state
+            A, B, relation, metric, constraints, mined, random_state, side
         )
     # Sparse X gives the transpose of a C-ordered array, slow to mix with others.
     gradient = np.ascontiguousarray(embed_pullback(dA, A, norms[0]).T @ X)
@@ -229,12 +229,14 @@ def embed_tables(W, X, candidates, metric, side="both"):
     return E[:n], E[n:], norms
 
 
-def _by_block(A, B, relation, metric, constraints, mined, random_state):
+def _by_block(A, B, relation, metric, constraints, mined, random_state, side):
     blocks, constraints = _Blocks(A, B, metric), _for_relation(constraints, relation)
     if mined is None:
         mined = _mine(blocks, blocks.distances, relation, constraints, random_state)
     loss, active, dA = 0.0, 0.0, np.zeros_like(A)
-    dB = dA if B is A else np.zeros_like(B)
+    dB = None
+    if side == "both":
+        dB = dA if B is A else np.zeros_like(B)
     for rows, selection in zip(blocks.rows, mined.selections, strict=True):
         D, masks = blocks.distances(rows), partial(relation.masks, rows)  # D: (b, m)
         if selection.layout == "deferred":

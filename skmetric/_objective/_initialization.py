@@ -117,7 +117,7 @@ class RowsInMemory:
     Parameters
     ----------
     X : ndarray or CSR of shape (n, d)
-    target : Labels, Triplets, Pairs or None
+    target : Labels, Matches, Triplets, Pairs or None
         Which only ``"lda"`` and ``"discriminant"`` need.
     metric : str, default="sqeuclidean"
         Under ``"cosine"`` the discriminant map is that of the unit rows.
@@ -126,7 +126,7 @@ class RowsInMemory:
     def __init__(self, X, target, metric="sqeuclidean"):
         self.X, self.target, self.shape, self.dtype = X, target, X.shape, X.dtype
         self.metric = metric
-        self.labels = target if target is not None and target.mined else None
+        self.labels = target if target is not None and target.labeled else None
         self.y = None if self.labels is None else self.labels.classes
 
     def most_components(self, init):

@@ -141,7 +141,7 @@ class Reduction(NamedTuple):
         return W
 
 
-def find_reduction(X, W0, start, centered):
+def find_reduction(X, W0, start, centered, side="both"):
     """How a fit to a few rows of many features can be reduced, or None.
 
     Parameters
@@ -150,6 +150,9 @@ def find_reduction(X, W0, start, centered):
     W0, start : ndarrays of shape (k, d)
         What `start` does off the span is left out.
     centered : bool
+    side : {"both", "queries"}, default="both"
+        With ``"queries"`` W₀ is the identity, and some rows of X are compared as they are
+        with others that are mapped.
 
     Returns
     -------
@@ -169,7 +172,10 @@ def find_reduction(X, W0, start, centered):
     if rows is None:
         return None
     rows = rows.astype(W0.dtype)
-    if k > rows.shape[1]:
+    if side == "queries":
+        # Rows that are mapped and rows that are not meet in one basis.
+        mapped = rows
+    elif k > rows.shape[1]:
         parts = [W0 @ rows] if start is W0 else [W0 @ rows, start @ rows]
         mapped = np.linalg.qr(np.hstack(parts))[0]
         mapped = mapped if mapped.shape[1] < k else None

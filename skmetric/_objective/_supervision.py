@@ -53,6 +53,8 @@ from ._evaluate import embed_tables
 from ._labels import MAX_JUDGED
 from ._scatter import PART_ENTRIES, merge_moments, moments_of
 
+# How much of the discriminant map matches are good for.
+STRENGTH_OF_MATCHES = 0.25
 # The least share of the weight on a kind of pairs of which their mean can be told.
 MIN_SHARE = 1e-100
 
@@ -128,6 +130,20 @@ class Matches:
 
     def __len__(self):
         return len(self.rows)
+
+    # Of documents that nobody matched the log says nothing, and they should stay.
+    default_alpha = 1.0
+
+    def strength(self, rows_at, rank):
+        """Little: a log says nothing of the documents that nobody matched."""
+        return STRENGTH_OF_MATCHES
+
+    def scatter(self, rows_at):
+        """Mean scatter of queries and the documents matched with them, and of all rows."""
+        anchors, columns = self.matched.nonzero()  # (n_matches,)
+        pairs = np.column_stack([self.rows[anchors], self.candidates[columns]])
+        named = np.union1d(self.rows, self.candidates)
+        return scatter_of_pairs(rows_at, named, pairs, self.weights[anchors])
 
     @property
     def n_pairs(self):
@@ -403,15 +419,9 @@ class GivenConstraints:
 
     def scatter(self, rows_at):
         """Mean scatter of rows that belong together, and of the rows named."""
-        named, at, within = np.unique(self.tuples), self.together, 0.0
-        size = max(1, PART_ENTRIES // rows_at(named[:1]).shape[1])
-        parts = (named[part] for part in gen_batches(len(named), size))
-        moments = reduce(merge_moments, (moments_of(rows_at(part)) for part in parts))
-        for part in gen_batches(len(at), size):
-            first, second = self.tuples[at[part], :2].T
-            apart = rows_at(first).astype(np.float64) - rows_at(second)
-            within += (apart.T * self.weights[at[part]]) @ apart
-        return within / (2 * self.weights[at].sum()), moments.scatter / moments.n
+        at = self.together
+        pairs, weights = self.tuples[at, :2], self.weights[at]
+        return scatter_of_pairs(rows_at, np.unique(self.tuples), pairs, weights)
 
     def batches(self, batch_size, random_state, share=1.0):
         """Batches of constraints, each with its share of every stratum."""
@@ -575,6 +585,30 @@ class TripletGroups(GivenConstraints):
         """How many triplets are in order."""
         triplets = Triplets(self.tuples, self.weights, self.n_rows)
         return triplets.judge(kept, X, metric, random_state)
+
+
+def scatter_of_pairs(rows_at, named, pairs, weights):
+    """Mean scatter of the rows of pairs that belong together, and of all that are named.
+
+    Parameters
+    ----------
+    rows_at : callable
+    named : ndarray of int of shape (n,)
+    pairs : ndarray of int of shape (m, 2)
+    weights : ndarray of shape (m,)
+
+    Returns
+    -------
+    within, total : ndarrays of shape (d, d)
+    """
+    within, size = 0.0, max(1, PART_ENTRIES // rows_at(named[:1]).shape[1])
+    parts = (named[part] for part in gen_batches(len(named), size))
+    moments = reduce(merge_moments, (moments_of(rows_at(part)) for part in parts))
+    for part in gen_batches(len(pairs), size):
+        first, second = pairs[part].T
+        apart = rows_at(first).astype(np.float64) - rows_at(second)  # (b, d)
+        within += (apart.T * weights[part]) @ apart
+    return within / (2 * weights.sum()), moments.scatter / moments.n
 
 
 def _starts(tuples):

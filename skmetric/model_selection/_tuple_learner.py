@@ -5,7 +5,7 @@ from sklearn.metrics import roc_auc_score
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted
 
-from .._base import rollback_on_error
+from .._base import SIDES, rollback_on_error
 from .._compat import PAGE
 from .._validation import check_option
 from ..metrics._pair_verifier import distances_of_pairs
@@ -39,6 +39,9 @@ class TupleLearner(BaseEstimator):
         - ``"pairs"``: two rows, with y that says whether they belong together.
         - ``"triplets"``: an anchor, a positive and a negative.
         - ``"matches"``: a query and a document that belong together.
+    side : {"both", "queries"}, default="both"
+        For matches: whether both tables are mapped, or the queries only, as for
+        ``fit_matches``.
 
     Attributes
     ----------
@@ -82,11 +85,12 @@ class TupleLearner(BaseEstimator):
     rows = shared_rows("rows")
     documents = shared_rows("documents")
 
-    def __init__(self, learner, rows, documents=None, *, kind):
+    def __init__(self, learner, rows, documents=None, *, kind, side="both"):
         self.learner = learner
         self.rows = rows
         self.documents = documents
         self.kind = kind
+        self.side = side
 
     @rollback_on_error
     def fit(self, tuples, y=None, sample_weight=None):
@@ -109,8 +113,8 @@ class TupleLearner(BaseEstimator):
         Raises
         ------
         ValueError
-            For an unknown kind, documents that the kind has no use for, or a learner
-            without the method. Also what the method of the learner raises.
+            For an unknown kind or side, documents or a side that the kind has no use for,
+            or a learner without the method. Also what the method of the learner raises.
         """
         kind = check_option("kind", self.kind, _KINDS)
         if self.documents is not None and kind != "matches":
@@ -118,14 +122,23 @@ class TupleLearner(BaseEstimator):
                 f"Got documents for kind={kind!r}, but expected None: only matches are of "
                 "rows of two tables."
             )
+        side = check_option("side", self.side, SIDES)
+        if side != "both" and kind != "matches":
+            raise ValueError(
+                f"Got side={side!r} for kind={kind!r}, but expected 'both': only matches "
+                "are of queries and documents."
+            )
         if not hasattr(self.learner, f"fit_{kind}"):
             raise ValueError(
                 f"Got kind={kind!r} for {type(self.learner).__name__}, which has no "
                 f"fit_{kind}, but expected a learner that has it."
             )
+        options = {"sample_weight": sample_weight}
+        if kind == "matches":
+            options["side"] = side
         fit, _ = _KINDS[kind]
         learner = clone(self.learner)
-        fit(learner, *self._tables(), tuples, y, sample_weight)
+        fit(learner, *self._tables(), tuples, y, **options)
         self.learner_ = learner
         return self
 
@@ -171,8 +184,8 @@ class TupleLearner(BaseEstimator):
         return unshared(self.rows), unshared(self.documents)
 
 
-def _fit_pairs(learner, rows, documents, pairs, similar, sample_weight):
-    learner.fit_pairs(rows, pairs, similar, sample_weight=sample_weight)
+def _fit_pairs(learner, rows, documents, pairs, similar, **options):
+    learner.fit_pairs(rows, pairs, similar, **options)
 
 
 def _score_pairs(learner, rows, documents, pairs, similar):
@@ -181,16 +194,16 @@ def _score_pairs(learner, rows, documents, pairs, similar):
     return roc_auc_score(similar, -distances)
 
 
-def _fit_triplets(learner, rows, documents, triplets, y, sample_weight):
-    learner.fit_triplets(rows, triplets, sample_weight=sample_weight)
+def _fit_triplets(learner, rows, documents, triplets, y, **options):
+    learner.fit_triplets(rows, triplets, **options)
 
 
 def _score_triplets(learner, rows, documents, triplets, y):
     return learner.score_triplets(rows, triplets)
 
 
-def _fit_matches(learner, rows, documents, matches, y, sample_weight):
-    learner.fit_matches(rows, documents, matches, sample_weight=sample_weight)
+def _fit_matches(learner, rows, documents, matches, y, **options):
+    learner.fit_matches(rows, documents, matches, **options)
 
 
 def _score_matches(learner, rows, documents, matches, y):

@@ -173,7 +173,7 @@ def test_splits_of_matches_as_cv():
 class Averager(BaseEstimator):
     """A learner from matches, as far as `TupleLearner` knows one."""
 
-    def fit_matches(self, queries, documents, matches, sample_weight=None):
+    def fit_matches(self, queries, documents, matches, sample_weight=None, side="both"):
         self.given_ = queries, documents, np.asarray(matches), sample_weight
         return self
 
@@ -199,11 +199,8 @@ def test_matches():
 class Scaler(Averager):
     """A learner from matches that maps rows, or queries only."""
 
-    def __init__(self, side="both"):
-        self.side = side
-
-    def fit_matches(self, queries, documents, matches, sample_weight=None):
-        self.side_ = self.side
+    def fit_matches(self, queries, documents, matches, sample_weight=None, side="both"):
+        self.side_ = side
         self.scale_ = len(matches)
         return self
 
@@ -216,7 +213,7 @@ class Scaler(Averager):
 def test_retrieval_scorers_of_matches(side, table):
     documents = X[:20] + RNG.standard_normal((20, 4)) if table == "other" else None
     matches = np.column_stack([np.repeat(np.arange(20, 50), 2), np.arange(60) % 20])
-    learner = TupleLearner(Scaler(side), X, documents, kind="matches")
+    learner = TupleLearner(Scaler(), X, documents, kind="matches", side=side)
     cv, scores = MatchShuffleSplit(3, random_state=0), ["recall_at_5", "mrr"]
     found = cross_validate(learner, matches, cv=cv, scoring=retrieval_scorer(scores))
     for i, (train, test) in enumerate(cv.split(matches)):
@@ -228,6 +225,39 @@ def test_retrieval_scorers_of_matches(side, table):
         )
         assert report.n_left_out == 60 - len(set(matches[test, 0]))
         assert {name: found[f"test_{name}"][i] for name in scores} == dict(report)
+
+
+@pytest.mark.parametrize("side", ["both", "queries"])
+def test_sides_of_matches_in_searches(side):
+    documents = X[:20] + RNG.standard_normal((20, 4))
+    matches = np.column_stack([np.arange(60), np.arange(60) % 20])
+    grid = {"learner__alpha": [0.1, 10.0]}
+    learner = TupleLearner(TripletMetricLearner(), X, documents, kind="matches", side=side)
+    search = GridSearchCV(learner, grid, cv=CV, n_jobs=2).fit(matches)
+    found = cross_validate(learner, matches, cv=CV, return_estimator=True)
+    assert {fitted.learner_.side_ for fitted in found["estimator"]} == {side}
+    assert search.best_estimator_.learner_.side_ == side
+    for j, (train, test) in enumerate(CV.split(matches)):
+        for alpha, scores in (
+            ("auto", found["test_score"]),
+            (0.1, search.cv_results_[f"split{j}_test_score"][[0] * 3]),
+            (10.0, search.cv_results_[f"split{j}_test_score"][[1] * 3]),
+        ):
+            by_hand = TripletMetricLearner(alpha=alpha)
+            by_hand.fit_matches(X, documents, matches[train], side=side)
+            expected = by_hand.score_matches(X, documents, matches[test])
+            assert scores[j] == pytest.approx(expected)
+
+
+def test_a_search_finds_the_side():
+    """Queries are 3 times as long as their documents, which only one map each can undo."""
+    documents = RNG.standard_normal((20, 4))
+    matches = np.column_stack([np.arange(60), np.arange(60) % 20])
+    queries = 3 * documents[matches[:, 1]] + 0.1 * RNG.standard_normal((60, 4))
+    learner = TupleLearner(TripletMetricLearner(), queries, documents, kind="matches")
+    search = GridSearchCV(learner, {"side": ["both", "queries"]}, cv=CV).fit(matches)
+    assert search.best_params_ == {"side": "queries"}
+    assert search.best_estimator_.learner_.side_ == "queries"
 
 
 def test_only_matches_are_embedded():
@@ -276,6 +306,18 @@ def test_pickle_and_repr():
             TRIPLETS,
             None,
             "None",
+        ),
+        (
+            TupleLearner(TripletMetricLearner(), X, kind="triplets", side="queries"),
+            TRIPLETS,
+            None,
+            "'both': only matches",
+        ),
+        (
+            TupleLearner(TripletMetricLearner(), X, X, kind="matches", side="query"),
+            PAIRS,
+            None,
+            "side='query'",
         ),
         (of_pairs(), PAIRS, None, "similar=None"),
         (of_triplets(), PAIRS, None, r"shape \(240, 2\)"),

@@ -11,7 +11,13 @@ from skmetric._objective import _scatter
 from skmetric._objective._initialization import RowsInMemory
 from skmetric._objective._labels import Labels
 from skmetric._objective._strength import strength_of
-from skmetric._objective._supervision import Pairs, Triplets, mean_weights
+from skmetric._objective._supervision import (
+    Matches,
+    MatchLog,
+    Pairs,
+    Triplets,
+    mean_weights,
+)
 
 Y = np.repeat(np.arange(6), [9, 7, 12, 5, 11, 2])
 RNG = np.random.default_rng(0)
@@ -75,6 +81,39 @@ def test_scatter_within_is_half_the_mean_square_of_differences():
     weights = np.ones(2 * n)
     given = Pairs(both, weights, len(X), similar, mean_weights(weights, similar))
     np.testing.assert_allclose(given.scatter(X.__getitem__)[0], within)
+
+
+def test_scatter_of_matches_against_a_loop():
+    matches, weights = RNG.integers(20, size=(30, 2)), RNG.integers(1, 4, size=30)
+    queries, documents = X[:20], X[20:40] + RNG.normal(size=(20, 5))
+    log = MatchLog.of(queries, documents, matches, weights.astype(float))
+    within, total = Matches.of(log, "both").scatter(log.X.__getitem__)
+    expected = np.zeros((5, 5))
+    for (q, d), weight in zip(matches, weights, strict=True):
+        apart = queries[q] - documents[d]
+        expected += weight * np.outer(apart, apart) / (2 * weights.sum())
+    np.testing.assert_allclose(within, expected)
+    used = np.vstack(
+        [queries[np.unique(matches[:, 0])], documents[np.unique(matches[:, 1])]]
+    )
+    np.testing.assert_allclose(total, np.cov(used.T, bias=True))
+
+
+def test_matches_start_nearer_than_under_the_identity():
+    documents = RNG.normal(size=(20, 5))
+    queries = documents + RNG.normal(size=(20, 5)) * [0.1, 0.1, 1, 1, 1]
+    matches = np.column_stack([np.arange(20), np.arange(20)])
+    learner = TripletMetricLearner().fit_matches(queries, documents, matches)
+    E, F = (rows @ learner.initial_components_.T for rows in (queries, documents))
+
+    def nearness(A, B):
+        """The mean square of distances between matched rows, against all."""
+        all_pairs = np.square(A[:, None] - B).sum(axis=2)
+        return np.diag(all_pairs).mean() / all_pairs.mean()
+
+    assert nearness(E, F) < 0.9 * nearness(queries, documents)
+    learner.fit_matches(queries, documents, matches, side="queries")
+    np.testing.assert_array_equal(learner.initial_components_, np.eye(5))
 
 
 @pytest.mark.parametrize("metric", ["sqeuclidean", "cosine"])

@@ -136,11 +136,61 @@ def test_fewer_rows_than_features_against_the_whole_problem(
     assert np.linalg.norm(found - M0) > 1e-2 * np.linalg.norm(M0)
 
 
+@pytest.mark.parametrize(
+    ("Learner", "metric", "make", "loss", "candidates"),
+    covering(
+        product(
+            LEARNERS,
+            METRICS,
+            [np.asarray, csr_matrix],
+            ["softplus", "squared_hinge", "softmax"],
+            ["matched", "all"],
+        )
+    ),
+)
+def test_mapped_queries_of_many_features_against_the_whole_problem(
+    Learner, metric, make, loss, candidates, monkeypatch
+):
+    if Learner is ContrastiveMetricLearner and loss == "softmax":
+        loss = "softplus"
+    queries, documents = make(rows(18, 60)), make(rows(10, 60, seed=1))
+    log = queries, documents, np.column_stack([np.arange(18), np.arange(18) % 8])
+    options = {"side": "queries", "candidates": candidates}
+    learner = learner_of(Learner, metric=metric, loss=loss, alpha=0.3)
+    reduced = learner.fit_matches(*log, **options)
+    found, loss_found = reduced.components_, reduced.loss_curve_
+    monkeypatch.setattr("skmetric._fit.find_reduction", lambda *given: None)
+    monkeypatch.setattr(
+        "skmetric._objective._problem.restrict_to_span", part_by_decomposition
+    )
+    whole = learner.fit_matches(*log, **options)
+    np.testing.assert_allclose(loss_found, whole.loss_curve_, rtol=1e-6)
+    assert_near(found, whole.components_, 1e-6)
+    moved = found - np.eye(60)
+    assert np.linalg.norm(moved) > 1e-2
+    # Queries are mapped by what they span, into the span of queries and documents.
+    spans = [X if make is np.asarray else X.toarray() for X in log[:2]]
+    for change, span in ((moved, spans[0]), (moved.T, np.concatenate(spans))):
+        within = np.linalg.norm(part_by_decomposition(change, span, False))
+        assert within == pytest.approx(np.linalg.norm(change))
+
+
 def part_by_decomposition(W, X, centered):
     X = X if isinstance(X, np.ndarray) else X.toarray()
     X = X - X.mean(axis=0) if centered else X
     _, values, basis = np.linalg.svd(X, full_matrices=False)
     return W @ basis[values > 1e-9 * values[0]].T
+
+
+@pytest.mark.parametrize("solver", ["lbfgs", "adam"])
+def test_a_warm_start_of_mapped_queries_goes_on_from_the_reduced_map(solver):
+    queries, documents = rows(18, 60), rows(10, 60, seed=1)
+    log = queries, documents, np.column_stack([np.arange(18), np.arange(18) % 8])
+    learner = learner_of(TripletMetricLearner, solver, warm_start=True)
+    before = learner.fit_matches(*log, side="queries").loss_curve_
+    gained = before[0] - before[-1]
+    after = learner.fit_matches(*log, side="queries").loss_curve_
+    assert abs(after[0] - before[-1]) < 0.1 * gained
 
 
 @pytest.mark.parametrize("solver", ["lbfgs", "adam"])
