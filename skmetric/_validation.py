@@ -263,6 +263,8 @@ def float_dtypes(X):
 
 def check_rows(X, name, dtype=None, **options):
     """``check_array`` of floats, of those that `float_dtypes` says if there is no dtype."""
+    if np.ndim(X) == 0:
+        raise TypeError(f"Got {name}={short(X)}, but expected an array.")
     with np.errstate(**CHECKED_LATER):
         return check_array(X, dtype=dtype or float_dtypes(X), input_name=name, **options)
 

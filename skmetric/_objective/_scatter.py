@@ -15,7 +15,7 @@ from sklearn.utils import gen_batches
 from .._validation import check_apart, distinct_labels, merge_labels
 
 # At most this many entries of X at a time are looked at for their scatter.
-PART_ENTRIES = 2**20
+PART_ENTRIES = 2**19
 # At most this many features where arrays of their number squared are needed.
 MAX_SCATTER = 1024
 # Directions in which classes spread less than this are dropped, as scikit-learn's LDA

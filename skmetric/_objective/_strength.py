@@ -65,26 +65,23 @@ def strength_of(labels, rows_at, rank):
     classes, codes = np.unique(labels.codes[at], return_inverse=True)
     if len(classes) < FEWEST_CLASSES or rows_at(at[:1]).shape[1] > MAX_FEATURES:
         return 1.0
-    X, scores = rows_at(at), []
-    n_parts = min(MOST_PARTS, len(classes) // 2)
+    n_parts, scores = min(MOST_PARTS, len(classes) // 2), []
     for part in range(n_parts):
         left_out = codes % n_parts == part  # (n,)
-        others = labels.take(at[~left_out])
-        scores.append(_scores_left_out(X, codes, left_out, others, rank))
+        kept = at[~left_out]
+        within, total = labels.take(kept).scatter(
+            lambda some, kept=kept: rows_at(kept[some])
+        )
+        if not np.trace(total) > 0:
+            continue
+        parts = decompose(within, total, rank)
+        judged = some_of_each_class(codes, MAX_JUDGED, left_out, MAX_CLASSES_JUDGED)
+        X = rows_at(at[judged])  # (m, d)
+        mapped = (in_discriminant_axes(X, *parts, strength) for strength in STRENGTHS)
+        scores.append(np.stack([r_precision(E, codes[judged]) for E in mapped]))
         if sum(scores_of.shape[1] for scores_of in scores) >= ENOUGH_LEFT_OUT:
             break
-    return _one_standard_error(np.concatenate(scores, axis=1))
-
-
-def _scores_left_out(X, codes, left_out, others, rank):
-    """Scores of some classes under maps of the others, (n_strengths, n_judged)."""
-    within, total = others.scatter(X[~left_out].__getitem__)
-    if not np.trace(total) > 0:
-        return np.empty((len(STRENGTHS), 0))
-    parts = decompose(within, total, rank)
-    judged = some_of_each_class(codes, MAX_JUDGED, left_out, MAX_CLASSES_JUDGED)
-    mapped = (in_discriminant_axes(X[judged], *parts, strength) for strength in STRENGTHS)
-    return np.stack([r_precision(E, codes[judged]) for E in mapped])
+    return _one_standard_error(np.hstack(scores)) if scores else 1.0
 
 
 def some_of_each_class(codes, most, among=slice(None), most_classes=None):

@@ -160,7 +160,7 @@ def test_duplicates_are_the_pairs_that_are_predicted_similar(
     assert distances.max() == verifier.threshold_
     by_radius, _ = pairs_within(
         verifier.estimator.transform(rows),
-        verifier.radius_ * (1 + 1e-5),
+        verifier.radius_ * (1 + {"f4": 1e-5, "f8": 1e-10}[dtype]),
         index=None if index is None else verifier.estimator.transform(index),
     )
     np.testing.assert_array_equal(by_radius, found)
