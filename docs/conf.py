@@ -6,9 +6,13 @@ The build needs no network: the inventories of scikit-learn and scipy are local 
 import doctest
 import re
 import socket
+import sys
+from pathlib import Path
 
 import skmetric
 from skmetric import plotting
+
+sys.path.insert(0, str(Path(__file__).parent))  # for gallery_order
 
 project = "skmetric"
 copyright = "skmetric developers, BSD-3-Clause"
@@ -58,7 +62,8 @@ sphinx_gallery_conf = {
     "examples_dirs": "../examples",
     "gallery_dirs": "auto_examples",
     "ignore_pattern": r"(quickstart|sentence_transformers_dense)\.py",
-    "within_subsection_order": "FileNameSortKey",
+    "subsection_order": [f"../examples/{name}" for name in ("search", "tables", "production")],
+    "within_subsection_order": "gallery_order.position",
     "abort_on_example_error": True,
     "doc_module": ("skmetric",),
     "backreferences_dir": "generated/examples",

@@ -30,7 +30,7 @@ from skmetric.metrics import retrieval_report
 from skmetric.model_selection import MatchShuffleSplit
 from skmetric.plotting import RetrievalDisplay
 
-with gzip.open("data/tldr_es.csv.gz", "rt", encoding="utf-8") as file:
+with gzip.open("../data/tldr_es.csv.gz", "rt", encoding="utf-8") as file:
     rows = list(csv.DictReader(file))
 questions, question_of = np.unique([r["spanish"] for r in rows], return_inverse=True)
 answers, answer_of = np.unique([r["english"] for r in rows], return_inverse=True)

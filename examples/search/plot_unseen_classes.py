@@ -29,9 +29,8 @@ from sklearn.preprocessing import Normalizer
 from skmetric import TripletMetricLearner
 from skmetric.metrics import retrieval_report, retrieval_scorer
 from skmetric.model_selection import ClassDisjointShuffleSplit
-from skmetric.plotting import RetrievalDisplay
 
-with gzip.open("data/banking77.csv.gz", "rt", encoding="utf-8") as file:
+with gzip.open("../data/banking77.csv.gz", "rt", encoding="utf-8") as file:
     rows = list(csv.DictReader(file))
 texts, intents, parts = (
     np.array([row[key] for row in rows]) for key in ("text", "intent", "part")
@@ -82,27 +81,16 @@ for name, E in spaces.items():
     print(f"{name:<20}", *[f"{score} {value:.3f}" for score, value in report.items()])
 
 # %%
-# Eight of the new questions, drawn at random, and the two nearest to each.
-
-shown = {name: spaces[name] for name in ("raw TF-IDF", "learnt")}
-figure, panels = plt.subplots(1, 2, figsize=(8, 5), layout="constrained")
-RetrievalDisplay.from_predictions(
-    shown, y_new, list(texts[new]), queries=8, n_neighbors=2, random_state=0, ax=panels
-)
-for axes, (name, E) in zip(panels, shown.items(), strict=True):
-    share = retrieval_report(E, y_new, scores=["precision_at_1"])["precision_at_1"]
-    title = f"{name}: {share:.0%} of {len(y_new)} have a hit first"
-    axes.set_title(title, size=11)
-plt.show()
-
-# %%
-# Few-shot classification names an intent by the nearest of one, two or five examples of
-# each, drawn 20 times. The map has not learnt what a new intent is, only which
-# differences between questions do not matter.
+# Few-shot classification
+# -----------------------
+# A new intent has a few labelled examples, and a question gets the intent of the nearest
+# example. The examples are drawn 20 times. The map has not learnt what a new intent is,
+# only which differences between questions do not matter.
 
 
-def few_shot(E, n_shots, rng):
+def few_shot(E, n_shots):
     """Mean accuracy of the nearest example."""
+    rng = np.random.default_rng(0)
     scores = []
     for _ in range(20):
         order = rng.permutation(len(y_new))
@@ -116,9 +104,18 @@ def few_shot(E, n_shots, rng):
     return np.mean(scores)
 
 
-for n_shots in (1, 2, 5):
-    found = [few_shot(E, n_shots, np.random.default_rng(0)) for E in spaces.values()]
-    print(
-        f"accuracy with {n_shots} of each:",
-        *[f"{name} {score:.3f}" for name, score in zip(spaces, found, strict=True)],
-    )
+N_SHOTS = [1, 2, 3, 5, 10, 20]
+figure, axes = plt.subplots(figsize=(6, 4), layout="constrained")
+for (name, E), style in zip(spaces.items(), ("s--", "x:", "o-"), strict=True):
+    curve = [few_shot(E, n_shots) for n_shots in N_SHOTS]
+    print(f"{name:<20}", *(f"{n}: {v:.3f}" for n, v in zip(N_SHOTS, curve, strict=True)))
+    axes.plot(N_SHOTS, curve, style, label=name)
+axes.set(
+    xscale="log",
+    xlabel="labelled examples of each new intent",
+    ylabel="accuracy of the nearest example",
+)
+axes.set_xticks(N_SHOTS, N_SHOTS)
+axes.minorticks_off()
+axes.legend()
+plt.show()

@@ -28,7 +28,7 @@ from skmetric import ContrastiveMetricLearner
 from skmetric.metrics import PairVerifier, equal_error_rate
 from skmetric.plotting import PairDistanceDisplay
 
-with gzip.open("data/banking77.csv.gz", "rt", encoding="utf-8") as file:
+with gzip.open("../data/banking77.csv.gz", "rt", encoding="utf-8") as file:
     rows = list(csv.DictReader(file))
 texts, y, parts = (
     np.array([row[key] for row in rows]) for key in ("text", "intent", "part")

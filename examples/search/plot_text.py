@@ -24,7 +24,7 @@ from sklearn.neighbors import KNeighborsClassifier
 from skmetric import TripletMetricLearner
 from skmetric.metrics import retrieval_report
 
-with gzip.open("data/banking77.csv.gz", "rt", encoding="utf-8") as file:
+with gzip.open("../data/banking77.csv.gz", "rt", encoding="utf-8") as file:
     rows = list(csv.DictReader(file))
 texts, intents, parts = (
     np.array([row[key] for row in rows]) for key in ("text", "intent", "part")
