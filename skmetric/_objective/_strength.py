@@ -77,6 +77,7 @@ def strength_of(labels, rows_at, rank):
         parts = decompose(within, total, rank)
         judged = some_of_each_class(codes, MAX_JUDGED, left_out, MAX_CLASSES_JUDGED)
         X = rows_at(at[judged])  # (m, d)
+        X = X - X.mean(axis=0, dtype=np.float64)
         mapped = (in_discriminant_axes(X, *parts, strength) for strength in STRENGTHS)
         scores.append(np.stack([r_precision(E, codes[judged]) for E in mapped]))
         if sum(scores_of.shape[1] for scores_of in scores) >= ENOUGH_LEFT_OUT:

@@ -74,6 +74,7 @@ def test_units_order_and_copies_of_rows_change_nothing():
     order = RNG.permutation(len(y))
     expected = found(X, y)
     assert found(1000 * X[order], y[order]) == expected
+    assert found(X + 1e9, y) == expected
     assert found(np.repeat(X, 2, axis=0), np.repeat(y, 2)) == expected
 
 
