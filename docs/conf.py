@@ -62,13 +62,17 @@ sphinx_gallery_conf = {
     "examples_dirs": "../examples",
     "gallery_dirs": "auto_examples",
     "ignore_pattern": r"(quickstart|sentence_transformers_dense)\.py",
-    "subsection_order": [f"../examples/{name}" for name in ("search", "tables", "production")],
+    "subsection_order": [
+        f"../examples/{name}" for name in ("search", "tables", "production")
+    ],
     "within_subsection_order": "gallery_order.position",
     "abort_on_example_error": True,
     "doc_module": ("skmetric",),
     "backreferences_dir": "generated/examples",
     "reference_url": {"skmetric": None},
     "image_srcset": ["2x"],
+    "remove_config_comments": True,
+    "thumbnail_size": (560, 392),
     "download_all_examples": False,
     "write_computation_times": False,
 }

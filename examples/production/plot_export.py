@@ -101,7 +101,7 @@ print(f"largest difference after loading {difference}")
 # Each row of ``components_`` has weights of the 8 x 8 pixels: blue is positive, red is
 # negative. They come in the order of the variance that they give to the rows.
 
-figure, grid = plt.subplots(2, 8, figsize=(9, 2.5), layout="constrained")
+figure, grid = plt.subplots(4, 4, figsize=(5, 5), layout="constrained")
 largest = np.abs(learner.components_).max()
 for axes, row in zip(grid.flat, learner.components_, strict=True):
     axes.imshow(row.reshape(8, 8), cmap="RdBu", vmin=-largest, vmax=largest)

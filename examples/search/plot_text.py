@@ -69,7 +69,7 @@ for n_components in NUMBERS:
 # Settings should not be chosen by such a picture, which is of test rows, but by
 # cross-validation.
 
-figure, panels = plt.subplots(1, 2, figsize=(8, 3.5), layout="constrained")
+figure, panels = plt.subplots(1, 2, figsize=(6.5, 4), layout="constrained")
 for axes, name, level, curve in zip(
     panels, ("5-NN accuracy", "MAP@R"), before, np.transpose(after), strict=True
 ):

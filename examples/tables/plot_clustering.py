@@ -36,9 +36,9 @@ print(f"{len(X_known)} rows with labels, {len(X_rest)} rows to cluster")
 
 maps = {
     "raw": FunctionTransformer(),
-    "learnt": ContrastiveMetricLearner(positives="all", negatives="all"),
+    "learnt": ContrastiveMetricLearner(positives="all", negatives="all", random_state=0),
 }
-figure, both = plt.subplots(1, 2, figsize=(9, 4), layout="constrained")
+figure, both = plt.subplots(1, 2, figsize=(7.5, 4), layout="constrained")
 for axes, (name, transformer) in zip(both, maps.items(), strict=True):
     Z = transformer.fit(X_known, y_known).transform(X_rest)
     clusters = KMeans(10, n_init=10, random_state=0).fit_predict(Z)

@@ -4,7 +4,8 @@ How many comparisons does it take?
 
 People find it hard to say how similar two things are, and easy to say which of two things
 is more similar to a third. Such an answer is a triplet (anchor, the nearer, the farther).
-``fit_triplets`` learns from such triplets alone: FIGURES
+``fit_triplets`` learns from such triplets alone: 150 answers take the new
+questions that are answered rightly from 88 % to 93 %, and 5000 to 96 %.
 """
 
 # %%
@@ -42,9 +43,9 @@ raw = np.mean(np.linalg.norm(a - b, axis=1) < np.linalg.norm(a - c, axis=1))
 
 # %%
 # People err: in a second list of answers one in ten, drawn at random, is turned round. A
-# map then learns the errors, too, and with few answers it is worse than raw distances. A
-# larger penalty ``alpha`` holds against it. ``TupleLearner`` lets a grid search choose it
-# from the answers themselves.
+# map then learns the errors, too, and from 500 or 1500 answers it is worse than raw
+# distances. A larger penalty ``alpha`` prevents it. ``TupleLearner`` lets a grid search
+# choose it from the answers themselves.
 
 wrong = rng.random(len(answers)) < 0.1
 mixed = np.where(wrong[:, None], answers[:, [0, 2, 1]], answers)
@@ -85,5 +86,5 @@ axes.axhline(raw, color="black", linestyle="--", label="raw")
 axes.set(xscale="log", xlabel="answers to learn from", ylabel="right on new questions")
 axes.set_xticks(numbers, numbers)
 axes.minorticks_off()
-axes.legend()
+figure.legend(loc="outside lower center", ncols=2)
 plt.show()

@@ -55,6 +55,6 @@ for name, learner in maps.items():
 # The contrastive learner separates the distances of similar and dissimilar pairs, on all of
 # the data at once. The loss of the triplet learner does not require this.
 
-_, axes = plt.subplots(1, 3, figsize=(10, 3.6), layout="constrained")
+_, axes = plt.subplots(1, 3, figsize=(9, 4), layout="constrained")
 PairDistanceDisplay.from_predictions(distances, similar, ax=axes)
 plt.show()
