@@ -54,7 +54,7 @@ print(f"{len(X_new)} questions of 27 other intents to judge by")
 # Choose settings under the conditions in which the map will be used: in every split, the
 # intents for training and for scores are different.
 # :class:`~skmetric.model_selection.ClassDisjointShuffleSplit` makes such splits of the 50
-# intents. The other 27 take no part in this.
+# intents. The other 27 take no part in this. Here the settings hardly differ.
 
 search = GridSearchCV(
     TripletMetricLearner(metric="cosine", random_state=0),

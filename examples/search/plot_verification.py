@@ -90,7 +90,7 @@ for name, (transformer, rows) in maps.items():
     verifier, errors = verify(transformer, rows, y, calibration, test, rate=0.01)
     show(name, errors)
 
-PairDistanceDisplay.from_estimator(verifier, X[test], y[test])
+PairDistanceDisplay.from_estimator(verifier, X[test], y[test], random_state=0)
 plt.show()
 
 # %%
