@@ -39,7 +39,8 @@ for name, E in {"raw": raw, "learnt": Z}.items():
 # -----------------------------------
 # Of one table, the display shows the mean over all pairs of its rows. Features that were
 # standardized contribute 2 each to the raw distance. In the learnt one five of the thirty
-# make up 42 %. What counts is both how much a feature varies and how much the map weighs it.
+# make up 42 %. What counts is both how much a feature varies and how much the
+# map weighs it.
 
 ContributionDisplay.from_estimator(model, X_train)
 plt.show()
