@@ -456,6 +456,12 @@ def check_matches(matches, n_queries, n_documents, within):
     matches : ndarray of int of shape (m, 2)
     """
     meaning = "a row of queries and a row of documents in each, not the rows themselves"
+    if n_documents != 2 and getattr(matches, "shape", ()) == (n_queries, n_documents):
+        raise ValueError(
+            f"Got matches of shape {matches.shape}, a column for each document, but "
+            f"expected (n_matches, 2): {meaning}. Of a matrix of clicks make "
+            "np.column_stack(clicks.nonzero())."
+        )
     matches = join_tuples("matches", matches, 2, meaning)
     tables = "queries", "queries" if within else "documents"
     for table, n_rows, indices in zip(

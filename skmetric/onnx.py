@@ -1,5 +1,7 @@
 """Conversion of learners, alone or in pipelines, to ONNX by skl2onnx."""
 
+from sklearn.utils.validation import check_is_fitted
+
 from ._contrastive import ContrastiveMetricLearner
 from ._triplet import TripletMetricLearner
 
@@ -65,6 +67,7 @@ def set_output_type(operator):
     """
     from skl2onnx.common.data_types import guess_tensor_type
 
+    check_is_fitted(operator.raw_operator)
     rows = operator.inputs[0]
     k = len(operator.raw_operator.components_)
     of_type = guess_tensor_type(rows.type)

@@ -5,7 +5,7 @@ from itertools import product
 
 import numpy as np
 import pytest
-from scipy.sparse import csr_matrix
+from scipy.sparse import csr_array, csr_matrix
 from sklearn.base import clone
 
 from skmetric import ContrastiveMetricLearner, TripletMetricLearner
@@ -422,6 +422,8 @@ def test_dask_says_where_to_go():
         ([[0, 1, 2]], ValueError, r"expected \(n_matches, 2\)"),
         ([], ValueError, "Got no matches"),
         ([[0, 0]], ValueError, "nothing to push away"),
+        (np.eye(80, 60), ValueError, r"column for each document.*clicks.nonzero\(\)"),
+        (csr_array(np.eye(80, 60)), ValueError, r"column for each document.*nonzero"),
     ],
 )
 def test_matches_that_are_none(log, matches, error, message):

@@ -7,6 +7,7 @@ from itertools import product
 import numpy as np
 import pytest
 from sklearn.datasets import load_digits
+from sklearn.exceptions import NotFittedError
 from sklearn.neighbors import KNeighborsClassifier
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
@@ -85,3 +86,8 @@ def test_a_learner_alone_maps_the_same(run_onnx, metric, dtype):
     (Z,) = run_onnx(learner, rows)
     np.testing.assert_allclose(Z, learner.transform(rows), rtol=1e-5, atol=1e-5)
     assert not Z[0].any()
+
+
+def test_a_learner_without_a_fit_is_refused(run_onnx):
+    with pytest.raises(NotFittedError):
+        run_onnx(TripletMetricLearner(), X)

@@ -251,6 +251,6 @@ def nearest_rotation(W, W0):
 
     It is the solution of the orthogonal Procrustes problem. Maps are of shape (k, d).
     """
-    nearness = to_scale(W0)[0] @ to_scale(W)[0].T
-    left, _, right = np.linalg.svd(nearness, full_matrices=False)
-    return left @ right @ W
+    (A, _), (B, _) = (to_scale(M.astype(np.float64, copy=False)) for M in (W0, W))
+    left, _, right = np.linalg.svd(A @ B.T, full_matrices=False)
+    return (left @ right).astype(W.dtype) @ W

@@ -95,15 +95,19 @@ def some_of_each_class(codes, most, among=slice(None), most_classes=None):
     among : ndarray of bool of shape (n,), default=slice(None)
         The rows to choose from.
     most_classes : int, default=None
-        Classes to choose, evenly spaced; None takes all.
+        Classes to choose, evenly spaced. None takes all, or as many as have two rows each
+        among `most`.
 
     Returns
     -------
     rows : ndarray of int, in order
     """
     rows = np.arange(len(codes))[among]
+    if most_classes is None:
+        # Where not all rows are taken, there are at least two of each class.
+        most_classes = len(rows) if len(rows) <= most else max(1, most // 2)
     classes, own = np.unique(codes[rows], return_inverse=True)
-    if most_classes is not None and len(classes) > most_classes:
+    if len(classes) > most_classes:
         chosen = np.linspace(0, len(classes) - 1, most_classes).astype(int)
         rows = rows[np.isin(own, chosen)]
         classes, own = np.unique(codes[rows], return_inverse=True)

@@ -315,6 +315,11 @@ def _prepare(E, y, unlabeled, metric, random_state, pairs, **words):
 
 def _check_labels(E, y, unlabeled):
     """The labeled rows of an embedding in float64, their relation, and which they are."""
+    if issparse(E):
+        raise TypeError(
+            "Got sparse E, but expected an array, such as the rows that transform of a "
+            "learner returns."
+        )
     E, y = check_rows(E, "E", dtype=np.float64), labels_or_sets(y)
     check_consistent_length(E, y)
     labeled, y = labeled_rows(np.arange(len(E)), y, check_unlabeled(unlabeled))

@@ -109,7 +109,8 @@ class MarginSweepDisplay:
 
         A search over several `positives` or `negatives` has a line for each combination of
         these. Of the settings with the same margin on a line, the best one is drawn. A
-        setting that does not give a margin has the one of the learner.
+        setting that does not give a margin has the one of the learner. A setting without a
+        learner, such as ``"passthrough"`` in its place, is left out.
 
         Parameters
         ----------
@@ -240,6 +241,9 @@ class MarginSweepDisplay:
                 axes.set_xscale("log")
             axes.set_xticks(positions, names, parse_math=False)
             axes.set_xticks([], minor=True)
+            # Also margins without a score are within the limits.
+            axes.update_datalim([(x, 0) for x in positions], updatey=False)
+            axes.autoscale_view(scaley=False)
             set_labels(axes, "margin", panel)
         self._mark_raw_and_best(self.axes_[0], scores, positions, names)
         # Axes that were passed may leave no space below them.
@@ -428,8 +432,7 @@ class SearchHeatmapDisplay:
 def _check_search(search):
     if not hasattr(search, "estimator"):
         raise TypeError(
-            f"Got {type(search).__name__}, but expected a search over margins, such as "
-            "GridSearchCV."
+            f"Got {type(search).__name__}, but expected a search, such as GridSearchCV."
         )
     check_is_fitted(search, "cv_results_")
 
@@ -477,16 +480,26 @@ def _parameter_name(results, name):
 def _best_settings(search, names, means):
     """Map each combination of values to its row of `cv_results_` with the best score.
 
-    A setting without a value has the one of the estimator.
+    A setting without a value has the one of the estimator. It is left out where that has
+    no such parameter, because another step takes the place of the learner.
     """
-    defaults = search.estimator.get_params()
     means = np.where(np.isnan(means), -np.inf, means)  # A failed fit is never better.
     best = {}
     for row, setting in enumerate(search.cv_results_["params"]):
-        values = tuple(setting.get(name, defaults.get(name)) for name in names)
+        parameters = setting
+        if not setting.keys() >= set(names):
+            parameters = _with_setting(search.estimator, setting).get_params() | setting
+        if not parameters.keys() >= set(names):
+            continue
+        values = tuple(parameters[name] for name in names)
         if values not in best or means[row] > means[best[values]]:
             best[values] = row
     return best
+
+
+def _with_setting(estimator, setting):
+    """An unfitted copy of an estimator, with the parameters of a setting."""
+    return clone(estimator).set_params(**clone(setting, safe=False))
 
 
 def _lines(search, margin, means):
@@ -508,7 +521,7 @@ def _active_fraction(search, means, row, X, y):
     if row < 0 or np.isnan(means[row]):
         return np.nan
     setting = search.cv_results_["params"][row]
-    fitted = clone(search.estimator).set_params(**setting).fit(X, y)
+    fitted = _with_setting(search.estimator, setting).fit(X, y)
     _, learner = split_at_learner(fitted)
     return learner.active_fraction_
 

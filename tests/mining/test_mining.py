@@ -4,6 +4,7 @@ import itertools
 
 import numpy as np
 import pytest
+from scipy.sparse import csr_array
 from sklearn import config_context
 
 from skmetric.mining import _strategies, mine_pairs, mine_triplets
@@ -670,3 +671,9 @@ def test_unlabelled_rows_are_in_no_constraint(data, mine):
         np.testing.assert_array_equal(found[1], expected[1])
     with pytest.raises(ValueError, match=f"Got y of {len(y)} rows with the label"):
         mine(E, np.full(len(y), "?"), unlabeled="?")
+
+
+@pytest.mark.parametrize("mine", [mine_pairs, mine_triplets])
+def test_sparse_rows_are_refused_in_words(mine):
+    with pytest.raises(TypeError, match=r"sparse E, but expected an array.*transform"):
+        mine(csr_array(np.eye(4)), [0, 0, 1, 1])

@@ -84,6 +84,22 @@ def test_nearest_rotation_undoes_a_rotation(scale):
         assert distance <= np.linalg.norm(turned - W0)
 
 
+@pytest.mark.parametrize("scale", [1e-25, 1.0, 1e25])
+def test_nearest_rotation_in_single_precision(scale):
+    W0, Q = RNG.normal(size=(5, 7)), ortho_group.rvs(5, random_state=2)
+    W, W0 = (scale * (Q @ W0)).astype(np.float32), (scale * W0).astype(np.float32)
+    found = nearest_rotation(W, W0)
+    assert found.dtype == np.float32
+    np.testing.assert_allclose(found / scale, W0 / scale, atol=1e-6)
+
+
+@pytest.mark.parametrize("Learner", LEARNERS)
+def test_a_fit_in_single_precision_goes_on(Learner):
+    rows = X.astype(np.float32)
+    learner = Learner(warm_start=True, random_state=0).fit(rows, Y).fit(rows, Y)
+    assert learner.partial_fit(rows, Y).components_.dtype == np.float32
+
+
 @pytest.mark.parametrize(
     ("Learner", "metric", "solver", "make", "dtype", "n_components"),
     covering(

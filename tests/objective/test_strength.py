@@ -121,6 +121,13 @@ def test_some_rows_are_as_many_of_each_class_and_in_order():
     np.testing.assert_array_equal(some_of_each_class(codes, 1000), np.arange(653))
 
 
+@pytest.mark.parametrize("per_class", [2, 3])
+def test_of_too_many_classes_some_are_taken(per_class):
+    codes = RNG.permutation(np.repeat(np.arange(90), per_class))
+    rows = some_of_each_class(codes, 100)
+    assert np.bincount(np.bincount(codes[rows])).tolist() == [40, 0, 50]
+
+
 def test_the_penalty_is_stronger_with_few_classes():
     assert [default_alpha(n) for n in (2, 3, 4, 7, 25, 1000)] == [0.1, 0.1, 1, 1, 0.1, 0.1]
     between = [default_alpha(n) for n in range(7, 26)]

@@ -77,6 +77,9 @@ def test_a_failed_fit_is_a_gap_and_never_the_best():
     np.testing.assert_array_equal(line.get_ydata(), [0.1, nan, 0.5])
     assert (best.get_xdata()[0], best.get_ydata()[0]) == (3, 0.5)
     assert best.get_label() == "best: 3"
+    nan_first = plotting.MarginSweepDisplay([1, 2], [nan, 0.5], [nan, 0], [nan, 1]).plot()
+    for axes in nan_first.axes_:
+        assert axes.get_xlim()[0] < 1 and axes.get_xlim()[1] > 2
     assert [t.get_text() for t in display.axes_[0].get_xticklabels()] == ["1", "2", "3"]
 
 
@@ -255,3 +258,15 @@ def test_a_heat_map_of_parameters_that_were_not_searched_is_refused(search):
         plotting.SearchHeatmapDisplay.from_estimator(search, "margin", "beta_1")
     with pytest.raises(TypeError, match="expected a search"):
         plotting.SearchHeatmapDisplay.from_estimator(search.estimator, "margin", "alpha")
+
+
+def test_settings_without_a_learner_are_left_out():
+    step, score = "tripletmetriclearner", retrieval_scorer("map_at_r")
+    model = make_pipeline(StandardScaler(), TripletMetricLearner(margin=3.0))
+    few = TripletMetricLearner(margin=2.0, n_components=2)
+    grid = [{f"{step}__margin": [0.5]}, {step: ["passthrough", few]}]
+    search = GridSearchCV(model, grid, scoring=score, cv=StratifiedKFold(2)).fit(X, Y)
+    display = plotting.MarginSweepDisplay.from_estimator(search)
+    assert display.margins.tolist() == [0.5, 2.0]
+    scores = search.cv_results_["mean_test_score"]
+    np.testing.assert_array_equal(display.scores, scores[[0, 2]])
