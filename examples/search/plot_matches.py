@@ -89,8 +89,8 @@ def learn(unseen):
 spaces, new = learn("queries")
 
 # %%
-# Ten of the new questions, drawn at random, and the nearest answer to each. These ten flatter
-# the map: the titles count all of the new questions.
+# Ten of the new questions, drawn at random, and the nearest answer to each. These ten
+# flatter the map: the titles count all of the new questions.
 
 
 def nearest(queries, index):

@@ -30,7 +30,9 @@ X_train, X_test, y_train, y_test = train_test_split(
 maps = {
     "raw": FunctionTransformer(),
     "triplet": TripletMetricLearner(random_state=0),
-    "contrastive": ContrastiveMetricLearner(positives="all", negatives="all"),
+    "contrastive": ContrastiveMetricLearner(
+        positives="all", negatives="all", random_state=0
+    ),
 }
 
 # %%
