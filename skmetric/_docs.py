@@ -55,8 +55,9 @@ init : {"auto", "discriminant", "identity", "pca", "lda", "random"} or array-lik
 shape (n_components, n_features), default="auto"
     The map W₀ to start from. `alpha` penalizes the distance from it. ``"discriminant"``
     stretches the directions that tell classes, or given constraints, apart, keeps all
-    others, and half-whitens the scatter within classes. It does so as much as serves to
-    retrieve classes left out, and by a quarter for matches, in O(n · n_features² +
+    others, and half-whitens the scatter within classes. From 4 classes on, in up to 1024
+    directions, some classes are left out in turn, and the map does more or less of this,
+    as serves to retrieve them. For matches it does a quarter. It takes O(n · n_features² +
     n_features³) time. ``"auto"`` is that for dense X of up to 4096 features, or of fewer
     rows than features, else ``"identity"`` if all components are kept, else ``"pca"``.
     ``"lda"`` is linear discriminant analysis: better for retrieval of the classes trained

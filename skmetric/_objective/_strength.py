@@ -11,7 +11,7 @@ from ..distances import block_distances, gram_factors
 from ..mining._ordering import rank_in_group
 from ._scatter import decompose, in_discriminant_axes
 
-# Factors of the two constants of the discriminant map. The largest whitens in full.
+# Factors of the two constants of the discriminant map, which whitens in full from 2 on.
 STRENGTHS = (0.0, 0.25, 0.5, 1.0, 2.0, 4.0, 8.0)
 NEAREST_FIRST = (1.0, 2.0, 0.5, 4.0, 0.25, 8.0, 0.0)
 # Fewer classes cannot be cut into two parts of two.

@@ -263,6 +263,7 @@ class MarginSweepDisplay:
             axes.axhline(self.raw_score, color="gray", linestyle="--", label=label)
         best = max(scores, key=lambda line: np.nanmax(np.append(scores[line], -np.inf)))
         i = int(np.nanargmax(scores[best]))
+        of_line = f", {truncate(best, 30)}" if len(scores) > 1 else ""
         # A ring around the best score.
         axes.plot(
             positions[i],
@@ -272,7 +273,7 @@ class MarginSweepDisplay:
             markerfacecolor="none",
             color="black",
             linestyle="none",
-            label=f"best: {names[i]}",
+            label=f"best: {names[i]}{of_line}",
         )
         axes.set_ylim(widen(*axes.get_ylim()))
 

@@ -233,6 +233,12 @@ def test_scores_that_hardly_differ_look_alike():
     assert low < scores.min() and scores.max() < high
 
 
+def test_the_best_of_several_lines_is_named_with_its_line():
+    scores = {"hard": [0.2, 0.1], "nearest": [0.1, 0.3]}
+    display = plotting.MarginSweepDisplay([1, 2], scores, scores).plot()
+    assert display.axes_[0].lines[-1].get_label() == "best: 2, nearest"
+
+
 def test_a_heat_map_shows_the_best_of_each_two_values(mining_search):
     display = plotting.SearchHeatmapDisplay.from_estimator(
         mining_search, "negatives", "margin"
