@@ -125,7 +125,7 @@ def test_the_marker_is_a_class_unless_it_is_said_not_to_be():
     )
 
 
-@pytest.mark.parametrize("marker", [np.nan, pd.NA, np.datetime64("NaT"), [-1], {}])
+@pytest.mark.parametrize("marker", [np.nan, pd.NA, np.datetime64("NaT", "D"), [-1], {}])
 def test_what_can_mark_no_row(marker):
     with pytest.raises((ValueError, TypeError), match=r"Got unlabeled=.* expected None or"):
         TripletMetricLearner(unlabeled=marker).fit(X, Y)
