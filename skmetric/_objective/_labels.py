@@ -26,7 +26,7 @@ from ._scatter import (
     moments_of,
     within_scatter,
 )
-from ._strength import default_alpha, strength_of
+from ._strength import ALPHA, default_alpha, strength_of
 
 # At most this many held-out rows are judged by their nearest neighbors.
 MAX_JUDGED = 2048
@@ -280,7 +280,7 @@ class ContinuousTarget(Labels):
         """What a scorer is given as y."""
         return self.values
 
-    default_alpha = 0.1
+    default_alpha = ALPHA
 
     def strength(self, rows_at, rank):
         """There are no other classes."""
@@ -348,7 +348,7 @@ class SetsOfLabels(Labels):
         """What a scorer is given as y."""
         return self.indicator
 
-    default_alpha = 0.1
+    default_alpha = ALPHA
 
     def strength(self, rows_at, rank):
         """Sets of labels are not left out."""

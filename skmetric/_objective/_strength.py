@@ -11,9 +11,11 @@ from ..distances import block_distances, gram_factors
 from ..mining._ordering import rank_in_group
 from ._scatter import decompose, in_discriminant_axes
 
-# Factors of the two constants of the discriminant map, which whitens in full from 2 on.
-STRENGTHS = (0.0, 0.25, 0.5, 1.0, 2.0, 4.0, 8.0)
-NEAREST_FIRST = (1.0, 2.0, 0.5, 4.0, 0.25, 8.0, 0.0)
+# Factors of the two constants of the discriminant map, those nearest to 1 first. It whitens
+# in full from 2 on.
+STRENGTHS = (1.0, 2.0, 0.5, 4.0, 0.25, 8.0, 0.0)
+# The weight of the penalty where no classes, or many, ask for another.
+ALPHA = 0.1
 # Fewer classes cannot be cut into two parts of two.
 FEWEST_CLASSES = 4
 # With fewer classes the penalty is stronger, up to ten times.
@@ -33,8 +35,8 @@ def default_alpha(n_classes):
     are. It is .1, too, for two or three classes, of which none can be left out to see that.
     """
     if n_classes < FEWEST_CLASSES:
-        return 0.1
-    return 0.1 * min(10.0, max(1.0, (MANY_CLASSES / n_classes) ** 2))
+        return ALPHA
+    return ALPHA * min(10.0, max(1.0, (MANY_CLASSES / n_classes) ** 2))
 
 
 def strength_of(labels, rows_at, rank):
@@ -148,4 +150,4 @@ def _one_standard_error(scores):
     losses = scores[np.argmax(scores.mean(axis=1))] - scores  # (n_strengths, n_judged)
     errors = losses.std(axis=1) / np.sqrt(scores.shape[1])
     is_as_good = losses.mean(axis=1) <= errors
-    return next(s for s in NEAREST_FIRST if is_as_good[STRENGTHS.index(s)])
+    return STRENGTHS[np.argmax(is_as_good)]

@@ -52,6 +52,7 @@ from ._edges import edge_distances
 from ._evaluate import embed_tables
 from ._labels import MAX_JUDGED
 from ._scatter import PART_ENTRIES, merge_moments, moments_of
+from ._strength import ALPHA
 
 # How much of the discriminant map matches are good for.
 STRENGTH_OF_MATCHES = 0.25
@@ -406,7 +407,7 @@ class GivenConstraints:
         rows, places = compact_indices(part.tuples, self.n_rows)
         return rows, replace(part, tuples=places).edge_lists()
 
-    default_alpha = 0.1
+    default_alpha = ALPHA
 
     def strength(self, rows_at, rank):
         """Given constraints name no classes to leave out."""
