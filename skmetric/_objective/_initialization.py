@@ -163,13 +163,13 @@ class RowsInMemory:
                 return np.eye(k, d)
             X = (X - X.mean(axis=0, dtype=np.float64)) @ basis  # (n, r)
             rows_at = X.__getitem__
-        within, total = self.target.scatter(rows_at)
-        rank = _scatter.rank_of(total)
+        scatters = self.target.scatters(rows_at)
+        rank = _scatter.rank_of(scatters.total)
         strength = self.target.strength(rows_at, rank)
-        W, scale = _scatter.discriminant(within, total, rank, strength)
+        W, scale = _scatter.discriminant(scatters, rank, strength)
         r = len(W)
         if k < d:
-            W = _scatter.leading(W, total, min(k, r))
+            W = _scatter.leading(W, scatters.total, min(k, r))
         if basis is None:
             return W
         if k < d:

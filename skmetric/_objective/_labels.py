@@ -22,9 +22,11 @@ from ._maps import map_rows, nearest_labels
 from ._scatter import (
     PART_ENTRIES,
     ClassMoments,
+    Scatters,
     merge_moments,
     moments_of,
-    within_scatter,
+    n_independent,
+    scatters_of,
 )
 from ._strength import ALPHA, default_alpha, strength_of
 
@@ -151,7 +153,7 @@ class Labels:
         """How strongly the classes may shape a map, from what they say about others."""
         return strength_of(self, rows_at, rank)
 
-    def scatter(self, rows_at):
+    def scatters(self, rows_at):
         """Mean scatter within classes, and in all, of the distinct rows."""
         labels, codes = np.unique(self.codes[self.distinct], return_inverse=True)
         # About the first row no digits are lost where all are far from 0.
@@ -168,7 +170,7 @@ class Labels:
             sums += is_of_class.T @ X
         counts = np.bincount(codes)
         classes = ClassMoments(labels, counts, sums / counts[:, None])
-        return within_scatter(moments, classes), moments.scatter / moments.n
+        return scatters_of(moments, classes)
 
     def batches(self, batch_size, random_state, share=1.0):
         """Stratified batches that together hold every row, or a part of them, once.
@@ -360,7 +362,7 @@ class SetsOfLabels(Labels):
     def _strata(self, at, random_state):
         return draw_labels(self.indicator[at], random_state)
 
-    def scatter(self, rows_at):
+    def scatters(self, rows_at):
         """Half the mean square of differences of anchors and positives; scatter of all.
 
         Of distinct rows. Each anchor that has a positive weighs 1, and so does each of its
@@ -389,7 +391,9 @@ class SetsOfLabels(Labels):
             of_positives += indicator[part].T @ X
         crossed = (of_anchors.T * per_positive) @ of_positives
         within = (squares - crossed - crossed.T) / (2 * anchors.sum())
-        return within, moments.scatter / moments.n
+        edges = np.column_stack(indicator.nonzero()) + [0, self.n_distinct]
+        n_degrees = n_independent(edges, self.n_distinct)
+        return Scatters(within, moments.scatter / moments.n, n_degrees)
 
     def judge(self, kept, X, metric, random_state):
         """The share of rows whose nearest neighbor among those kept shares a label.

@@ -9,7 +9,8 @@ from functools import reduce
 from typing import NamedTuple
 
 import numpy as np
-from scipy.sparse import issparse
+from scipy.sparse import coo_array, issparse
+from scipy.sparse.csgraph import connected_components
 from sklearn.utils import gen_batches
 
 from .._validation import check_apart, distinct_labels, merge_labels
@@ -32,6 +33,22 @@ class Moments(NamedTuple):
     n: int
     mean: np.ndarray
     scatter: np.ndarray
+
+
+class Scatters(NamedTuple):
+    """Mean scatter of rows that belong together, and of all rows.
+
+    Parameters
+    ----------
+    within, total : ndarrays of shape (d, d)
+    n_degrees : int
+        Degrees of freedom of `within`: of how many independent differences of rows it is
+        the mean.
+    """
+
+    within: np.ndarray
+    total: np.ndarray
+    n_degrees: int
 
 
 class ClassMoments(NamedTuple):
@@ -150,19 +167,43 @@ def over_all(W, features):
 
 
 # Constants of the discriminant map: how far the scatter within classes is drawn to a
-# multiple of the identity, the power of it that whitens, and how much stretches most.
-SHRINKAGE, POWER, STRETCH = 0.1, 0.25, 4.0
+# multiple of the identity at most, the power of it that whitens, and how much stretches most.
+MAX_SHRINKAGE, POWER, STRETCH = 0.1, 0.25, 4.0
 
 
-def within_scatter(moments, classes):
-    """Mean scatter within classes, (d, d), without bias, from moments.
+def scatters_of(moments, classes):
+    """Scatter within classes, without bias, and in all, from moments.
 
     Half the mean square of differences of two rows of a class estimates the same.
     """
     centered = classes.means - moments.mean
     between = (centered.T * classes.counts) @ centered
-    degrees = moments.n - len(classes.counts)
-    return (moments.scatter - between) / max(degrees, 1)
+    n_degrees = moments.n - len(classes.counts)
+    within = (moments.scatter - between) / max(n_degrees, 1)
+    return Scatters(within, moments.scatter / moments.n, n_degrees)
+
+
+def n_independent(edges, n_rows):
+    """Of differences of rows that belong together how many are independent.
+
+    Parameters
+    ----------
+    edges : ndarray of int of shape (m, 2)
+        Between rows, or between a row and what several rows share, which has a number from
+        `n_rows` on.
+    n_rows : int
+    """
+    n_nodes = max(n_rows, edges.max(initial=-1) + 1)
+    graph = coo_array((np.ones(len(edges)), edges.T), shape=(n_nodes, n_nodes))
+    return n_rows - connected_components(graph, directed=False)[0]
+
+
+def shrinkage(n_degrees, rank):
+    """How far to draw an estimated scatter to a multiple of the identity.
+
+    The fewer rows for each direction, the farther, as far as `MAX_SHRINKAGE`.
+    """
+    return min(MAX_SHRINKAGE, rank / (2 * max(n_degrees, 1)))
 
 
 def rank_of(scatter):
@@ -171,7 +212,7 @@ def rank_of(scatter):
     return max(1, np.count_nonzero(values > FLAT**2 * values[-1]))
 
 
-def decompose(within, total, rank):
+def decompose(scatters, rank):
     """What a discriminant map is made of.
 
     With S the scatter within classes drawn to the identity, and the scatter between classes
@@ -179,10 +220,9 @@ def decompose(within, total, rank):
 
     Parameters
     ----------
-    within, total : ndarrays of shape (d, d)
-        Mean scatter of rows.
+    scatters : Scatters
     rank : int
-        Of `total`.
+        Of the total scatter.
 
     Returns
     -------
@@ -192,10 +232,12 @@ def decompose(within, total, rank):
     level : float
         What S is in further directions, in which rows have no scatter.
     """
+    within, total, n_degrees = scatters
+    share = shrinkage(n_degrees, rank)
     # Rows that hardly differ within classes give no level of their own.
-    level = SHRINKAGE * max(np.trace(within), FLAT * np.trace(total)) / rank
+    level = share * max(np.trace(within), FLAT * np.trace(total)) / rank
     values, vectors = np.linalg.eigh(within)
-    values = (1 - SHRINKAGE) * np.maximum(values, 0) + level
+    values = (1 - share) * np.maximum(values, 0) + level
     whiten = (vectors / np.sqrt(values)) @ vectors.T
     phi, V = np.linalg.eigh(whiten @ (total - within) @ whiten)
     return values, vectors, np.maximum(phi, 0), V, level
@@ -235,14 +277,14 @@ def in_discriminant_axes(X, values, vectors, phi, V, level, strength):
     return ((X @ vectors) * values**-power) @ (vectors.T @ V) * stretch
 
 
-def discriminant(within, total, rank, strength=1.0):
+def discriminant(scatters, rank, strength=1.0):
     """The discriminant map of some scatter, and its scale in further directions.
 
     For parameters see :func:`decompose` and :func:`discriminant_map`.
     """
-    if not np.trace(total) > 0:
-        return np.eye(len(total)), 1.0
-    return discriminant_map(*decompose(within, total, rank), strength)
+    if not np.trace(scatters.total) > 0:
+        return np.eye(len(scatters.total)), 1.0
+    return discriminant_map(*decompose(scatters, rank), strength)
 
 
 def leading(W, total, k):

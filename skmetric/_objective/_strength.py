@@ -71,12 +71,12 @@ def strength_of(labels, rows_at, rank):
     for part in range(n_parts):
         left_out = codes % n_parts == part  # (n,)
         kept = at[~left_out]
-        within, total = labels.take(kept).scatter(
+        scatters = labels.take(kept).scatters(
             lambda some, kept=kept: rows_at(kept[some])
         )
-        if not np.trace(total) > 0:
+        if not np.trace(scatters.total) > 0:
             continue
-        parts = decompose(within, total, rank)
+        parts = decompose(scatters, rank)
         judged = some_of_each_class(codes, MAX_JUDGED, left_out, MAX_CLASSES_JUDGED)
         X = rows_at(at[judged])  # (m, d)
         X = X - X.mean(axis=0, dtype=np.float64)

@@ -51,7 +51,7 @@ from ..mining._strategies import row_blocks
 from ._edges import edge_distances
 from ._evaluate import embed_tables
 from ._labels import MAX_JUDGED
-from ._scatter import PART_ENTRIES, merge_moments, moments_of
+from ._scatter import PART_ENTRIES, Scatters, merge_moments, moments_of, n_independent
 from ._strength import ALPHA
 
 # How much of the discriminant map matches are good for.
@@ -139,12 +139,12 @@ class Matches:
         """Little: a log says nothing of the documents that nobody matched."""
         return STRENGTH_OF_MATCHES
 
-    def scatter(self, rows_at):
+    def scatters(self, rows_at):
         """Mean scatter of queries and the documents matched with them, and of all rows."""
         anchors, columns = self.matched.nonzero()  # (n_matches,)
         pairs = np.column_stack([self.rows[anchors], self.candidates[columns]])
         named = np.union1d(self.rows, self.candidates)
-        return scatter_of_pairs(rows_at, named, pairs, self.weights[anchors])
+        return scatters_of_pairs(rows_at, named, pairs, self.weights[anchors])
 
     @property
     def n_pairs(self):
@@ -418,11 +418,11 @@ class GivenConstraints:
         """Indices of the tuples whose first two rows belong together: all."""
         return np.arange(len(self.tuples))
 
-    def scatter(self, rows_at):
+    def scatters(self, rows_at):
         """Mean scatter of rows that belong together, and of the rows named."""
         at = self.together
         pairs, weights = self.tuples[at, :2], self.weights[at]
-        return scatter_of_pairs(rows_at, np.unique(self.tuples), pairs, weights)
+        return scatters_of_pairs(rows_at, np.unique(self.tuples), pairs, weights)
 
     def batches(self, batch_size, random_state, share=1.0):
         """Batches of constraints, each with its share of every stratum."""
@@ -588,7 +588,7 @@ class TripletGroups(GivenConstraints):
         return triplets.judge(kept, X, metric, random_state)
 
 
-def scatter_of_pairs(rows_at, named, pairs, weights):
+def scatters_of_pairs(rows_at, named, pairs, weights):
     """Mean scatter of the rows of pairs that belong together, and of all that are named.
 
     Parameters
@@ -600,7 +600,7 @@ def scatter_of_pairs(rows_at, named, pairs, weights):
 
     Returns
     -------
-    within, total : ndarrays of shape (d, d)
+    scatters : Scatters
     """
     within, size = 0.0, max(1, PART_ENTRIES // rows_at(named[:1]).shape[1])
     parts = (named[part] for part in gen_batches(len(named), size))
@@ -609,7 +609,9 @@ def scatter_of_pairs(rows_at, named, pairs, weights):
         first, second = pairs[part].T
         apart = rows_at(first).astype(np.float64) - rows_at(second)  # (b, d)
         within += (apart.T * weights[part]) @ apart
-    return within / (2 * weights.sum()), moments.scatter / moments.n
+    within /= 2 * weights.sum()
+    n_degrees = n_independent(np.searchsorted(named, pairs), len(named))
+    return Scatters(within, moments.scatter / moments.n, n_degrees)
 
 
 def _starts(tuples):

@@ -138,13 +138,10 @@ class LabeledPartitions(Partitions):
                 (_distinct_class_moments, _scatter.merge_class_moments),
             )
         )
-        within, total = (
-            _scatter.within_scatter(moments, classes),
-            moments.scatter / moments.n,
-        )
-        rank = _scatter.rank_of(total)
-        W, _ = _scatter.discriminant(within, total, rank, self._strength(rank))
-        return W if k == len(W) else _scatter.leading(W, total, k)
+        scatters = _scatter.scatters_of(moments, classes)
+        rank = _scatter.rank_of(scatters.total)
+        W, _ = _scatter.discriminant(scatters, rank, self._strength(rank))
+        return W if k == len(W) else _scatter.leading(W, scatters.total, k)
 
     def _strength(self, rank):
         """How strongly the classes may shape the map, from some rows of each partition."""

@@ -31,7 +31,7 @@ def map_of(X, y, k=None, metric="sqeuclidean"):
 
 
 def scatters(X, y):
-    """Within classes, unbiased, by differences of all pairs; and of all rows."""
+    """Within classes, unbiased, by differences of all pairs; in all; degrees."""
     within, n_degrees = np.zeros((X.shape[1],) * 2), 0
     for label in np.unique(y):
         rows = X[y == label]
@@ -40,7 +40,7 @@ def scatters(X, y):
                 within += np.outer(a - b, a - b) / (2 * len(rows))
         n_degrees += len(rows) - 1
     centered = X - X.mean(axis=0)
-    return within / n_degrees, centered.T @ centered / len(X)
+    return within / n_degrees, centered.T @ centered / len(X), n_degrees
 
 
 def strength(X, y):
@@ -48,8 +48,10 @@ def strength(X, y):
 
 
 def by_definition(X, y):
-    within, total = scatters(X, y)
-    share, d = _scatter.SHRINKAGE, X.shape[1]
+    within, total, n_degrees = scatters(X, y)
+    d = X.shape[1]
+    share = _scatter.shrinkage(n_degrees, d)
+    assert share < 0.1
     S = (1 - share) * within + share * np.trace(within) / d * np.eye(d)
     # S^-1/2 (total - within) S^-1/2 v = phi v for v = S^1/2 u of the pencil.
     phi, U = eigh(total - within, S)
@@ -65,29 +67,53 @@ def test_against_a_generalized_eigenproblem():
     np.testing.assert_allclose(map_of(X, Y), by_definition(X, Y), rtol=1e-8, atol=1e-10)
 
 
+def test_shrinkage_falls_with_the_rows_for_each_direction():
+    assert _scatter.shrinkage(0, 3) == _scatter.shrinkage(10, 3) == 0.1
+    assert _scatter.shrinkage(1000, 3) == pytest.approx(0.0015)
+    assert _scatter.shrinkage(1000, 30) == pytest.approx(0.015)
+
+
+@pytest.mark.parametrize("n", [200, 20_000])
+def test_many_rows_show_classes_in_directions_of_little_scatter(n):
+    # Which a share of the scatter of other directions would hide.
+    rng = np.random.default_rng(0)
+    y = np.arange(n) // 2
+    told = rng.normal(size=(n // 2, 2))[y] + 0.1 * rng.normal(size=(n, 2))
+    rows = np.hstack([told, 30 * rng.normal(size=(n, 8))])
+    W = map_of(rows, y)
+    _, values, V = np.linalg.svd(W)
+    stretch = np.linalg.norm(V[:, :2], axis=1)  # how much of the two each direction has
+    of_told, of_others = values[stretch > 0.9], values[stretch < 0.1]
+    assert len(of_told) == 2
+    assert (of_told.min() / of_others.max() > 30) == (n == 20_000)
+
+
 def test_scatter_within_is_half_the_mean_square_of_differences():
     # Of classes of two rows, which moments about their means would make half as large.
     y = np.arange(len(X)) // 2
-    within, _ = Labels.of(X, y).scatter(X.__getitem__)
+    within, _, n_degrees = Labels.of(X, y).scatters(X.__getitem__)
     pairs = np.arange(len(X)).reshape(-1, 2)
     apart = X[pairs[:, 0]] - X[pairs[:, 1]]
     np.testing.assert_allclose(within, apart.T @ apart / (2 * len(pairs)))
+    assert n_degrees == len(pairs)
     n = len(pairs)
     weights = np.ones(n)
     given = Triplets(np.column_stack([pairs, np.roll(pairs[:, 0], 1)]), weights, len(X))
-    np.testing.assert_allclose(given.scatter(X.__getitem__)[0], within)
+    np.testing.assert_allclose(given.scatters(X.__getitem__)[0], within)
+    assert given.scatters(X.__getitem__).n_degrees == n
     both = np.vstack([pairs, np.roll(pairs, 1, axis=0)[:, [0, 0]] + [0, 2]]) % len(X)
     similar = np.arange(2 * n) < n
     weights = np.ones(2 * n)
     given = Pairs(both, weights, len(X), similar, mean_weights(weights, similar))
-    np.testing.assert_allclose(given.scatter(X.__getitem__)[0], within)
+    np.testing.assert_allclose(given.scatters(X.__getitem__)[0], within)
+    assert given.scatters(X.__getitem__).n_degrees == n
 
 
 def test_scatter_of_matches_against_a_loop():
     matches, weights = RNG.integers(20, size=(30, 2)), RNG.integers(1, 4, size=30)
     queries, documents = X[:20], X[20:40] + RNG.normal(size=(20, 5))
     log = MatchLog.of(queries, documents, matches, weights.astype(float))
-    within, total = Matches.of(log, "both").scatter(log.X.__getitem__)
+    within, total, n_degrees = Matches.of(log, "both").scatters(log.X.__getitem__)
     expected = np.zeros((5, 5))
     for (q, d), weight in zip(matches, weights, strict=True):
         apart = queries[q] - documents[d]
@@ -97,6 +123,11 @@ def test_scatter_of_matches_against_a_loop():
         [queries[np.unique(matches[:, 0])], documents[np.unique(matches[:, 1])]]
     )
     np.testing.assert_allclose(total, np.cov(used.T, bias=True))
+    # Of a basis of the differences.
+    signs = np.zeros((len(matches), 40))
+    signs[np.arange(len(matches)), matches[:, 0]] = 1
+    signs[np.arange(len(matches)), matches[:, 1] + 20] = -1
+    assert n_degrees == np.linalg.matrix_rank(signs)
 
 
 def test_matches_start_nearer_than_under_the_identity():
@@ -146,9 +177,9 @@ def test_few_rows_of_many_features_against_all_features():
     rng = np.random.default_rng(1)
     rows, y = rng.normal(size=(24, 60)), np.arange(24) % 4
     labels = Labels.of(rows, y)
-    within, total = labels.scatter(rows.__getitem__)
     found = labels.strength(rows.__getitem__, 23)
-    expected, _ = _scatter.discriminant(within, total, 23, found)
+    of_rows = labels.scatters(rows.__getitem__)
+    expected, _ = _scatter.discriminant(of_rows, 23, found)
     np.testing.assert_allclose(map_of(rows, y), expected, rtol=1e-7, atol=1e-8)
     for k in (5, 23, 30):
         W = map_of(rows, y, k)
@@ -169,7 +200,7 @@ def test_classes_are_nearer_than_under_the_identity(Learner, method):
     W = getattr(learner, method)(X, Y).initial_components_
 
     def ratio(W):
-        within, total = scatters(X @ W.T, Y)
+        within, total, _ = scatters(X @ W.T, Y)
         return np.trace(within) / np.trace(total)
 
     assert ratio(W) < 0.9 * ratio(np.eye(5))

@@ -4,7 +4,8 @@ from itertools import product
 
 import numpy as np
 import pytest
-from scipy.sparse import csr_array
+from scipy.sparse import csr_array, csr_matrix
+from scipy.sparse.csgraph import connected_components
 from sklearn import config_context
 
 from skmetric import ContrastiveMetricLearner, TripletMetricLearner
@@ -147,7 +148,9 @@ def scatter_by_loops(X, Y):
             for p in others:
                 apart = X[a] - X[p]
                 within += np.outer(apart, apart) / len(labels) / len(others)
-    return within / (2 * n_anchors), np.cov(X.T, bias=True)
+    shares = csr_matrix(Y.astype(int) @ Y.T.astype(int))
+    n_degrees = len(X) - connected_components(shares)[0]
+    return within / (2 * n_anchors), np.cov(X.T, bias=True), n_degrees
 
 
 @pytest.mark.parametrize("far", [0.0, 1e6])
@@ -155,16 +158,17 @@ def scatter_by_loops(X, Y):
 def test_scatter_against_loops(far, entries, monkeypatch):
     monkeypatch.setattr("skmetric._objective._labels.PART_ENTRIES", entries)
     shifted = X + far
-    found = sets_of(Y, shifted).scatter(shifted.__getitem__)
+    found = sets_of(Y, shifted).scatters(shifted.__getitem__)
     for matrix, expected in zip(found, scatter_by_loops(X, Y), strict=True):
         np.testing.assert_allclose(matrix, expected, atol=1e-8, rtol=1e-8)
 
 
 def test_scatter_of_classes_of_one_size_is_that_of_labels():
     y = np.arange(N) % 8
-    found = sets_of(np.eye(8)[y] > 0).scatter(X.__getitem__)
-    expected = Labels.of(X, y).scatter(X.__getitem__)
-    np.testing.assert_allclose(found, expected, atol=1e-12)
+    found = sets_of(np.eye(8)[y] > 0).scatters(X.__getitem__)
+    expected = Labels.of(X, y).scatters(X.__getitem__)
+    for of_sets, of_labels in zip(found, expected, strict=True):
+        np.testing.assert_allclose(of_sets, of_labels, atol=1e-12)
 
 
 def test_copies_with_the_same_labels_are_one_row():
@@ -176,8 +180,8 @@ def test_copies_with_the_same_labels_are_one_row():
     np.testing.assert_array_equal(rows, [*range(N), N + 3])
     np.testing.assert_allclose(relation.weights[[3, 8, 0]] / relation.weights[0], [3, 2, 1])
     for once, repeated in zip(
-        sets_of(Y).scatter(X.__getitem__),
-        sets_of(Y[at], X[at]).scatter(X[at].__getitem__),
+        sets_of(Y).scatters(X.__getitem__),
+        sets_of(Y[at], X[at]).scatters(X[at].__getitem__),
         strict=True,
     ):
         np.testing.assert_allclose(once, repeated)
