@@ -391,7 +391,8 @@ class SetsOfLabels(Labels):
             of_positives += indicator[part].T @ X
         crossed = (of_anchors.T * per_positive) @ of_positives
         within = (squares - crossed - crossed.T) / (2 * anchors.sum())
-        edges = np.column_stack(indicator.nonzero()) + [0, self.n_distinct]
+        rows, shared = indicator.nonzero()
+        edges = np.column_stack([rows, shared + self.n_distinct])
         n_degrees = n_independent(edges, self.n_distinct)
         return Scatters(within, moments.scatter / moments.n, n_degrees)
 

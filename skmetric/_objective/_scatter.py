@@ -167,8 +167,8 @@ def over_all(W, features):
 
 
 # Constants of the discriminant map: how far the scatter within classes is drawn to a
-# multiple of the identity at most, the power of it that whitens, and how much stretches most.
-MAX_SHRINKAGE, POWER, STRETCH = 0.1, 0.25, 4.0
+# multiple of the identity, the power of it that whitens, and how much stretches most.
+SHRINKAGE, POWER, STRETCH = 0.1, 0.25, 4.0
 
 
 def scatters_of(moments, classes):
@@ -198,12 +198,15 @@ def n_independent(edges, n_rows):
     return n_rows - connected_components(graph, directed=False)[0]
 
 
-def shrinkage(n_degrees, rank):
+def shrinkage(n_degrees, rank, strength):
     """How far to draw an estimated scatter to a multiple of the identity.
 
-    The fewer rows for each direction, the farther, as far as `MAX_SHRINKAGE`.
+    `SHRINKAGE`. A map that is stronger than 1 draws it less where there are many rows for
+    each direction, as these show directions of little scatter.
     """
-    return min(MAX_SHRINKAGE, rank / (2 * max(n_degrees, 1)))
+    if strength <= 1:
+        return SHRINKAGE
+    return min(SHRINKAGE, rank / (2 * max(n_degrees, 1)))
 
 
 def rank_of(scatter):
@@ -212,7 +215,7 @@ def rank_of(scatter):
     return max(1, np.count_nonzero(values > FLAT**2 * values[-1]))
 
 
-def decompose(scatters, rank):
+def decompose(scatters, rank, strength=1.0):
     """What a discriminant map is made of.
 
     With S the scatter within classes drawn to the identity, and the scatter between classes
@@ -223,6 +226,8 @@ def decompose(scatters, rank):
     scatters : Scatters
     rank : int
         Of the total scatter.
+    strength : float, default=1.0
+        Of the map, by which S is shrunk.
 
     Returns
     -------
@@ -233,7 +238,7 @@ def decompose(scatters, rank):
         What S is in further directions, in which rows have no scatter.
     """
     within, total, n_degrees = scatters
-    share = shrinkage(n_degrees, rank)
+    share = shrinkage(n_degrees, rank, strength)
     # Rows that hardly differ within classes give no level of their own.
     level = share * max(np.trace(within), FLAT * np.trace(total)) / rank
     values, vectors = np.linalg.eigh(within)
@@ -284,7 +289,7 @@ def discriminant(scatters, rank, strength=1.0):
     """
     if not np.trace(scatters.total) > 0:
         return np.eye(len(scatters.total)), 1.0
-    return discriminant_map(*decompose(scatters, rank), strength)
+    return discriminant_map(*decompose(scatters, rank, strength), strength)
 
 
 def leading(W, total, k):

@@ -71,16 +71,17 @@ def strength_of(labels, rows_at, rank):
     for part in range(n_parts):
         left_out = codes % n_parts == part  # (n,)
         kept = at[~left_out]
-        scatters = labels.take(kept).scatters(
-            lambda some, kept=kept: rows_at(kept[some])
-        )
+        scatters = labels.take(kept).scatters(lambda some, kept=kept: rows_at(kept[some]))
         if not np.trace(scatters.total) > 0:
             continue
-        parts = decompose(scatters, rank)
+        usual, strong = (decompose(scatters, rank, strength) for strength in (1.0, 2.0))
         judged = some_of_each_class(codes, MAX_JUDGED, left_out, MAX_CLASSES_JUDGED)
         X = rows_at(at[judged])  # (m, d)
         X = X - X.mean(axis=0, dtype=np.float64)
-        mapped = (in_discriminant_axes(X, *parts, strength) for strength in STRENGTHS)
+        mapped = (
+            in_discriminant_axes(X, *(strong if strength > 1 else usual), strength)
+            for strength in STRENGTHS
+        )
         scores.append(np.stack([r_precision(E, codes[judged]) for E in mapped]))
         if sum(scores_of.shape[1] for scores_of in scores) >= ENOUGH_LEFT_OUT:
             break

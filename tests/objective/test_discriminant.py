@@ -50,8 +50,7 @@ def strength(X, y):
 def by_definition(X, y):
     within, total, n_degrees = scatters(X, y)
     d = X.shape[1]
-    share = _scatter.shrinkage(n_degrees, d)
-    assert share < 0.1
+    share = _scatter.shrinkage(n_degrees, d, strength(X, y))
     S = (1 - share) * within + share * np.trace(within) / d * np.eye(d)
     # S^-1/2 (total - within) S^-1/2 v = phi v for v = S^1/2 u of the pencil.
     phi, U = eigh(total - within, S)
@@ -68,9 +67,10 @@ def test_against_a_generalized_eigenproblem():
 
 
 def test_shrinkage_falls_with_the_rows_for_each_direction():
-    assert _scatter.shrinkage(0, 3) == _scatter.shrinkage(10, 3) == 0.1
-    assert _scatter.shrinkage(1000, 3) == pytest.approx(0.0015)
-    assert _scatter.shrinkage(1000, 30) == pytest.approx(0.015)
+    cases = [(0, 3), (1000, 3), (1000, 30)]
+    for strength, shares in ((1, [0.1, 0.1, 0.1]), (2, [0.1, 0.0015, 0.015])):
+        for (n_degrees, rank), share in zip(cases, shares, strict=True):
+            assert _scatter.shrinkage(n_degrees, rank, strength) == pytest.approx(share)
 
 
 @pytest.mark.parametrize("n", [200, 20_000])
