@@ -194,7 +194,8 @@ def n_independent(edges, n_rows):
     n_rows : int
     """
     n_nodes = max(n_rows, edges.max(initial=-1) + 1)
-    graph = coo_array((np.ones(len(edges)), edges.T), shape=(n_nodes, n_nodes))
+    ends = edges.T.astype(np.int32)  # scipy 1.11 finds components of no other
+    graph = coo_array((np.ones(len(edges)), ends), shape=(n_nodes, n_nodes))
     return n_rows - connected_components(graph, directed=False)[0]
 
 
