@@ -216,7 +216,7 @@ def rank_of(scatter):
     return max(1, np.count_nonzero(values > FLAT**2 * values[-1]))
 
 
-def decompose(scatters, rank, strength=1.0):
+def decompose(scatters, rank, share):
     """What a discriminant map is made of.
 
     With S the scatter within classes drawn to the identity, and the scatter between classes
@@ -227,8 +227,8 @@ def decompose(scatters, rank, strength=1.0):
     scatters : Scatters
     rank : int
         Of the total scatter.
-    strength : float, default=1.0
-        Of the map, by which S is shrunk.
+    share : float
+        How far S is drawn, from :func:`shrinkage`.
 
     Returns
     -------
@@ -238,8 +238,7 @@ def decompose(scatters, rank, strength=1.0):
     level : float
         What S is in further directions, in which rows have no scatter.
     """
-    within, total, n_degrees = scatters
-    share = shrinkage(n_degrees, rank, strength)
+    within, total, _ = scatters
     # Rows that hardly differ within classes give no level of their own.
     level = share * max(np.trace(within), FLAT * np.trace(total)) / rank
     values, vectors = np.linalg.eigh(within)
@@ -290,7 +289,8 @@ def discriminant(scatters, rank, strength=1.0):
     """
     if not np.trace(scatters.total) > 0:
         return np.eye(len(scatters.total)), 1.0
-    return discriminant_map(*decompose(scatters, rank, strength), strength)
+    share = shrinkage(scatters.n_degrees, rank, strength)
+    return discriminant_map(*decompose(scatters, rank, share), strength)
 
 
 def leading(W, total, k):

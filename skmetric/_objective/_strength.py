@@ -9,7 +9,7 @@ import numpy as np
 
 from ..distances import block_distances, gram_factors
 from ..mining._ordering import rank_in_group
-from ._scatter import decompose, in_discriminant_axes
+from ._scatter import decompose, in_discriminant_axes, shrinkage
 
 # Factors of the two constants of the discriminant map, those nearest to 1 first. It whitens
 # in full from 2 on.
@@ -74,13 +74,14 @@ def strength_of(labels, rows_at, rank):
         scatters = labels.take(kept).scatters(lambda some, kept=kept: rows_at(kept[some]))
         if not np.trace(scatters.total) > 0:
             continue
-        usual, strong = (decompose(scatters, rank, strength) for strength in (1.0, 2.0))
+        shares = [shrinkage(scatters.n_degrees, rank, strength) for strength in STRENGTHS]
+        parts = {share: decompose(scatters, rank, share) for share in set(shares)}
         judged = some_of_each_class(codes, MAX_JUDGED, left_out, MAX_CLASSES_JUDGED)
         X = rows_at(at[judged])  # (m, d)
         X = X - X.mean(axis=0, dtype=np.float64)
         mapped = (
-            in_discriminant_axes(X, *(strong if strength > 1 else usual), strength)
-            for strength in STRENGTHS
+            in_discriminant_axes(X, *parts[share], strength)
+            for share, strength in zip(shares, STRENGTHS, strict=True)
         )
         scores.append(np.stack([r_precision(E, codes[judged]) for E in mapped]))
         if sum(scores_of.shape[1] for scores_of in scores) >= ENOUGH_LEFT_OUT:

@@ -103,7 +103,7 @@ def nearest_others(X, row):
 
 def test_rows_in_the_axes_of_a_map_are_as_far_apart_as_mapped_rows():
     X, y = each_by_its_own(5)
-    parts = decompose(Labels.of(X, y).scatters(X.__getitem__), 5)
+    parts = decompose(Labels.of(X, y).scatters(X.__getitem__), 5, share=0.1)
     for strength in STRENGTHS:
         Z = X @ discriminant_map(*parts, strength)[0].T
         E = in_discriminant_axes(X, *parts, strength)
