@@ -44,6 +44,7 @@ from ._objective._maps import (
     nearest_rotation,
 )
 from ._objective._rotation import rotate_to
+from ._objective._strength import default_alpha
 from ._objective._supervision import (
     Matches,
     MatchLog,
@@ -586,7 +587,7 @@ MultiIndex
 
         self.components_, self.initial_components_ = result.parameters, W0
         self.solver_, self.n_iter_ = settings.solver, result.n_iter
-        self.side_ = target.side
+        self.side_, self.alpha_ = target.side, parameters.alpha
         self._record_margins(history.margins)
         self._record(history.losses, history.active_fractions)
         self.validation_scores_ = history.scores or None
@@ -615,6 +616,8 @@ MultiIndex
             self.n_iter_, self.validation_scores_ = 0, None
             self.side_ = target.side
             self._record([], [])
+        elif parameters.alpha == "auto":
+            parameters.alpha = self.alpha_
         self._check_side(target.side)
         goes_on = state and self.solver_ == settings.solver
         W0, W = self.initial_components_, self.components_
@@ -632,7 +635,7 @@ MultiIndex
                 rng,
                 state=state[1] if goes_on else None,
             )
-        self.components_ = result.parameters
+        self.components_, self.alpha_ = result.parameters, learning_state[0]
         self._record_margins(margins)
         self.solver_, self.n_iter_ = settings.solver, self.n_iter_ + 1
         self._record(
@@ -732,10 +735,14 @@ MultiIndex
             )
 
     def _initial_map(self, parameters, X, target, random_state):
+        """W₀; sets ``alpha="auto"`` to what suits it."""
         if target.side == "queries":
             return self._identity(parameters, X)
         rows = self._rows(parameters, X, target)
-        return initial_map(rows, parameters.n_components, self.init, random_state)
+        W0 = initial_map(rows, parameters.n_components, self.init, random_state)
+        if parameters.alpha == "auto":
+            parameters.alpha = default_alpha(rows.strength)
+        return W0
 
     def _rows(self, parameters, X, target):
         """What an initial map is found from."""

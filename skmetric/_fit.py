@@ -14,6 +14,7 @@ from ._objective._initialization import mean_squared_distance
 from ._objective._maps import map_rows, mean_map
 from ._objective._problem import Problem, is_centered
 from ._objective._span import find_reduction
+from ._objective._strength import STRONG_ALPHA
 from ._solvers._minimize import Result, Step, minimize_lbfgs, minimize_stochastic, run_epoch
 from ._solvers._optimizers import adam_init, adam_update, sgd_init, sgd_update
 from ._validation import STOCHASTIC, changed_parameters, short
@@ -50,7 +51,8 @@ UPDATES_PER_ITERATION = 20
 # and updates.
 PARTITIONED_EPOCHS, PARTITIONED_UPDATES = 15, 200
 # What "auto" stands for. Of the documents that answer a query, only the nearest need to be
-# near. New queries gain nothing from the last iterations.
+# near. New queries gain nothing from the last iterations. Of documents that nobody matched
+# a log says nothing, and they should stay.
 AUTO_FOR_OTHERS = {
     "loss": "hinge",
     "negatives": "nearest",
@@ -60,6 +62,7 @@ AUTO_FOR_OTHERS = {
 AUTO_FOR_MATCHES = {
     "n_neighbors": 2,
     "tol": 1e-3,
+    "alpha": STRONG_ALPHA,
 }
 # About this many rows or constraints give the gradient at W₀ to stochastic solvers.
 ROWS_FOR_PENALTY = 1024
@@ -259,7 +262,7 @@ def fit_chunk(settings, X, target, W0, W, random_state, state):
     margins : dict
         The margins that are used, by name.
     state : tuple
-        The weight of the penalty, the margins, and the optimizer's state, plain tuples and
+        `alpha`, the penalty, the margins, and the optimizer's state, plain tuples and
         numbers: they are kept on the estimator, and a reader of a saved one must not need
         to trust more classes for them.
     """
@@ -267,10 +270,10 @@ def fit_chunk(settings, X, target, W0, W, random_state, state):
     problem = _problem(settings, X, target, W0, part=W0)
     init, update = optimizer_for(settings)
     # A loss with a margin after one without starts anew: the penalty was for the other.
-    if state is None or state[1].keys() != problem.margins.keys():
+    if state is None or state[2].keys() != problem.margins.keys():
         problem = _calibrate_on_batches(settings, problem, random_state)
-        state = problem.penalty, problem.margins, init(W)
-    penalty, margins, state = state
+        state = settings.parameters.alpha, problem.penalty, problem.margins, init(W)
+    alpha, penalty, margins, state = state
     problem = problem.with_margins(margins)
     problem.penalty = penalty
     rate = settings.parameters.learning_rate_init
@@ -283,7 +286,7 @@ def fit_chunk(settings, X, target, W0, W, random_state, state):
         (rate, rate),
         settings.scale_of(problem),
     )
-    return Step(W, loss, active), margins, (penalty, margins, tuple(state))
+    return Step(W, loss, active), margins, (alpha, penalty, margins, tuple(state))
 
 
 def check_options(settings, target):
@@ -523,8 +526,7 @@ def calibrate(alpha, problem, sums):
 
     Parameters
     ----------
-    alpha : float or "auto"
-        ``"auto"`` is what suits what is learnt from.
+    alpha : float
     problem : BaseProblem
     sums : callable
         ``sums(problem)``, as of :func:`sums_at_start`.
@@ -534,8 +536,6 @@ def calibrate(alpha, problem, sums):
         total, _, count = sums(problem)
         return total / max(count, 1)
 
-    if isinstance(alpha, str):
-        alpha = problem.target.default_alpha
     problem = problem.with_scaled_margins(mean_loss)
     _, gradient, count = sums(problem)
     steepness = float(np.linalg.norm(gradient)) / max(count, 1)

@@ -37,6 +37,8 @@ INITS = ("auto", "discriminant", "identity", "pca", "lda", "random")
 MAX_DISCRIMINANT = 4096
 # Beyond: how often the scatter is applied to k random directions and this many more.
 POWER_ITERATIONS, OVERSAMPLING = 8, 10
+# At most this many entries of X or of mapped rows at a time are looked at for distances.
+BLOCK_ENTRIES = 2**19
 
 
 def initial_map(rows, n_components, init, random_state):
@@ -121,7 +123,14 @@ class RowsInMemory:
         Which only ``"lda"`` and ``"discriminant"`` need.
     metric : str, default="sqeuclidean"
         Under ``"cosine"`` the discriminant map is that of the unit rows.
+
+    Attributes
+    ----------
+    strength : float
+        Of the discriminant map, once it is found.
     """
+
+    strength = 1.0
 
     def __init__(self, X, target, metric="sqeuclidean"):
         self.X, self.target, self.shape, self.dtype = X, target, X.shape, X.dtype
@@ -165,8 +174,8 @@ class RowsInMemory:
             rows_at = X.__getitem__
         scatters = self.target.scatters(rows_at)
         rank = _scatter.rank_of(scatters.total)
-        strength = self.target.strength(rows_at, rank)
-        W, scale = _scatter.discriminant(scatters, rank, strength)
+        self.strength = self.target.strength(rows_at, rank)
+        W, scale = _scatter.discriminant(scatters, rank, self.strength)
         r = len(W)
         if k < d:
             W = _scatter.leading(W, scatters.total, min(k, r))
@@ -309,7 +318,7 @@ def mean_squared_distance(X, W):
     total, squares = np.zeros(len(W)), np.zeros(len(W))
     with np.errstate(**CHECKED_LATER):
         origin = X[:1] @ W.T
-        for rows in gen_batches(n, 4096):
+        for rows in gen_batches(n, max(1, BLOCK_ENTRIES // max(W.shape))):
             Z = (X[rows] @ W.T - origin).astype(np.float64)
             total += Z.sum(axis=0)
             squares += np.einsum("ij,ij->j", Z, Z)

@@ -28,7 +28,7 @@ from ._scatter import (
     n_independent,
     scatters_of,
 )
-from ._strength import ALPHA, default_alpha, strength_of
+from ._strength import strength_of
 
 # At most this many held-out rows are judged by their nearest neighbors.
 MAX_JUDGED = 2048
@@ -143,11 +143,6 @@ class Labels:
         _, at, counts = np.unique(self.first[rows], return_index=True, return_counts=True)
         order = np.argsort(at)
         return rows[at[order]], counts[order] / counts.mean()
-
-    @property
-    def default_alpha(self):
-        """The weight of the penalty if none is given."""
-        return default_alpha(len(np.unique(self.codes)))
 
     def strength(self, rows_at, rank):
         """How strongly the classes may shape a map, from what they say about others."""
@@ -282,8 +277,6 @@ class ContinuousTarget(Labels):
         """What a scorer is given as y."""
         return self.values
 
-    default_alpha = ALPHA
-
     def strength(self, rows_at, rank):
         """There are no other classes."""
         return 1.0
@@ -349,8 +342,6 @@ class SetsOfLabels(Labels):
     def y(self):
         """What a scorer is given as y."""
         return self.indicator
-
-    default_alpha = ALPHA
 
     def strength(self, rows_at, rank):
         """Sets of labels are not left out."""

@@ -5,7 +5,7 @@ rows, two at a time (Chan, Golub and LeVeque 1983), without a loss of digits whe
 far from 0.
 """
 
-from functools import reduce
+from functools import cache, reduce
 from typing import NamedTuple
 
 import numpy as np
@@ -168,7 +168,7 @@ def over_all(W, features):
 
 # Constants of the discriminant map: how far the scatter within classes is drawn to a
 # multiple of the identity, the power of it that whitens, and how much stretches most.
-SHRINKAGE, POWER, STRETCH = 0.1, 0.25, 4.0
+SHRINKAGE, POWER, STRETCH = 0.1, 0.25, 6.0
 
 
 def scatters_of(moments, classes):
@@ -216,81 +216,91 @@ def rank_of(scatter):
     return max(1, np.count_nonzero(values > FLAT**2 * values[-1]))
 
 
-def decompose(scatters, rank, share):
-    """What a discriminant map is made of.
+class Discriminant(NamedTuple):
+    """A discriminant map ``vectors @ U @ diag(stretch) @ U.T @ diag(whiten) @ vectors.T``.
 
-    With S the scatter within classes drawn to the identity, and the scatter between classes
-    in units of it, it is ``S**-1/2 @ (total - within) @ S**-1/2 = V @ diag(phi) @ V.T``.
+    Parameters
+    ----------
+    vectors : ndarray of shape (d, d)
+        Principal axes of the scatter within classes.
+    whiten : ndarray of shape (d,)
+        The factor along each of them.
+    U : ndarray of shape (d, d)
+        In these axes, the directions that tell classes apart.
+    stretch : ndarray of shape (d,)
+        The factor along each of them.
+    scale : float
+        What the map would be in further directions, in which the rows have no scatter.
+    """
+
+    vectors: np.ndarray
+    whiten: np.ndarray
+    U: np.ndarray
+    stretch: np.ndarray
+    scale: float
+
+    def as_array(self):
+        """The map, of shape (d, d)."""
+        vectors, whiten, U, stretch, _ = self
+        stretched = np.eye(len(U)) + (U * (stretch - 1)) @ U.T
+        return vectors @ (stretched * whiten) @ vectors.T
+
+    def along_axes(self, X):
+        """Mapped rows, up to a rotation, of rows in the axes `vectors`."""
+        return (X * self.whiten) @ self.U * self.stretch
+
+
+def discriminants(scatters, rank, strengths):
+    """Maps that whiten by half and stretch what tells classes apart.
+
+    With S the scatter within classes, drawn to the identity, and the scatter between
+    classes in units of it, ``S**-1/2 @ (total - within) @ S**-1/2 = V @ diag(phi) @ V.T``, a
+    map is ``(1 + V @ diag(sqrt(1 + c * phi / (1 + phi)) - 1) @ V.T) @ S**-p``.
 
     Parameters
     ----------
     scatters : Scatters
     rank : int
         Of the total scatter.
-    share : float
-        How far S is drawn, from :func:`shrinkage`.
+    strengths : sequence of float
+        Factors of c and p, see :mod:`skmetric._objective._strength`.
 
     Returns
     -------
-    values, vectors : ndarrays of shape (d,) and (d, d)
-        Eigenvalues and eigenvectors of S.
-    phi, V : ndarrays of shape (d,) and (d, d)
-    level : float
-        What S is in further directions, in which rows have no scatter.
+    maps : list of Discriminant
+        One for each strength.
     """
-    within, total, _ = scatters
-    # Rows that hardly differ within classes give no level of their own.
-    level = share * max(np.trace(within), FLAT * np.trace(total)) / rank
+    within, total, n_degrees = scatters
     values, vectors = np.linalg.eigh(within)
-    values = (1 - share) * np.maximum(values, 0) + level
-    whiten = (vectors / np.sqrt(values)) @ vectors.T
-    phi, V = np.linalg.eigh(whiten @ (total - within) @ whiten)
-    return values, vectors, np.maximum(phi, 0), V, level
+    between = vectors.T @ (total - within) @ vectors
+    # Rows that hardly differ within classes give no level of their own.
+    level = max(np.trace(within), FLAT * np.trace(total)) / rank
 
+    @cache
+    def decomposed(share):
+        drawn = (1 - share) * np.maximum(values, 0) + share * level
+        phi, U = np.linalg.eigh(between / np.sqrt(np.outer(drawn, drawn)))
+        return drawn, np.maximum(phi, 0), U
 
-def discriminant_map(values, vectors, phi, V, level, strength=1.0):
-    """A map that whitens by half and stretches what tells classes apart.
-
-    That is ``(1 + V @ diag(sqrt(1 + c * phi / (1 + phi)) - 1) @ V.T) @ S**-p``.
-
-    Parameters
-    ----------
-    values, vectors, phi, V, level
-        From :func:`decompose`.
-    strength : float, default=1.0
-        Factor of c and p, see :mod:`skmetric._objective._strength`.
-
-    Returns
-    -------
-    W : ndarray of shape (d, d)
-    scale : float
-        What W would be in further directions, in which the rows have no scatter.
-    """
-    stretch, power = _stretch_and_power(phi, strength)
-    half_white = (vectors * values**-power) @ vectors.T
-    return half_white + (V * (stretch - 1)) @ V.T @ half_white, level**-power
-
-
-def _stretch_and_power(phi, strength):
-    stretch = np.sqrt(1 + strength * STRETCH * phi / (1 + phi))
-    return stretch, min(strength * POWER, 0.5)
-
-
-def in_discriminant_axes(X, values, vectors, phi, V, level, strength):
-    """Rows mapped by the same map and turned by V, which is cheaper for some rows."""
-    stretch, power = _stretch_and_power(phi, strength)
-    return ((X @ vectors) * values**-power) @ (vectors.T @ V) * stretch
+    maps = []
+    for strength in strengths:
+        share, power = shrinkage(n_degrees, rank, strength), min(strength * POWER, 0.5)
+        drawn, phi, U = decomposed(share)
+        stretch = np.sqrt(1 + strength * STRETCH * phi / (1 + phi))
+        scale = (share * level) ** -power
+        maps.append(Discriminant(vectors, drawn**-power, U, stretch, scale))
+    return maps
 
 
 def discriminant(scatters, rank, strength=1.0):
     """The discriminant map of some scatter, and its scale in further directions.
 
-    For parameters see :func:`decompose` and :func:`discriminant_map`.
+    For parameters see :func:`discriminants`.
     """
     if not np.trace(scatters.total) > 0:
         return np.eye(len(scatters.total)), 1.0
-    share = shrinkage(scatters.n_degrees, rank, strength)
-    return discriminant_map(*decompose(scatters, rank, share), strength)
+    (found,) = discriminants(scatters, rank, [strength])
+    return found.as_array(), found.scale
 
 
 def leading(W, total, k):

@@ -48,12 +48,21 @@ def restrict_to_span(W0, X, centered):
     if issparse(X) or d > MAX_SCATTER:
         varies = _varies(X)
         return W0 if varies.all() or not varies.any() else W0[:, varies]
-    some = X[:: max(1, n // (ROWS_PER_FEATURE * d))]
-    for rows in (some, X):
-        part = restrict_to_range(W0, second_moments(moments_of(rows), centered))
-        if part is W0:
-            break
-    return part
+
+    def scatter(rows):
+        return second_moments(moments_of(rows), centered)
+
+    of_some = scatter(X[:: max(1, n // (ROWS_PER_FEATURE * d))])
+    part = restrict_to_range(W0, of_some)
+    if part is W0:
+        return W0
+    varies = varied(np.diag(of_some))
+    if part.shape[1] == np.count_nonzero(varies):
+        # All but some features, which all rows may show to vary.
+        of_others = np.diag(scatter(X[:, ~varies]))
+        if not varied(np.append(of_others, np.trace(of_some)))[:-1].any():
+            return part
+    return restrict_to_range(W0, scatter(X))
 
 
 def row_basis(X, centered):

@@ -9,17 +9,17 @@ import numpy as np
 
 from ..distances import block_distances, gram_factors
 from ..mining._ordering import rank_in_group
-from ._scatter import decompose, in_discriminant_axes, shrinkage
+from ._scatter import discriminants
 
-# Factors of the two constants of the discriminant map, those nearest to 1 first. It whitens
-# in full from 2 on.
-STRENGTHS = (1.0, 2.0, 0.5, 4.0, 0.25, 8.0, 0.0)
-# The weight of the penalty where no classes, or many, ask for another.
-ALPHA = 0.1
+# Factors of the two constants of the discriminant map, those nearest to 1 first. At 2 it
+# whitens in full.
+STRENGTHS = (1.0, 2.0, 0.5, 0.25, 0.0)
+# A strength is as good as the best one if its score is less by no more than this share.
+NEGLIGIBLE = 0.01
+# The weight of the penalty, and that where what is known says little of what is not.
+ALPHA, STRONG_ALPHA = 0.1, 1.0
 # Fewer classes cannot be cut into two parts of two.
 FEWEST_CLASSES = 4
-# With fewer classes the penalty is stronger, up to ten times.
-MANY_CLASSES = 25
 # Parts of the classes, at most this many, are left out until this many classes were.
 MOST_PARTS, ENOUGH_LEFT_OUT = 5, 15
 # At most this many rows make maps, and this many features are looked at.
@@ -28,21 +28,20 @@ MAX_ROWS, MAX_FEATURES = 10_000, 1024
 MAX_CLASSES_JUDGED, MAX_JUDGED = 50, 500
 
 
-def default_alpha(n_classes):
-    """The weight of the penalty: .1 for many classes, 1 for a few.
+def default_alpha(strength):
+    """The weight of the penalty for a strength of W₀.
 
-    What some classes teach the map is at the cost of others, the more so the fewer they
-    are. It is .1, too, for two or three classes, of which none can be left out to see that.
+    Where others than the known classes are retrieved better from a weaker W₀, what the
+    known ones teach the map is at the cost of the others, too.
     """
-    if n_classes < FEWEST_CLASSES:
-        return ALPHA
-    return ALPHA * min(10.0, max(1.0, (MANY_CLASSES / n_classes) ** 2))
+    return ALPHA if strength >= 1 else STRONG_ALPHA
 
 
 def strength_of(labels, rows_at, rank):
     """The strength nearest to 1 that retrieves classes left out as well as the best one.
 
-    As well means within one standard error of the mean difference of classes [1]_.
+    As well means within one standard error of the mean difference of classes [1]_, or
+    within the share `NEGLIGIBLE` of the best score.
 
     Parameters
     ----------
@@ -74,19 +73,15 @@ def strength_of(labels, rows_at, rank):
         scatters = labels.take(kept).scatters(lambda some, kept=kept: rows_at(kept[some]))
         if not np.trace(scatters.total) > 0:
             continue
-        shares = [shrinkage(scatters.n_degrees, rank, strength) for strength in STRENGTHS]
-        parts = {share: decompose(scatters, rank, share) for share in set(shares)}
         judged = some_of_each_class(codes, MAX_JUDGED, left_out, MAX_CLASSES_JUDGED)
         X = rows_at(at[judged])  # (m, d)
-        X = X - X.mean(axis=0, dtype=np.float64)
-        mapped = (
-            in_discriminant_axes(X, *parts[share], strength)
-            for share, strength in zip(shares, STRENGTHS, strict=True)
-        )
-        scores.append(np.stack([r_precision(E, codes[judged]) for E in mapped]))
+        maps = discriminants(scatters, rank, STRENGTHS)
+        X = (X - X.mean(axis=0, dtype=np.float64)) @ maps[0].vectors
+        judged_under = (r_precision(m.along_axes(X), codes[judged]) for m in maps)
+        scores.append(np.stack(list(judged_under)))
         if sum(scores_of.shape[1] for scores_of in scores) >= ENOUGH_LEFT_OUT:
             break
-    return _one_standard_error(np.hstack(scores)) if scores else 1.0
+    return _nearest_to_1(np.hstack(scores)) if scores else 1.0
 
 
 def some_of_each_class(codes, most, among=slice(None), most_classes=None):
@@ -145,11 +140,12 @@ def r_precision(E, codes):
     return np.bincount(own, weights=shares) / np.bincount(own)
 
 
-def _one_standard_error(scores):
-    """The strength nearest to 1 that is not clearly worse than the best."""
+def _nearest_to_1(scores):
+    """The strength nearest to 1 that is as good as the best, from (n_strengths, n_judged)."""
     if scores.shape[1] == 0:
         return 1.0
-    losses = scores[np.argmax(scores.mean(axis=1))] - scores  # (n_strengths, n_judged)
+    means = scores.mean(axis=1)
+    losses = scores[np.argmax(means)] - scores  # (n_strengths, n_judged)
     errors = losses.std(axis=1) / np.sqrt(scores.shape[1])
-    is_as_good = losses.mean(axis=1) <= errors
+    is_as_good = losses.mean(axis=1) <= np.maximum(errors, NEGLIGIBLE * means.max())
     return STRENGTHS[np.argmax(is_as_good)]

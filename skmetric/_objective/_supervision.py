@@ -20,11 +20,8 @@ A kind of supervision is a class with these members:
     Batches, which together hold everything once, or a random share of everything.
 ``hold_out(fraction, random_state) -> (kept, held)``
     A kind of the same for either part.
-``scatter(rows_at) -> (within, total)``
-    Mean scatter of rows that belong together, and of all, each (d, d), of the rows
-    ``rows_at(indices)``.
-``default_alpha``
-    The weight of the penalty if none is given.
+``scatters(rows_at) -> Scatters``
+    Mean scatter of rows that belong together, and of all, of the rows ``rows_at(indices)``.
 ``strength(rows_at, rank)``
     How strongly it may shape the discriminant map, see
     :mod:`skmetric._objective._strength`.
@@ -52,7 +49,6 @@ from ._edges import edge_distances
 from ._evaluate import embed_tables
 from ._labels import MAX_JUDGED
 from ._scatter import PART_ENTRIES, Scatters, merge_moments, moments_of, n_independent
-from ._strength import ALPHA
 
 # How much of the discriminant map matches are good for.
 STRENGTH_OF_MATCHES = 0.25
@@ -131,9 +127,6 @@ class Matches:
 
     def __len__(self):
         return len(self.rows)
-
-    # Of documents that nobody matched the log says nothing, and they should stay.
-    default_alpha = 1.0
 
     def strength(self, rows_at, rank):
         """Little: a log says nothing of the documents that nobody matched."""
@@ -406,8 +399,6 @@ class GivenConstraints:
         part = self if batch is None else self.take(batch)
         rows, places = compact_indices(part.tuples, self.n_rows)
         return rows, replace(part, tuples=places).edge_lists()
-
-    default_alpha = ALPHA
 
     def strength(self, rows_at, rank):
         """Given constraints name no classes to leave out."""

@@ -19,7 +19,7 @@ from .._objective._labels import Labels
 from .._objective._problem import is_centered
 from .._objective._rotation import moments_of_mapped
 from .._objective._span import restrict_to_range, second_moments
-from .._objective._strength import MAX_ROWS, default_alpha, some_of_each_class, strength_of
+from .._objective._strength import MAX_ROWS, some_of_each_class, strength_of
 from .._relations import first_copies
 from .._validation import (
     check_classes,
@@ -62,6 +62,8 @@ class LabeledPartitions(Partitions):
         About a thousand rows.
     first_copies : list of Delayed
         For each row of a partition, the first row in it that it is a copy of.
+    strength : float
+        Of the discriminant map, once it is found.
 
     Raises
     ------
@@ -88,7 +90,7 @@ class LabeledPartitions(Partitions):
         self.first_copies = self.persist(*self.map_partitions(_first_copies, None))
 
     mined, labeled, side = True, True, "both"
-    weighs_classes = True
+    weighs_classes, strength = True, 1.0
 
     def __len__(self):
         """Rows in the largest partition, which a worker processes at a time."""
@@ -98,11 +100,6 @@ class LabeledPartitions(Partitions):
     def n_distinct(self):
         """The same number, as copies are not left out."""
         return len(self)
-
-    @property
-    def default_alpha(self):
-        """The weight of the penalty if none is given."""
-        return default_alpha(len(self._class_sizes))
 
     @property
     def weights(self):
@@ -140,10 +137,11 @@ class LabeledPartitions(Partitions):
         )
         scatters = _scatter.scatters_of(moments, classes)
         rank = _scatter.rank_of(scatters.total)
-        W, _ = _scatter.discriminant(scatters, rank, self._strength(rank))
+        self.strength = self._strength_of_classes(rank)
+        W, _ = _scatter.discriminant(scatters, rank, self.strength)
         return W if k == len(W) else _scatter.leading(W, scatters.total, k)
 
-    def _strength(self, rank):
+    def _strength_of_classes(self, rank):
         """How strongly the classes may shape the map, from some rows of each partition."""
         n_rows = -(-MAX_ROWS // len(self.sizes))
         sample = self.map_partitions(

@@ -2,14 +2,14 @@
 
 import numpy as np
 import pytest
+from scipy.sparse import csr_array
 
 from skmetric import ContrastiveMetricLearner, TripletMetricLearner
 from skmetric._objective import _strength
 from skmetric._objective._labels import Labels
-from skmetric._objective._scatter import decompose, discriminant_map, in_discriminant_axes
+from skmetric._objective._scatter import discriminant, discriminants
 from skmetric._objective._strength import (
     STRENGTHS,
-    default_alpha,
     r_precision,
     some_of_each_class,
     strength_of,
@@ -38,9 +38,9 @@ def found(X, y):
     return strength_of(Labels.of(X, y), X.__getitem__, X.shape[1])
 
 
-@pytest.mark.parametrize("n_classes", [5, 12, 60])
-def test_classes_in_one_subspace_shape_it_in_full(n_classes):
-    assert found(*in_a_subspace(n_classes)) >= 2
+@pytest.mark.parametrize(("n_classes", "per_class"), [(12, 20), (60, 6)])
+def test_classes_in_one_subspace_shape_it_in_full(n_classes, per_class):
+    assert found(*in_a_subspace(n_classes, per_class)) == 2
 
 
 @pytest.mark.parametrize("n_classes", [6, 12])
@@ -103,11 +103,33 @@ def nearest_others(X, row):
 
 def test_rows_in_the_axes_of_a_map_are_as_far_apart_as_mapped_rows():
     X, y = each_by_its_own(5)
-    parts = decompose(Labels.of(X, y).scatters(X.__getitem__), 5, share=0.1)
-    for strength in STRENGTHS:
-        Z = X @ discriminant_map(*parts, strength)[0].T
-        E = in_discriminant_axes(X, *parts, strength)
+    for found in discriminants(Labels.of(X, y).scatters(X.__getitem__), 5, STRENGTHS):
+        Z = X @ found.as_array().T
+        E = found.along_axes(X @ found.vectors)
         np.testing.assert_allclose(E @ E.T, Z @ Z.T, atol=1e-10)
+
+
+def test_maps_of_several_strengths_are_those_of_each():
+    X, y = each_by_its_own(5, per_class=200)  # so many that strength 2 is shrunk less
+    scatters = Labels.of(X, y).scatters(X.__getitem__)
+    for strength, found in zip(
+        STRENGTHS, discriminants(scatters, 5, STRENGTHS), strict=True
+    ):
+        W, scale = discriminant(scatters, 5, strength)
+        np.testing.assert_allclose(found.as_array(), W, atol=1e-12)
+        assert found.scale == scale
+
+
+@pytest.mark.parametrize(
+    ("loss", "spread", "expected"),
+    [(0.005, 0, 1), (0.02, 0, 0.5), (0.02, 0.2, 1), (-0.02, 0, 1)],
+)
+def test_a_loss_counts_beyond_a_hundredth_and_a_standard_error(loss, spread, expected):
+    # By strength, the nearest to 1 first; that of a half is the best but in the last case.
+    scores = np.full((len(STRENGTHS), 4), 0.5)
+    scores[STRENGTHS.index(0.5)] = 0.8
+    scores[STRENGTHS.index(1)] = 0.8 - loss * 0.8 + spread * np.array([1, -1, 1, -1])
+    assert _strength._nearest_to_1(scores) == expected
 
 
 def test_some_rows_are_as_many_of_each_class_and_in_order():
@@ -128,18 +150,37 @@ def test_of_too_many_classes_some_are_taken(per_class):
     assert np.bincount(np.bincount(codes[rows])).tolist() == [40, 0, 50]
 
 
-def test_the_penalty_is_stronger_with_few_classes():
-    assert [default_alpha(n) for n in (2, 3, 4, 7, 25, 1000)] == [0.1, 0.1, 1, 1, 0.1, 0.1]
-    between = [default_alpha(n) for n in range(7, 26)]
-    assert between == sorted(between, reverse=True)
-
-
 @pytest.mark.parametrize("Learner", [TripletMetricLearner, ContrastiveMetricLearner])
-@pytest.mark.parametrize("n_classes", [3, 5, 12])
-def test_the_default_alpha_is_that_of_the_number_of_classes(Learner, n_classes):
-    X, y = in_a_subspace(n_classes)
-    expected = Learner(alpha=default_alpha(n_classes), random_state=0).fit(X, y)
+@pytest.mark.parametrize(
+    ("make", "alpha"), [(in_a_subspace, 0.1), (each_by_its_own, 1.0)], ids=["few", "own"]
+)
+def test_the_penalty_is_stronger_where_classes_say_nothing_of_others(Learner, make, alpha):
+    X, y = make(12)
     learner = Learner(random_state=0).fit(X, y)
+    assert learner.alpha_ == alpha
+    expected = Learner(alpha=alpha, random_state=0).fit(X, y)
     np.testing.assert_array_equal(learner.components_, expected.components_)
     other = Learner(alpha=10.0, random_state=0).fit(X, y)
+    assert other.alpha_ == 10
     assert not np.allclose(other.components_, expected.components_)
+
+
+@pytest.mark.parametrize("init", ["identity", "pca", np.eye(12)], ids=str)
+def test_a_start_without_classes_has_the_usual_penalty(init):
+    X, y = each_by_its_own(12)
+    assert TripletMetricLearner(init=init).fit(X, y).alpha_ == 0.1
+    assert TripletMetricLearner(init=init).fit(csr_array(X), y).alpha_ == 0.1
+
+
+def test_chunks_have_the_penalty_of_the_first():
+    X, y = each_by_its_own(12, per_class=60)
+    learner = TripletMetricLearner(random_state=0).partial_fit(X[::2], y[::2])
+    assert learner.alpha_ == 1
+    X, y = in_a_subspace(12, per_class=60)
+    X = np.hstack([X, X[:, :2]])
+    assert learner.partial_fit(X, y).alpha_ == 1
+    fitted = TripletMetricLearner(random_state=0).fit(X, y)
+    assert fitted.alpha_ == 0.1
+    assert fitted.partial_fit(*each_by_its_own(12)).alpha_ == 0.1
+    assert fitted.set_params(alpha=3.0).partial_fit(X, y).alpha_ == 0.1
+    assert fitted.fit(X, y).partial_fit(X, y).alpha_ == 3
