@@ -254,8 +254,8 @@ def discriminants(scatters, rank, strengths):
     """Maps that whiten by half and stretch what tells classes apart.
 
     With S the scatter within classes, drawn to the identity, and the scatter between
-    classes in units of it, ``S**-1/2 @ (total - within) @ S**-1/2 = V @ diag(phi) @ V.T``, a
-    map is ``(1 + V @ diag(sqrt(1 + c * phi / (1 + phi)) - 1) @ V.T) @ S**-p``.
+    classes in units of it, ``S**-1/2 @ (total - within) @ S**-1/2 = V @ diag(phi) @ V.T``,
+    a map is ``(1 + V @ diag(sqrt(1 + c * phi / (1 + phi)) - 1) @ V.T) @ S**-p``.
 
     Parameters
     ----------
@@ -279,7 +279,8 @@ def discriminants(scatters, rank, strengths):
     @cache
     def decomposed(share):
         drawn = (1 - share) * np.maximum(values, 0) + share * level
-        phi, U = np.linalg.eigh(between / np.sqrt(np.outer(drawn, drawn)))
+        root = np.sqrt(drawn)
+        phi, U = np.linalg.eigh(between / np.outer(root, root))
         return drawn, np.maximum(phi, 0), U
 
     maps = []

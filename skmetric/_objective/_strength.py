@@ -141,7 +141,10 @@ def r_precision(E, codes):
 
 
 def _nearest_to_1(scores):
-    """The strength nearest to 1 that is as good as the best, from (n_strengths, n_judged)."""
+    """The strength nearest to 1 that is as good as the best.
+
+    Of scores of shape (n_strengths, n_classes).
+    """
     if scores.shape[1] == 0:
         return 1.0
     means = scores.mean(axis=1)

@@ -157,10 +157,11 @@ def test_duplicates_are_the_pairs_that_are_predicted_similar(
     with config_context(working_memory=memory):
         found, distances = verifier.find_duplicates(rows, index)
     np.testing.assert_array_equal(found, pairs[similar])
-    assert distances.max() == verifier.threshold_
+    rounding = {"f4": 1e-6, "f8": 1e-10}[dtype]
+    assert distances.max() == pytest.approx(verifier.threshold_, rel=rounding)
     by_radius, _ = pairs_within(
         verifier.estimator.transform(rows),
-        verifier.radius_ * (1 + {"f4": 1e-5, "f8": 1e-10}[dtype]),
+        verifier.radius_ * (1 + rounding),
         index=None if index is None else verifier.estimator.transform(index),
     )
     np.testing.assert_array_equal(by_radius, found)
