@@ -44,7 +44,6 @@ from ._objective._maps import (
     nearest_rotation,
 )
 from ._objective._rotation import rotate_to
-from ._objective._strength import default_alpha
 from ._objective._supervision import (
     Matches,
     MatchLog,
@@ -741,7 +740,7 @@ MultiIndex
         rows = self._rows(parameters, X, target)
         W0 = initial_map(rows, parameters.n_components, self.init, random_state)
         if parameters.alpha == "auto":
-            parameters.alpha = default_alpha(rows.strength)
+            parameters.alpha = target.default_alpha(rows.strength)
         return W0
 
     def _rows(self, parameters, X, target):

@@ -28,7 +28,7 @@ from ._scatter import (
     n_independent,
     scatters_of,
 )
-from ._strength import strength_of
+from ._strength import ALPHA, default_alpha, strength_of
 
 # At most this many held-out rows are judged by their nearest neighbors.
 MAX_JUDGED = 2048
@@ -147,6 +147,10 @@ class Labels:
     def strength(self, rows_at, rank):
         """How strongly the classes may shape a map, from what they say about others."""
         return strength_of(self, rows_at, rank)
+
+    def default_alpha(self, strength):
+        """The weight of the penalty, if none is given, from a start of some strength."""
+        return default_alpha(len(np.unique(self.codes)), strength)
 
     def scatters(self, rows_at):
         """Mean scatter within classes, and in all, of the distinct rows."""
@@ -281,6 +285,10 @@ class ContinuousTarget(Labels):
         """There are no other classes."""
         return 1.0
 
+    def default_alpha(self, strength):
+        """The usual weight of the penalty."""
+        return ALPHA
+
     def _relation(self, at, weights):
         return RankRelation(self.values[at], weights)
 
@@ -346,6 +354,10 @@ class SetsOfLabels(Labels):
     def strength(self, rows_at, rank):
         """Sets of labels are not left out."""
         return 1.0
+
+    def default_alpha(self, strength):
+        """The usual weight of the penalty."""
+        return ALPHA
 
     def _relation(self, at, weights):
         return SharedLabelRelation(self.indicator[at], weights)

@@ -25,6 +25,8 @@ A kind of supervision is a class with these members:
 ``strength(rows_at, rank)``
     How strongly it may shape the discriminant map, see
     :mod:`skmetric._objective._strength`.
+``default_alpha(strength)``
+    The weight of the penalty if none is given; for matches a parameter of their own.
 ``judge(kept, X, metric, random_state) -> score``
     How well a map does on what is held out: ``score(W)``, larger is better.
 """
@@ -49,6 +51,7 @@ from ._edges import edge_distances
 from ._evaluate import embed_tables
 from ._labels import MAX_JUDGED
 from ._scatter import PART_ENTRIES, Scatters, merge_moments, moments_of, n_independent
+from ._strength import ALPHA
 
 # How much of the discriminant map matches are good for.
 STRENGTH_OF_MATCHES = 0.25
@@ -403,6 +406,10 @@ class GivenConstraints:
     def strength(self, rows_at, rank):
         """Given constraints name no classes to leave out."""
         return 1.0
+
+    def default_alpha(self, strength):
+        """The usual weight of the penalty."""
+        return ALPHA
 
     @property
     def together(self):

@@ -19,7 +19,7 @@ from .._objective._labels import Labels
 from .._objective._problem import is_centered
 from .._objective._rotation import moments_of_mapped
 from .._objective._span import restrict_to_range, second_moments
-from .._objective._strength import MAX_ROWS, some_of_each_class, strength_of
+from .._objective._strength import MAX_ROWS, default_alpha, some_of_each_class, strength_of
 from .._relations import first_copies
 from .._validation import (
     check_classes,
@@ -100,6 +100,10 @@ class LabeledPartitions(Partitions):
     def n_distinct(self):
         """The same number, as copies are not left out."""
         return len(self)
+
+    def default_alpha(self, strength):
+        """The weight of the penalty, if none is given, from a start of some strength."""
+        return default_alpha(len(self._class_sizes), strength)
 
     @property
     def weights(self):
