@@ -67,9 +67,9 @@ alpha : float or "auto", default="auto"
     Weight of the penalty ``alpha / 2 * g * |W - W₀|² / |W₀|²``, which is added to the loss,
     with ``g = |W₀| * |gradient at W₀|``. At least 0. With alpha=1 and a constant gradient
     of the loss, W would be at the distance ``|W₀|`` from W₀, for any data and any loss.
-    ``"auto"`` is 1 for matches, which say nothing of most documents, and for 4 to 7
-    classes, which say little about others. Beyond it falls with the square of the number
-    of classes, to 0.1 from 25 on; it is 0.1 otherwise, also for two or three classes.""",
+    ``"auto"`` is 1 for matches, which say nothing of most documents, and where classes that
+    are left out ask for less than the usual ``init="discriminant"``. For other labels it is
+    50 divided by the number of rows, but within 0.1 and 0.5. Else it is 0.1.""",
     "target": """\
 target : {"auto", "classes", "continuous"}, default="auto"
     What y is. For ``"classes"`` a row belongs with the rows of its class. For
@@ -172,6 +172,8 @@ components_ : ndarray of shape (n_components, n_features)
     ``side="queries"``.
 initial_components_ : ndarray of shape (n_components, n_features)
     W₀.
+alpha_ : float
+    The weight of the penalty, as it was given or what ``"auto"`` stood for.
 solver_ : str
     The solver that was used.
 side_ : {"both", "queries"}

@@ -150,7 +150,7 @@ class Labels:
 
     def default_alpha(self, strength):
         """The weight of the penalty, if none is given, from a start of some strength."""
-        return default_alpha(len(np.unique(self.codes)), strength)
+        return default_alpha(self.n_distinct, strength)
 
     def scatters(self, rows_at):
         """Mean scatter within classes, and in all, of the distinct rows."""

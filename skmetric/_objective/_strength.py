@@ -16,13 +16,13 @@ from ._scatter import discriminants
 STRENGTHS = (1.0, 2.0, 0.5, 0.25, 0.0)
 # A strength is as good as the best one if its score is less by no more than this share.
 NEGLIGIBLE = 0.01
-# The weight of the penalty where nothing asks for another, for few classes, and where what
-# is known says little of what is not.
+# The weight of the penalty for many rows, for the fewest, and where what is known says little
+# of what is not.
 ALPHA, ALPHA_OF_FEW, STRONG_ALPHA = 0.1, 0.5, 1.0
+# So many rows are many.
+MANY_ROWS = 500
 # Fewer classes cannot be cut into two parts of two.
 FEWEST_CLASSES = 4
-# So many are no longer few.
-MANY_CLASSES = 25
 # Parts of the classes, at most this many, are left out until this many classes were.
 MOST_PARTS, ENOUGH_LEFT_OUT = 5, 15
 # At most this many rows make maps, and this many features are looked at.
@@ -31,18 +31,16 @@ MAX_ROWS, MAX_FEATURES = 10_000, 1024
 MAX_CLASSES_JUDGED, MAX_JUDGED = 50, 500
 
 
-def default_alpha(n_classes, strength):
-    """The weight of the penalty for some classes, and a strength of W₀.
+def default_alpha(n_rows, strength):
+    """The weight of the penalty for some rows, and a strength of W₀.
 
-    Where other classes are retrieved better from a weaker W₀, what the known ones teach the
-    map is at the cost of the others, too. The fewer classes there are, the more so. It is
-    `ALPHA` for two or three classes, of which none can be left out to see that.
+    The fewer rows there are, the less their neighbors say of those of new rows. Where other
+    classes are retrieved better from a weaker W₀, what the known ones teach the map is at
+    the cost of the others.
     """
-    if n_classes < FEWEST_CLASSES:
-        return ALPHA
     if strength < 1:
         return STRONG_ALPHA
-    return min(ALPHA_OF_FEW, ALPHA * max(1.0, (MANY_CLASSES / n_classes) ** 2))
+    return min(ALPHA_OF_FEW, ALPHA * max(1.0, MANY_ROWS / n_rows))
 
 
 def strength_of(labels, rows_at, rank):

@@ -103,7 +103,7 @@ class LabeledPartitions(Partitions):
 
     def default_alpha(self, strength):
         """The weight of the penalty, if none is given, from a start of some strength."""
-        return default_alpha(len(self._class_sizes), strength)
+        return default_alpha(self.shape[0], strength)
 
     @property
     def weights(self):
