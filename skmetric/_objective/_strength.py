@@ -16,8 +16,8 @@ from ._scatter import discriminants
 STRENGTHS = (1.0, 2.0, 0.5, 0.25, 0.0)
 # A strength is as good as the best one if its score is less by no more than this share.
 NEGLIGIBLE = 0.01
-# The weight of the penalty for many rows, for the fewest, and where what is known says little
-# of what is not.
+# The weight of the penalty for many rows, for the fewest, and where the known classes say
+# little of others.
 ALPHA, ALPHA_OF_FEW, STRONG_ALPHA = 0.1, 0.5, 1.0
 # So many rows are many.
 MANY_ROWS = 500

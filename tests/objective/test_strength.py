@@ -10,6 +10,7 @@ from skmetric._objective._labels import Labels
 from skmetric._objective._scatter import discriminant, discriminants
 from skmetric._objective._strength import (
     STRENGTHS,
+    default_alpha,
     r_precision,
     some_of_each_class,
     strength_of,
@@ -150,15 +151,25 @@ def test_of_too_many_classes_some_are_taken(per_class):
     assert np.bincount(np.bincount(codes[rows])).tolist() == [40, 0, 50]
 
 
+def test_the_penalty_is_stronger_with_few_rows():
+    rows = 2, 100, 101, 250, 499, 500, 10**6
+    found = [default_alpha(n, 1) for n in rows]
+    np.testing.assert_allclose(found, [0.5, 0.5, 50 / 101, 0.2, 50 / 499, 0.1, 0.1])
+    assert [default_alpha(n, 2) for n in rows] == found
+    assert {default_alpha(n, strength) for n in rows for strength in (0, 0.25, 0.5)} == {1}
+
+
 @pytest.mark.parametrize("Learner", [TripletMetricLearner, ContrastiveMetricLearner])
 @pytest.mark.parametrize(
-    ("make", "alpha"), [(in_a_subspace, 0.1), (each_by_its_own, 1.0)], ids=["few", "own"]
+    ("make", "alpha"),
+    [(in_a_subspace, 50 / 240), (each_by_its_own, 1)],
+    ids=["many", "own"],
 )
 def test_the_penalty_is_stronger_where_classes_say_nothing_of_others(Learner, make, alpha):
-    X, y = make(12)
+    X, y = make(12, per_class=20)
     learner = Learner(random_state=0).fit(X, y)
-    assert learner.alpha_ == alpha
-    expected = Learner(alpha=alpha, random_state=0).fit(X, y)
+    assert learner.alpha_ == pytest.approx(alpha)
+    expected = Learner(alpha=learner.alpha_, random_state=0).fit(X, y)
     np.testing.assert_array_equal(learner.components_, expected.components_)
     other = Learner(alpha=10.0, random_state=0).fit(X, y)
     assert other.alpha_ == 10
@@ -166,21 +177,36 @@ def test_the_penalty_is_stronger_where_classes_say_nothing_of_others(Learner, ma
 
 
 @pytest.mark.parametrize("init", ["identity", "pca", np.eye(12)], ids=str)
-def test_a_start_without_classes_has_the_usual_penalty(init):
-    X, y = each_by_its_own(12)
-    assert TripletMetricLearner(init=init).fit(X, y).alpha_ == 0.1
-    assert TripletMetricLearner(init=init).fit(csr_array(X), y).alpha_ == 0.1
+def test_a_start_without_classes_has_the_penalty_of_its_rows(init):
+    X, y = each_by_its_own(12, per_class=25)
+    learner = TripletMetricLearner(init=init)
+    assert learner.fit(X, y).alpha_ == pytest.approx(50 / 300)
+    assert learner.fit(csr_array(X), y).alpha_ == pytest.approx(50 / 300)
+    copies = np.repeat(X, 2, axis=0), np.repeat(y, 2)
+    assert learner.fit(*copies).alpha_ == pytest.approx(50 / 300)
 
 
 def test_chunks_have_the_penalty_of_the_first():
-    X, y = each_by_its_own(12, per_class=60)
-    learner = TripletMetricLearner(random_state=0).partial_fit(X[::2], y[::2])
-    assert learner.alpha_ == 1
-    X, y = in_a_subspace(12, per_class=60)
-    X = np.hstack([X, X[:, :2]])
+    own, y_own = each_by_its_own(12, per_class=50)
+    X, y = in_a_subspace(12, per_class=50)
+    X = np.hstack([X, X[:, :2]])  # as many columns
+    learner = TripletMetricLearner(random_state=0)
+    assert learner.partial_fit(own, y_own).alpha_ == 1
     assert learner.partial_fit(X, y).alpha_ == 1
-    fitted = TripletMetricLearner(random_state=0).fit(X, y)
-    assert fitted.alpha_ == 0.1
-    assert fitted.partial_fit(*each_by_its_own(12)).alpha_ == 0.1
-    assert fitted.set_params(alpha=3.0).partial_fit(X, y).alpha_ == 0.1
-    assert fitted.fit(X, y).partial_fit(X, y).alpha_ == 3
+    assert learner.fit(X, y).alpha_ == 0.1
+    assert learner.partial_fit(own, y_own).alpha_ == 0.1
+    assert learner.set_params(alpha=3.0).partial_fit(X, y).alpha_ == 0.1
+    assert learner.fit(X, y).set_params(alpha=2.0).partial_fit(X, y).alpha_ == 2
+
+
+def test_what_has_no_classes_has_the_penalty_of_its_kind():
+    X, y = each_by_its_own(4)
+    learner = TripletMetricLearner()
+    assert learner.fit(X, y + 0.5).alpha_ == 0.1
+    assert (
+        learner.fit(X, np.eye(4, dtype=int)[y] + np.eye(4, dtype=int)[y - 1]).alpha_ == 0.1
+    )
+    assert learner.fit_triplets(X, [[0, 1, 40], [50, 51, 2]]).alpha_ == 0.1
+    for side in ("both", "queries"):
+        matches = [[0, 1], [30, 31], [60, 61]]
+        assert learner.fit_matches(X, X, matches, side=side).alpha_ == 1
