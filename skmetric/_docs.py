@@ -57,7 +57,7 @@ shape (n_components, n_features), default="auto"
     stretches the directions that tell classes, or given constraints, apart, keeps all
     others, and half-whitens the scatter within classes. From 4 classes on, in up to 1024
     directions, some classes are left out in turn, and the map does more or less of this,
-    as serves to retrieve them. For matches it does a quarter. It takes O(n · n_features² +
+    as serves to retrieve them. For matches it does a sixth. It takes O(n · n_features² +
     n_features³) time. ``"auto"`` is that for dense X of up to 4096 features, or of fewer
     rows than features, else ``"identity"`` if all components are kept, else ``"pca"``.
     ``"lda"`` is linear discriminant analysis: better for retrieval of the classes trained

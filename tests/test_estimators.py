@@ -651,7 +651,7 @@ def test_the_mean_of_halves(learner):
     short(learner, "lbfgs", n_subsamples=3, random_state=4).fit(X, Y)
     W0, rng = learner.initial_components_, np.random.RandomState(4)
     alone, metric, n_iter = clone(learner).set_params(n_subsamples=1, init=W0), 0, 0
-    alone.set_params(n_neighbors=2, n_impostors=4)
+    alone.set_params(n_neighbors=2, n_impostors=4, alpha=learner.alpha_)
     for _ in range(3):
         rows = stratified_part(Y, 0.5, rng)
         # A fit draws one number of its own.

@@ -54,7 +54,7 @@ from ._scatter import PART_ENTRIES, Scatters, merge_moments, moments_of, n_indep
 from ._strength import ALPHA
 
 # How much of the discriminant map matches are good for.
-STRENGTH_OF_MATCHES = 0.25
+STRENGTH_OF_MATCHES = 1 / 6
 # The least share of the weight on a kind of pairs of which their mean can be told.
 MIN_SHARE = 1e-100
 

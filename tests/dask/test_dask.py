@@ -914,6 +914,7 @@ def test_the_mean_of_equal_partitions_is_the_local_fit(solver):
         learning_rate_init=0.001,
         batch_size=1000,
         init=np.eye(3, 6) / 5,
+        alpha=0.1,
         max_iter=20,
         tol=0.0,
     )
