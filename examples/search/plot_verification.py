@@ -5,7 +5,7 @@ Do two questions ask the same? A threshold for new topics
 Verification needs a threshold: pairs with a smaller distance are taken to be the same,
 for example duplicates in a list of questions. The topics are split in three parts. A map
 is learnt on the first part, a threshold is calibrated on pairs of the second, and both
-are tested on the third. The equal error rate falls from .195 to .147.
+are tested on the third. The equal error rate falls from .195 to .148.
 """
 
 # %%
