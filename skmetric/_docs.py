@@ -69,7 +69,8 @@ alpha : float or "auto", default="auto"
     of the loss, W would be at the distance ``|W₀|`` from W₀, for any data and any loss.
     ``"auto"`` is 1 for matches, which say nothing of most documents, and where classes that
     are left out ask for less than the usual ``init="discriminant"``. For other labels it is
-    50 divided by the number of rows, but within 0.1 and 0.5. Else it is 0.1.""",
+    50 divided by the number of rows, for ``partial_fit`` of the first chunk, but within 0.1
+    and 0.5. Else it is 0.1.""",
     "target": """\
 target : {"auto", "classes", "continuous"}, default="auto"
     What y is. For ``"classes"`` a row belongs with the rows of its class. For

@@ -60,6 +60,20 @@ def test_restricted_map_against_a_projection(centered, scale):
     assert restrict_to_span(W, whole, centered) is W
 
 
+@pytest.mark.parametrize("centered", [True, False])
+def test_a_feature_counts_if_it_varies_in_a_single_row(centered):
+    # Of 400 rows every eleventh is looked at first.
+    W, X = np.random.default_rng(0).normal(size=(4, 9)), rows(400, 9)
+    X[:, 4], X[:, 7] = 0, 0
+    assert restrict_to_span(W, X, centered).shape == (4, 7)
+    X[5, 4] = 1e-5
+    found = restrict_to_span(W, X, centered)
+    assert found.shape == (4, 8)
+    assert np.linalg.norm(found) == pytest.approx(by_projection(W, X, centered), rel=1e-6)
+    X[7, 7] = 1
+    assert restrict_to_span(W, X, centered) is W
+
+
 def test_what_a_sample_of_the_rows_misses_is_found_in_all():
     X, W = rows(4000, 5), np.eye(5)
     X[:, 4] = 0
