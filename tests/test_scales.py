@@ -225,7 +225,7 @@ def test_directions_at_any_scale(maps, kind, dtype):
         scaled = np.ldexp(rows, power)
         E = learner.transform(KINDS[kind](scaled))
         assert E.dtype == dtype
-        np.testing.assert_allclose(E, expected, atol=500 * np.finfo(dtype).eps)
+        np.testing.assert_allclose(E, expected, atol=200 * np.finfo(dtype).eps)
         # Rows of several scales at once, one of them without a direction.
         mixed = np.where(np.arange(30)[:, None] % 2, scaled, rows)
         mixed[4] = 0
@@ -234,7 +234,7 @@ def test_directions_at_any_scale(maps, kind, dtype):
         np.testing.assert_allclose(
             np.delete(E, 4, axis=0),
             np.delete(expected, 4, axis=0),
-            atol=500 * np.finfo(dtype).eps,
+            atol=200 * np.finfo(dtype).eps,
         )
         found = learner.pair_distances(KINDS[kind](scaled), KINDS[kind](rows[::-1]))
         np.testing.assert_allclose(found, distances, rtol=1e-6, atol=1e-12)
